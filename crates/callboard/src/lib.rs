@@ -1,0 +1,1 @@
+//! A catalog ingestion daemon with processor plugins

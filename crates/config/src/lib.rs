@@ -1,0 +1,1 @@
+//! app-config.yaml: load, merge, substitute, typed reads, provenance, redaction

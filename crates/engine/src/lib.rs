@@ -1,0 +1,1 @@
+//! The ingestion loop: claim, orchestrate, commit, stitch, schedule

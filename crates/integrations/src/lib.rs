@@ -1,0 +1,1 @@
+//! URL readers, source-control integrations and the shared fetch layer

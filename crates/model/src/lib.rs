@@ -1,0 +1,1 @@
+//! The catalog's entities, refs, locations, relations, kinds, field formats and policies

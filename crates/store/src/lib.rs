@@ -1,0 +1,1 @@
+//! Where the catalog is kept: the Store trait and its SQLite implementation

@@ -1,0 +1,1 @@
+//! A processor plugin for the fictional System-X
