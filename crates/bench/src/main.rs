@@ -1,1 +1,114 @@
-fn main() {}
+//! `callboard-bench`: see the library's documentation for what it measures.
+
+mod cli;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use callboard_bench::BenchError;
+use callboard_bench::generate::Population;
+use callboard_bench::generate::app_config::{ConfigPlan, Source};
+use callboard_bench::generate::layout::CatalogPlan;
+use callboard_bench::ingest::{self, IngestPlan};
+use callboard_bench::interrupt::{Interrupt, wait_for_signal};
+use callboard_bench::serve::FileServer;
+use cli::{Cli, Command, Content, Format, Generate, Ingest, Serve, base_url};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Generate(arguments) => generate(arguments),
+        Command::Serve(arguments) => serve(&arguments),
+        Command::Ingest(arguments) => measure(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn generate(arguments: Generate) -> Result<(), BenchError> {
+    let catalog = catalog_plan(&arguments.content).write(&arguments.out)?;
+    let source = arguments.http.map_or(Source::Files, Source::Http);
+    let locations = arguments
+        .content
+        .locations
+        .unwrap_or_else(|| source.default_locations());
+    let config = ConfigPlan {
+        source,
+        locations,
+        port: arguments.port,
+        processing_interval: arguments.interval,
+    };
+    let config_file = config.write(&catalog)?;
+    print(&format!(
+        "{} entities in {} files, {} bytes of YAML\n{}\n",
+        arguments.content.entities,
+        catalog.files.len(),
+        catalog.yaml_bytes,
+        config_file.display()
+    ))
+}
+
+fn serve(arguments: &Serve) -> Result<(), BenchError> {
+    let server = FileServer::start(&arguments.dir, arguments.port)?;
+    print(&format!("{}\n", base_url(server.address())))?;
+    wait_for_signal()?;
+    print(&format!("{:#}\n", serde_json::json!(server.stats())))
+}
+
+fn measure(arguments: Ingest) -> Result<(), BenchError> {
+    let catalog = catalog_plan(&arguments.content);
+    let plan = IngestPlan {
+        binary: arguments.binary,
+        entities: catalog.population.entities(),
+        seed: arguments.content.seed,
+        layout: catalog.layout,
+        per_file: catalog.per_file,
+        source: arguments.source,
+        locations: arguments.content.locations,
+        interval: arguments.interval,
+        cycles: arguments.cycles,
+        change_one: arguments.change_one,
+        timeout: arguments.timeout,
+        keep: arguments.keep,
+    };
+    let report = ingest::run(&plan, &Interrupt::watch())?;
+    match arguments.format {
+        Format::Table => print(&report.to_string()),
+        Format::Json => print(&format!("{:#}\n", serde_json::json!(report))),
+    }
+}
+
+fn catalog_plan(content: &Content) -> CatalogPlan {
+    let entities = usize::try_from(content.entities).unwrap_or(usize::MAX);
+    CatalogPlan {
+        population: Population::new(entities, content.seed),
+        layout: content.layout,
+        per_file: content.per_file,
+    }
+}
+
+fn print(text: &str) -> Result<(), BenchError> {
+    let mut output = io::stdout().lock();
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+        .map_err(BenchError::Output)
+}
+
+/// The error with its causes. There is nobody to tell if even that cannot be written.
+fn report(error: &BenchError) {
+    let mut text = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    drop(writeln!(io::stderr(), "{text}"));
+}

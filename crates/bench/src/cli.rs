@@ -1,0 +1,184 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
+
+use callboard_bench::generate::ENTITIES_RANGE;
+use callboard_bench::generate::app_config::Locations;
+use callboard_bench::generate::layout::Layout;
+use callboard_bench::ingest::SourceKind;
+
+/// Generates catalogs and measures a Callboard daemon from outside.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a catalog and a configuration of a daemon for it
+    Generate(Generate),
+    /// Serve a folder over HTTP, with validators, until interrupted
+    Serve(Serve),
+    /// Measure a daemon while it ingests a catalog, keeps it and sees a change
+    Ingest(Ingest),
+}
+
+/// What is in a catalog and how it is spread over files.
+#[derive(Debug, Args)]
+pub(crate) struct Content {
+    /// Entities to generate, without locations
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(ENTITIES_RANGE))]
+    pub(crate) entities: u64,
+
+    /// The same seed gives the same bytes
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    #[arg(long, value_enum, default_value_t = Layout::ManyPerFile)]
+    pub(crate) layout: Layout,
+
+    /// Entities in each file, if there are many
+    #[arg(long, default_value_t = 200)]
+    pub(crate) per_file: usize,
+
+    /// How the configuration points at the files [default: glob for files, index for HTTP]
+    #[arg(long, value_enum)]
+    pub(crate) locations: Option<Locations>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    #[command(flatten)]
+    pub(crate) content: Content,
+
+    /// Folder to write to; it must not hold a catalog
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+
+    /// Let the configuration read the catalog from a server of the folder at this URL
+    #[arg(long, value_name = "BASE_URL")]
+    pub(crate) http: Option<Url>,
+
+    /// Where the configured daemon listens
+    #[arg(long, default_value_t = 7007)]
+    pub(crate) port: u16,
+
+    /// The configured processing interval, such as 500ms, 5s, 2m or 1h [default: the daemon's]
+    #[arg(long, value_parser = parse_duration)]
+    pub(crate) interval: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Folder to serve
+    #[arg(long)]
+    pub(crate) dir: PathBuf,
+
+    /// 0 lets the system choose; the address is printed first
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ingest {
+    #[command(flatten)]
+    pub(crate) content: Content,
+
+    /// The daemon
+    #[arg(long, default_value = "target/release/callboard")]
+    pub(crate) binary: PathBuf,
+
+    #[arg(long, value_enum, default_value_t = SourceKind::Files)]
+    pub(crate) source: SourceKind,
+
+    /// The processing interval, such as 5s: it has to be longer than the first pass
+    #[arg(long, default_value = "5s", value_parser = parse_duration)]
+    pub(crate) interval: Duration,
+
+    /// Cycles to observe after the first pass
+    #[arg(long, default_value_t = 3)]
+    pub(crate) cycles: u32,
+
+    /// Change one entity at the end
+    #[arg(long)]
+    pub(crate) change_one: bool,
+
+    /// For the whole run
+    #[arg(long, default_value = "5m", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+
+    /// Leave the catalog, the store and the daemon's log
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Json,
+}
+
+/// Where a server listens, for its first line of output.
+pub(crate) fn base_url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(DURATION_FORM.to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| DURATION_FORM.to_owned())?;
+    Ok(Duration::from_millis(number.saturating_mul(milliseconds)))
+}
+
+const DURATION_FORM: &str = "expected a whole number and one of ms, s, m, h";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_whole_numbers_with_a_unit() {
+        let cases = [
+            ("250ms", Some(250)),
+            ("5s", Some(5_000)),
+            ("2m", Some(120_000)),
+            ("1h", Some(3_600_000)),
+            ("5", None),
+            ("s", None),
+            ("1.5s", None),
+            ("5 s", None),
+            ("-5s", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                parse_duration(text).ok(),
+                expected.map(Duration::from_millis),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

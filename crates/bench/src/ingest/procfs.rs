@@ -1,0 +1,110 @@
+//! What the kernel knows about a process, from `/proc`.
+
+use std::fs;
+use std::path::Path;
+
+use super::figures::float;
+use crate::error::BenchError;
+
+/// Unit of the times in `/proc/PID/stat`: 100 ticks a second on every architecture that Rust supports on Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What a process has used since its start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Usage {
+    /// In user and kernel mode, of all threads, in steps of 10 ms.
+    pub(super) cpu_seconds: f64,
+    pub(super) peak_rss_bytes: u64,
+    /// What the process caused to be sent to the disk; 0 on file systems in memory.
+    pub(super) disk_bytes: u64,
+    /// What the process handed to `write` and its kin, to whatever file.
+    pub(super) written_bytes: u64,
+}
+
+impl Usage {
+    pub(super) fn of(pid: u32) -> Result<Self, BenchError> {
+        let folder = Path::new("/proc").join(pid.to_string());
+        let read = |file: &str| {
+            let path = folder.join(file);
+            fs::read_to_string(&path).map_err(BenchError::file("read", &path))
+        };
+        Self::parse(&read("stat")?, &read("status")?, &read("io")?)
+    }
+
+    fn parse(stat: &str, status: &str, io: &str) -> Result<Self, BenchError> {
+        Ok(Self {
+            cpu_seconds: float(cpu_ticks(stat).ok_or_else(|| missing("utime", "stat"))?) / TICKS_PER_SECOND,
+            peak_rss_bytes: 1024 * figure(status, "VmHWM", "status")?,
+            disk_bytes: figure(io, "write_bytes", "io")?,
+            written_bytes: figure(io, "wchar", "io")?,
+        })
+    }
+}
+
+/// The 14th and 15th field. The second, a name in parentheses, may hold spaces and parentheses.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+/// The number in a line `field: number [unit]`.
+fn figure(text: &str, field: &'static str, file: &str) -> Result<u64, BenchError> {
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let number = value.and_then(|value| value.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| missing(field, file))
+}
+
+fn missing(field: &'static str, file: &str) -> BenchError {
+    BenchError::ProcFigure {
+        field,
+        file: format!("/proc/PID/{file}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAT: &str =
+        "42 (call) board) S 1 42 42 0 -1 4194560 900 0 0 0 150 25 0 0 20 0 9 0 12345 1000 200 18446744";
+    const STATUS: &str = "Name:\tcallboard\nVmPeak:\t  999 kB\nVmHWM:\t   2048 kB\n";
+    const IO: &str = "rchar: 1\nwchar: 300\nread_bytes: 0\nwrite_bytes: 4096\ncancelled_write_bytes: 7\n";
+
+    #[test]
+    fn reads_the_figures_behind_a_name_with_parentheses() {
+        let usage = Usage::parse(STAT, STATUS, IO).unwrap();
+        let expected = Usage {
+            cpu_seconds: 1.75,
+            peak_rss_bytes: 2_097_152,
+            disk_bytes: 4_096,
+            written_bytes: 300,
+        };
+        assert_eq!(usage, expected);
+    }
+
+    #[test]
+    fn names_the_figure_that_is_missing() {
+        let cases = [
+            ("", STATUS, IO, "utime"),
+            (STAT, "", IO, "VmHWM"),
+            (STAT, STATUS, "wchar: 1", "write_bytes"),
+        ];
+        for (stat, status, io, field) in cases {
+            let error = Usage::parse(stat, status, io).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("no figure {field} in /proc/PID/")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn knows_this_process() {
+        assert!(Usage::of(std::process::id()).unwrap().peak_rss_bytes > 0);
+    }
+}

@@ -1,0 +1,159 @@
+//! What the API and the command line ask of the engine, beside reading the store.
+
+use std::sync::Arc;
+
+use callboard_model::{Entity, SerializedError};
+use callboard_sdk::{Clock, LocationSpec};
+use callboard_store::{LocationConflict, Store, StoreError, StoredLocation};
+use uuid::Uuid;
+
+use crate::Pipeline;
+use crate::locations::{LOCATION_STORE, registered_location_entity};
+use crate::wake::Wake;
+
+/// Why the catalog refused something; the name of each is what Backstage's clients know.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogOpError {
+    /// `InputError`
+    #[error("{0}")]
+    Input(String),
+    /// `NotFoundError`
+    #[error("{0}")]
+    NotFound(String),
+    /// `ConflictError`
+    #[error("{0}")]
+    Conflict(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for CatalogOpError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(message) => Self::NotFound(message),
+            StoreError::Conflict(message) => Self::Conflict(message),
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// What registering a location would bring in.
+#[derive(Debug, Clone)]
+pub struct DryRun {
+    /// The location; its id is `type:target`.
+    pub location: StoredLocation,
+    /// The processed entities that it and everything below it emit.
+    pub entities: Vec<Entity>,
+    /// Whether the location is registered already.
+    pub exists: bool,
+}
+
+/// A processor in the effective order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessorInfo {
+    /// Its name.
+    pub name: String,
+    /// Its effective priority.
+    pub priority: i32,
+}
+
+/// The catalog, as the API sees it.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    store: Arc<dyn Store>,
+    pipeline: Arc<Pipeline>,
+    clock: Arc<dyn Clock>,
+    wake: Wake,
+}
+
+impl Catalog {
+    /// A catalog over this store; `wake` reaches the engine that works on it, if one does.
+    pub fn new(store: Arc<dyn Store>, pipeline: Arc<Pipeline>, clock: Arc<dyn Clock>, wake: Wake) -> Self {
+        Self { store, pipeline, clock, wake }
+    }
+
+    /// The store, to read from.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The processors in their effective order.
+    pub fn processors(&self) -> Vec<ProcessorInfo> {
+        self.pipeline.processors()
+    }
+
+    /// Has an entity, and the Locations it came through, processed at once. `entity_ref` in any case.
+    pub async fn refresh(&self, entity_ref: &str) -> Result<(), CatalogOpError> {
+        self.store.entity_refresh(&entity_ref.to_lowercase(), self.clock.now()).await?;
+        self.wake.claim();
+        Ok(())
+    }
+
+    /// Deletes an entity; whoever still emits it brings it back. An unknown uid is no error.
+    pub async fn delete_entity(&self, uid: Uuid) -> Result<(), CatalogOpError> {
+        self.store.entity_delete(uid, self.clock.now()).await?;
+        self.wake.claim();
+        self.wake.stitch();
+        Ok(())
+    }
+
+    /// Runs an entity through the pipeline as if it had been read from `location`; no errors means valid.
+    pub async fn validate_entity(&self, entity: Entity, location: &LocationSpec) -> Vec<SerializedError> {
+        self.pipeline.validate(entity, location).await
+    }
+
+    /// Processes a location and everything below it in memory.
+    pub async fn location_dry_run(&self, spec: &LocationSpec) -> Result<DryRun, CatalogOpError> {
+        self.check_type(spec)?;
+        let exists = self.store.location_find(spec).await?.is_some();
+        let entities = self.pipeline.dry_run(spec).await.map_err(CatalogOpError::Input)?;
+        let entity_ref = registered_location_entity(spec).map_err(CatalogOpError::Input)?.entity_ref;
+        let location = StoredLocation {
+            id: format!("{}:{}", spec.kind, spec.target),
+            spec: spec.clone(),
+            entity_ref: entity_ref.to_string(),
+        };
+        Ok(DryRun { location, entities, exists })
+    }
+
+    /// Registers a location.
+    pub async fn location_register(
+        &self,
+        spec: &LocationSpec,
+        on_conflict: LocationConflict,
+    ) -> Result<StoredLocation, CatalogOpError> {
+        self.check_type(spec)?;
+        let entity = registered_location_entity(spec).map_err(CatalogOpError::Input)?;
+        let now = self.clock.now();
+        let location = self.store.location_create(LOCATION_STORE, spec, entity, on_conflict, now).await?;
+        self.wake.claim();
+        Ok(location)
+    }
+
+    /// Points a registered location elsewhere.
+    pub async fn location_update(&self, id: &str, spec: &LocationSpec) -> Result<StoredLocation, CatalogOpError> {
+        self.check_type(spec)?;
+        let entity = registered_location_entity(spec).map_err(CatalogOpError::Input)?;
+        let location = self.store.location_update(LOCATION_STORE, id, spec, entity, self.clock.now()).await?;
+        self.wake.claim();
+        self.wake.stitch();
+        Ok(location)
+    }
+
+    /// Unregisters a location.
+    pub async fn location_delete(&self, id: &str) -> Result<(), CatalogOpError> {
+        self.store.location_delete(LOCATION_STORE, id, self.clock.now()).await?;
+        self.wake.stitch();
+        Ok(())
+    }
+
+    fn check_type(&self, spec: &LocationSpec) -> Result<(), CatalogOpError> {
+        let allowed = self.pipeline.allowed_location_types();
+        if allowed.iter().any(|kind| *kind == spec.kind) {
+            return Ok(());
+        }
+        Err(CatalogOpError::Input(crate::location_step::not_allowed_message(allowed)))
+    }
+}

@@ -1,0 +1,32 @@
+//! Hints between the parts of the engine that there is work; the truth is in the store.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+/// Wakes the parts of the engine that sleep until something is due. Waking without need is harmless.
+#[derive(Debug, Clone, Default)]
+pub struct Wake {
+    claim: Arc<Notify>,
+    stitch: Arc<Notify>,
+}
+
+impl Wake {
+    /// Something became due.
+    pub fn claim(&self) {
+        self.claim.notify_one();
+    }
+
+    /// Something waits for stitching.
+    pub fn stitch(&self) {
+        self.stitch.notify_one();
+    }
+
+    pub(crate) async fn claim_wanted(&self) {
+        self.claim.notified().await;
+    }
+
+    pub(crate) async fn stitch_wanted(&self) {
+        self.stitch.notified().await;
+    }
+}

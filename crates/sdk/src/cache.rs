@@ -1,0 +1,186 @@
+//! What a processor remembers from one run of an entity to the next.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// The memory of one processor about one entity (or, in `read_location`, about one target).
+///
+/// Reads give what the previous good run wrote; writes of this run are seen by the next one. The first write
+/// replaces everything: what is not written again is forgotten. Without a write everything is kept. A run that
+/// fails writes nothing, and after several failures in a row the memory is dropped.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProcessorCache {
+    previous: Map<String, Value>,
+    next: Option<Map<String, Value>>,
+}
+
+impl ProcessorCache {
+    fn from_stored(stored: Option<&Value>) -> Self {
+        Self {
+            previous: stored.and_then(Value::as_object).cloned().unwrap_or_default(),
+            next: None,
+        }
+    }
+
+    /// What the previous run stored under `key`; `None` also if it has another shape by now.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        self.previous
+            .get(key)
+            .and_then(|value| T::deserialize(value).ok())
+    }
+
+    /// Stores `value` for the next run.
+    pub fn set<T: Serialize>(&mut self, key: &str, value: &T) -> Result<(), serde_json::Error> {
+        let value = serde_json::to_value(value)?;
+        self.next.get_or_insert_default().insert(key.to_owned(), value);
+        Ok(())
+    }
+
+    fn into_object(self) -> Map<String, Value> {
+        self.next.unwrap_or(self.previous)
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Handle {
+    own: ProcessorCache,
+    targets: BTreeMap<String, ProcessorCache>,
+}
+
+/// The memories of all processors about one entity, during one run.
+#[derive(Debug, Clone, Default)]
+pub struct CacheState {
+    stored: Map<String, Value>,
+    handles: BTreeMap<String, Handle>,
+}
+
+impl CacheState {
+    /// Starts from what the last good run left; anything but an object counts as empty.
+    pub fn from_stored(stored: Value) -> Self {
+        let stored = if let Value::Object(stored) = stored {
+            stored
+        } else {
+            Map::new()
+        };
+        Self {
+            stored,
+            handles: BTreeMap::new(),
+        }
+    }
+
+    /// The memory of `processor`, or its separate memory about one `target`.
+    pub fn handle(&mut self, processor: &str, target: Option<&str>) -> &mut ProcessorCache {
+        let stored = self.stored.get(processor);
+        let handle = self
+            .handles
+            .entry(processor.to_owned())
+            .or_insert_with(|| Handle {
+                own: ProcessorCache::from_stored(stored),
+                targets: BTreeMap::new(),
+            });
+        match target {
+            None => &mut handle.own,
+            Some(target) => handle
+                .targets
+                .entry(target.to_owned())
+                .or_insert_with(|| ProcessorCache::from_stored(stored.and_then(|stored| stored.get(target)))),
+        }
+    }
+
+    /// What to store after a good run. Of processors that asked for nothing in this run, the memory of those for
+    /// which `is_kept` says so stays.
+    pub fn collect(self, is_kept: impl Fn(&str) -> bool) -> Map<String, Value> {
+        let mut collected = self.stored;
+        collected.retain(|processor, _| is_kept(processor));
+        for (processor, handle) in self.handles {
+            let mut object = handle.own.into_object();
+            for (target, cache) in handle.targets {
+                let cache = cache.into_object();
+                if !cache.is_empty() {
+                    object.insert(target, Value::Object(cache));
+                }
+            }
+            if object.is_empty() {
+                collected.remove(&processor);
+            } else {
+                collected.insert(processor, Value::Object(object));
+            }
+        }
+        collected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn collect(state: CacheState) -> Value {
+        Value::Object(state.collect(|_| false))
+    }
+
+    #[test]
+    fn a_requested_cache_without_writes_is_kept() {
+        let mut state = CacheState::from_stored(json!({"p": {"k": 1}}));
+        assert_eq!(state.handle("p", None).get::<u32>("k"), Some(1));
+        assert_eq!(collect(state), json!({"p": {"k": 1}}));
+    }
+
+    #[test]
+    fn the_first_write_replaces_all_and_is_not_readable_in_the_same_run() {
+        let mut state = CacheState::from_stored(json!({"p": {"old": 1}}));
+        let cache = state.handle("p", None);
+        cache.set("new", &2).unwrap();
+        assert_eq!(cache.get::<u32>("old"), Some(1));
+        assert_eq!(cache.get::<u32>("new"), None);
+        assert_eq!(collect(state), json!({"p": {"new": 2}}));
+    }
+
+    #[test]
+    fn without_any_handle_nothing_is_collected_but_what_the_host_keeps() {
+        let state = CacheState::from_stored(json!({"p": {"k": 1}, "gone": {"k": 1}}));
+        assert_eq!(collect(state.clone()), json!({}));
+        assert_eq!(
+            Value::Object(state.collect(|name| name == "p")),
+            json!({"p": {"k": 1}})
+        );
+    }
+
+    #[test]
+    fn targets_are_kept_and_replaced_independently() {
+        let stored = json!({"p": {"a": {"k": 1, "l": 1}, "b": {"k": 2}}});
+        let mut state = CacheState::from_stored(stored);
+        state.handle("p", Some("b")).set("k", &3).unwrap();
+        assert_eq!(state.handle("p", Some("a")).get::<u32>("k"), Some(1));
+        assert_eq!(
+            collect(state),
+            json!({"p": {"a": {"k": 1, "l": 1}, "b": {"k": 3}}})
+        );
+    }
+
+    #[test]
+    fn processors_do_not_see_each_other() {
+        let mut state = CacheState::from_stored(json!({"p": {"k": 1}}));
+        assert_eq!(state.handle("q", None).get::<u32>("k"), None);
+    }
+
+    #[test]
+    fn stored_values_of_a_wrong_shape_count_as_empty() {
+        for stored in [
+            json!(null),
+            json!([]),
+            json!(3),
+            json!("x"),
+            json!({"p": null}),
+            json!({"p": [1]}),
+        ] {
+            let mut state = CacheState::from_stored(stored);
+            assert_eq!(state.handle("p", None).get::<u32>("k"), None);
+            assert_eq!(collect(state), json!({}));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What a processor can do besides returning: emit, remember, parse, look at the time.
+
+use callboard_model::LocationSpec;
+use tokio_util::sync::CancellationToken;
+
+use crate::{CacheState, Clock, Emit, EntityDataParser, ProcessorCache, ProcessorError};
+
+/// Documents parsed between two chances for other tasks to run: some milliseconds of work.
+const DOCUMENTS_PER_YIELD: usize = 32;
+
+/// Takes what processors emit.
+pub trait EmitSink: Send {
+    /// Takes one item. An `Err` (a limit, a location that cannot be written as text) fails the processor.
+    fn emit(&mut self, item: Emit) -> Result<(), ProcessorError>;
+}
+
+/// What the host puts into a [`ProcessorContext`].
+#[expect(
+    missing_debug_implementations,
+    reason = "holds the host's trait objects for the time of one call"
+)]
+pub struct ContextParts<'a> {
+    /// Name of the processor that is called.
+    pub processor: &'a str,
+    /// The target that is read; in `read_location` only.
+    pub target: Option<&'a str>,
+    /// Where the entity in hand was read from.
+    pub location: &'a LocationSpec,
+    /// The location through which the entity came into the catalog in the first place.
+    pub origin_location: &'a LocationSpec,
+    /// Takes what is emitted.
+    pub sink: &'a mut dyn EmitSink,
+    /// The memories of all processors.
+    pub cache: &'a mut CacheState,
+    /// Turns file contents into entities.
+    pub parser: &'a dyn EntityDataParser,
+    /// Ends the run.
+    pub cancellation: &'a CancellationToken,
+    /// The time.
+    pub clock: &'a dyn Clock,
+}
+
+/// Handed to a processor for one call.
+pub struct ProcessorContext<'a> {
+    parts: ContextParts<'a>,
+}
+
+impl std::fmt::Debug for ProcessorContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProcessorContext")
+            .field("processor", &self.parts.processor)
+            .field("location", &self.parts.location)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`ProcessorContext::emit_parsed`] found in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ParseSummary {
+    /// Entities emitted.
+    pub entities: usize,
+    /// Errors and other items emitted.
+    pub others: usize,
+}
+
+impl ParseSummary {
+    /// Whether the result may be remembered as good: nothing but entities came out.
+    pub fn is_all_entities(self) -> bool {
+        self.others == 0
+    }
+}
+
+impl<'a> ProcessorContext<'a> {
+    /// For hosts.
+    pub fn new(parts: ContextParts<'a>) -> Self {
+        Self { parts }
+    }
+
+    /// Emits one item.
+    pub fn emit(&mut self, item: Emit) -> Result<(), ProcessorError> {
+        self.parts.sink.emit(item)
+    }
+
+    /// What this processor remembers about this entity; in `read_location`, about this target.
+    pub fn cache(&mut self) -> &mut ProcessorCache {
+        self.parts.cache.handle(self.parts.processor, self.parts.target)
+    }
+
+    /// Where the entity in hand was read from.
+    pub fn location(&self) -> &'a LocationSpec {
+        self.parts.location
+    }
+
+    /// The location through which the entity in hand came into the catalog in the first place.
+    pub fn origin_location(&self) -> &'a LocationSpec {
+        self.parts.origin_location
+    }
+
+    /// Ends when the run shall end.
+    pub fn cancellation(&self) -> &'a CancellationToken {
+        self.parts.cancellation
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &'a dyn Clock {
+        self.parts.clock
+    }
+
+    /// Parses the content of a file and emits every entity and every error in it.
+    pub async fn emit_parsed(
+        &mut self,
+        data: &[u8],
+        location: &LocationSpec,
+    ) -> Result<ParseSummary, ProcessorError> {
+        let mut summary = ParseSummary::default();
+        for (index, item) in self.parts.parser.parse(data, location).enumerate() {
+            if index % DOCUMENTS_PER_YIELD == DOCUMENTS_PER_YIELD - 1 {
+                tokio::task::yield_now().await;
+                if self.parts.cancellation.is_cancelled() {
+                    return Err(ProcessorError::general("the run was cancelled"));
+                }
+            }
+            match item {
+                Emit::Entity { .. } => summary.entities += 1,
+                _ => summary.others += 1,
+            }
+            self.parts.sink.emit(item)?;
+        }
+        Ok(summary)
+    }
+}

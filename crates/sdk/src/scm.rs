@@ -1,0 +1,34 @@
+//! What processors ask of the source-control integrations: how URLs of a forge are resolved.
+
+/// A URL of a file in a repository, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScmFile {
+    /// Host, with its port if there is one.
+    pub host: String,
+    /// Owner (or project path) and name of the repository, such as `example/shop`.
+    pub full_name: String,
+    /// Owner, organisation or project path.
+    pub owner: String,
+    /// Name of the repository.
+    pub name: String,
+    /// Path of the file in the repository, without a leading slash.
+    pub path: String,
+}
+
+/// Knows the URL forms of the forges.
+pub trait ScmResolver: Send + Sync + std::fmt::Debug + 'static {
+    /// Resolves `target`, absolute or relative, against the URL of the file that mentions it.
+    fn resolve_url(&self, target: &str, base: &str) -> Result<String, String>;
+
+    /// The URL of the page on which the file can be edited; `None` if no integration knows the host.
+    fn resolve_edit_url(&self, url: &str) -> Option<String>;
+
+    /// The kind of integration (`github`, `gitlab`, …) that knows this URL's host.
+    fn integration_kind(&self, url: &str) -> Option<&'static str>;
+
+    /// The repository and path behind a URL, where the URL's form shows them.
+    fn file(&self, url: &str) -> Option<ScmFile>;
+
+    /// Changes whenever the configured integrations do.
+    fn fingerprint(&self) -> String;
+}

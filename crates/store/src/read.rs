@@ -1,0 +1,66 @@
+//! What reads give.
+
+use uuid::Uuid;
+
+use crate::EntityId;
+
+/// A final entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinalEntity {
+    /// Its number.
+    pub id: EntityId,
+    /// Its canonical ref.
+    pub entity_ref: String,
+    /// `metadata.uid`.
+    pub uid: Uuid,
+    /// The whole entity as JSON, as the API serves it.
+    pub json: String,
+}
+
+/// A page of final entities, ordered by canonical ref (bytewise).
+#[derive(Debug, Clone, Default)]
+pub struct EntityPage {
+    /// The entities.
+    pub entities: Vec<FinalEntity>,
+    /// Ask for the page after this ref; `None` if this was the last one.
+    pub next_after: Option<String>,
+}
+
+/// An entity on the way from a ref up to its roots.
+#[derive(Debug, Clone)]
+pub struct Ancestor {
+    /// The entity.
+    pub entity: FinalEntity,
+    /// Canonical refs of those that emitted it; empty for what only providers hand over.
+    pub parent_refs: Vec<String>,
+}
+
+/// What a round of stitching did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StitchReport {
+    /// Final entities written.
+    pub changed: usize,
+    /// Final entities that came out as they were.
+    pub unchanged: usize,
+    /// Refs without an entity, or with one that was never processed well.
+    pub abandoned: usize,
+    /// Whether more work was due than the limit let through.
+    pub has_more: bool,
+}
+
+/// Sizes, for metrics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Final entities by kind in lower case.
+    pub entities_by_kind: Vec<(String, i64)>,
+    /// Registered locations.
+    pub locations: i64,
+    /// Edges.
+    pub relations: i64,
+    /// Refs that wait for stitching.
+    pub stitch_queue: i64,
+    /// Entities that are due.
+    pub due: i64,
+    /// Errors.
+    pub errors: i64,
+}

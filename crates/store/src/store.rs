@@ -1,0 +1,147 @@
+//! The trait.
+
+use async_trait::async_trait;
+use callboard_model::{Digest, LocationSpec};
+use uuid::Uuid;
+
+use crate::{
+    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage, ErrorFilter,
+    FinalEntity, LeaseToken, LocationConflict, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport,
+    StoreError, StoredLocation, Timestamp,
+};
+
+/// Where the catalog is kept. Every method is one atomic unit of work.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug + 'static {
+    // --- the loop ---
+
+    /// Leases due entities: lowest lane first, then the longest due. An entity whose lease ran out is due.
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError>;
+
+    /// Writes what came out of a batch of claims. One refused outcome does not touch the others.
+    ///
+    /// Children are compared with what the store has: only new ones, and those with other content, another key or
+    /// no good run yet since their content changed, become due; up to `hand_out` of them come back leased until
+    /// `lease_until`. All sources of a child are kept. A child that is no longer emitted loses this parent; without
+    /// any source left it is an orphan. Relations, refresh keys and errors are written by difference. The stitch
+    /// work that follows is queued in the same transaction: this entity; the sources of edges that came or went.
+    async fn commit(
+        &self,
+        batch: &[Outcome],
+        hand_out: usize,
+        lease_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<CommitReport, StoreError>;
+
+    /// Prolongs leases that are still held; answers which were lost.
+    async fn leases_extend(
+        &self,
+        leases: &[(EntityId, LeaseToken)],
+        until: Timestamp,
+    ) -> Result<Vec<EntityId>, StoreError>;
+
+    /// The earliest moment at which [`claim`](Self::claim) will find something.
+    async fn next_due_at(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Makes every entity due whose last good run had other processors than these. Answers how many.
+    async fn fingerprint_apply(&self, fingerprint: Digest, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Makes final entities for up to `limit` queued refs, appends to the change log, and empties the queue by
+    /// them, in one transaction.
+    async fn stitch(&self, limit: usize, now: Timestamp) -> Result<StitchReport, StoreError>;
+
+    /// Deletes entities without any source, at most `limit`; queues those that had relations with them. Answers
+    /// how many; children of the deleted are orphans of the next call.
+    async fn orphans_delete(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Trims the change log and forgets refs that nothing mentions any more.
+    async fn tidy(&self, changes_kept: u64, now: Timestamp) -> Result<(), StoreError>;
+
+    // --- providers ---
+
+    /// Changes the bucket of a provider. What only the removed entities had brought in goes with them at once.
+    async fn provider_mutate(
+        &self,
+        provider: &str,
+        mutation: ProviderMutation,
+        lane: crate::Lane,
+        now: Timestamp,
+    ) -> Result<MutationReport, StoreError>;
+
+    /// Names of all providers that have a bucket.
+    async fn providers(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Makes every entity due that carries one of these refresh keys. Answers how many.
+    async fn refresh_by_keys(&self, keys: &[String], now: Timestamp) -> Result<u64, StoreError>;
+
+    // --- what users ask for ---
+
+    /// Makes an entity due, and the Locations that it came through. `NotFound` if nobody emits it.
+    async fn entity_refresh(&self, entity_ref: &str, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Deletes an entity; whoever still emits it is due and brings it back. An unknown uid is no error.
+    async fn entity_delete(&self, uid: Uuid, now: Timestamp) -> Result<(), StoreError>;
+
+    /// A final entity.
+    async fn entity_by_ref(&self, entity_ref: &str) -> Result<Option<FinalEntity>, StoreError>;
+
+    /// A final entity.
+    async fn entity_by_uid(&self, uid: Uuid) -> Result<Option<FinalEntity>, StoreError>;
+
+    /// All final entities, page by page, ordered by ref.
+    async fn entities_page(&self, after: Option<&str>, limit: usize) -> Result<EntityPage, StoreError>;
+
+    /// The final entity and all its ancestors that have one, itself first; empty if it has none itself.
+    async fn ancestry(&self, entity_ref: &str) -> Result<Vec<Ancestor>, StoreError>;
+
+    /// Errors, ordered by number.
+    async fn errors_list(&self, filter: &ErrorFilter) -> Result<Vec<CatalogError>, StoreError>;
+
+    /// Sizes.
+    async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError>;
+
+    // --- registered locations: row and bucket change together ---
+
+    /// Registers a location and hands over its Location entity to the bucket of `provider`.
+    async fn location_create(
+        &self,
+        provider: &str,
+        spec: &LocationSpec,
+        entity: NewEntity,
+        on_conflict: LocationConflict,
+        now: Timestamp,
+    ) -> Result<StoredLocation, StoreError>;
+
+    /// Points a registered location elsewhere. `Conflict` if another one points there, `NotFound` without it.
+    async fn location_update(
+        &self,
+        provider: &str,
+        id: &str,
+        spec: &LocationSpec,
+        entity: NewEntity,
+        now: Timestamp,
+    ) -> Result<StoredLocation, StoreError>;
+
+    /// Unregisters a location, and removes what only it brought in. `NotFound` without it.
+    async fn location_delete(&self, provider: &str, id: &str, now: Timestamp) -> Result<(), StoreError>;
+
+    /// A registered location.
+    async fn location_get(&self, id: &str) -> Result<Option<StoredLocation>, StoreError>;
+
+    /// The registered location with this type and target.
+    async fn location_find(&self, spec: &LocationSpec) -> Result<Option<StoredLocation>, StoreError>;
+
+    /// All registered locations after `after` (an id), ordered by id.
+    async fn locations_list(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredLocation>, StoreError>;
+
+    // --- the change log ---
+
+    /// Changes after a position, in order. `NotFound` if the log no longer reaches back so far.
+    async fn changes_after(&self, position: i64, limit: usize) -> Result<Vec<Change>, StoreError>;
+
+    /// The position of the newest change; 0 before the first.
+    async fn position(&self) -> Result<i64, StoreError>;
+
+    /// Ends all work and closes the store.
+    async fn close(&self);
+}
