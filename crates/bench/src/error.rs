@@ -42,7 +42,7 @@ pub enum BenchError {
     #[error("no figure {field} in {file}")]
     ProcFigure { field: &'static str, file: String },
 
-    #[error("gave up after {} s while waiting for {waiting_for}", timeout.as_secs())]
+    #[error("gave up after {} s while waiting for {waiting_for}", timeout.as_secs_f64())]
     TimedOut { timeout: Duration, waiting_for: String },
 
     #[error("interrupted")]

@@ -107,7 +107,7 @@ fn report(error: &BenchError) {
     let mut text = format!("error: {error}");
     let mut cause = error.source();
     while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
+        text.extend([": ", &inner.to_string()]);
         cause = inner.source();
     }
     drop(writeln!(io::stderr(), "{text}"));

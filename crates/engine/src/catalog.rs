@@ -71,7 +71,12 @@ pub struct Catalog {
 impl Catalog {
     /// A catalog over this store; `wake` reaches the engine that works on it, if one does.
     pub fn new(store: Arc<dyn Store>, pipeline: Arc<Pipeline>, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self { store, pipeline, clock, wake }
+        Self {
+            store,
+            pipeline,
+            clock,
+            wake,
+        }
     }
 
     /// The store, to read from.
@@ -86,7 +91,9 @@ impl Catalog {
 
     /// Has an entity, and the Locations it came through, processed at once. `entity_ref` in any case.
     pub async fn refresh(&self, entity_ref: &str) -> Result<(), CatalogOpError> {
-        self.store.entity_refresh(&entity_ref.to_lowercase(), self.clock.now()).await?;
+        self.store
+            .entity_refresh(&entity_ref.to_lowercase(), self.clock.now())
+            .await?;
         self.wake.claim();
         Ok(())
     }
@@ -109,13 +116,19 @@ impl Catalog {
         self.check_type(spec)?;
         let exists = self.store.location_find(spec).await?.is_some();
         let entities = self.pipeline.dry_run(spec).await.map_err(CatalogOpError::Input)?;
-        let entity_ref = registered_location_entity(spec).map_err(CatalogOpError::Input)?.entity_ref;
+        let entity_ref = registered_location_entity(spec)
+            .map_err(CatalogOpError::Input)?
+            .entity_ref;
         let location = StoredLocation {
             id: format!("{}:{}", spec.kind, spec.target),
             spec: spec.clone(),
             entity_ref: entity_ref.to_string(),
         };
-        Ok(DryRun { location, entities, exists })
+        Ok(DryRun {
+            location,
+            entities,
+            exists,
+        })
     }
 
     /// Registers a location.
@@ -127,16 +140,26 @@ impl Catalog {
         self.check_type(spec)?;
         let entity = registered_location_entity(spec).map_err(CatalogOpError::Input)?;
         let now = self.clock.now();
-        let location = self.store.location_create(LOCATION_STORE, spec, entity, on_conflict, now).await?;
+        let location = self
+            .store
+            .location_create(LOCATION_STORE, spec, entity, on_conflict, now)
+            .await?;
         self.wake.claim();
         Ok(location)
     }
 
     /// Points a registered location elsewhere.
-    pub async fn location_update(&self, id: &str, spec: &LocationSpec) -> Result<StoredLocation, CatalogOpError> {
+    pub async fn location_update(
+        &self,
+        id: &str,
+        spec: &LocationSpec,
+    ) -> Result<StoredLocation, CatalogOpError> {
         self.check_type(spec)?;
         let entity = registered_location_entity(spec).map_err(CatalogOpError::Input)?;
-        let location = self.store.location_update(LOCATION_STORE, id, spec, entity, self.clock.now()).await?;
+        let location = self
+            .store
+            .location_update(LOCATION_STORE, id, spec, entity, self.clock.now())
+            .await?;
         self.wake.claim();
         self.wake.stitch();
         Ok(location)
@@ -144,7 +167,9 @@ impl Catalog {
 
     /// Unregisters a location.
     pub async fn location_delete(&self, id: &str) -> Result<(), CatalogOpError> {
-        self.store.location_delete(LOCATION_STORE, id, self.clock.now()).await?;
+        self.store
+            .location_delete(LOCATION_STORE, id, self.clock.now())
+            .await?;
         self.wake.stitch();
         Ok(())
     }
@@ -154,6 +179,8 @@ impl Catalog {
         if allowed.iter().any(|kind| *kind == spec.kind) {
             return Ok(());
         }
-        Err(CatalogOpError::Input(crate::location_step::not_allowed_message(allowed)))
+        Err(CatalogOpError::Input(crate::location_step::not_allowed_message(
+            allowed,
+        )))
     }
 }

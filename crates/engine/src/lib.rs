@@ -1,1 +1,44 @@
-//! The ingestion loop: claim, orchestrate, commit, stitch, schedule
+//! The ingestion loop.
+//!
+//! ```text
+//!  due rows ─► Claimer ─► Queue ─► Workers ─► Committer ─► store ─► Stitcher ─► final entities
+//!                           ▲      (Pipeline)     │
+//!                           └── leased children ──┘
+//! ```
+//!
+//! The [`Pipeline`] is pure of storage: an entity goes in, an outcome comes out. Everything else moves claims and
+//! outcomes between it and the store in batches. The truth about what is to be done is in the store alone: queues
+//! and wake-ups in memory may be lost at any moment without losing work.
+
+mod catalog;
+mod claimer;
+mod collector;
+mod committer;
+mod connection;
+mod digest;
+mod dry_run;
+mod engine;
+mod janitor;
+mod leases;
+mod location_step;
+mod locations;
+mod order;
+mod pipeline;
+mod processing;
+mod queue;
+//mod rules;
+mod run;
+mod settings;
+mod stitcher;
+mod wake;
+mod worker;
+
+pub use catalog::{Catalog, CatalogOpError, DryRun, ProcessorInfo};
+pub use dry_run::DryRunItem;
+pub use engine::{Engine, EngineError, RunningEngine};
+pub use locations::LOCATION_STORE;
+pub use order::ProcessorOptions;
+pub use pipeline::{Pipeline, PipelineParts, RulesEnforcer};
+//pub use rules::{CatalogRules, RulesError};
+pub use settings::{EngineSettings, Interval, OrphanStrategy, RunLimits};
+pub use wake::Wake;

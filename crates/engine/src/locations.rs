@@ -11,7 +11,7 @@ pub const LOCATION_STORE: &str = "DefaultLocationStore";
 /// The Location entity of a registered location. An `Err` says why there can be none.
 pub(crate) fn registered_location_entity(spec: &LocationSpec) -> Result<NewEntity, String> {
     let location_ref = LocationRef::parse(&format!("{}:{}", spec.kind, spec.target))
-        .map_err(|error| error.message().to_owned())?
+        .map_err(|error| error.message)?
         .to_string();
     let entity = location_entity(spec, &location_ref, &location_ref);
     let json = serde_json::to_string(&entity).map_err(|error| error.to_string())?;

@@ -40,7 +40,9 @@ pub fn accept_emitted(
     }
     if has_odd_annotations(&entity) {
         let message = "metadata.annotations must be a valid object";
-        return Err(ModelError::new(ErrorKind::Error, "emitted/annotations", message).at("/metadata/annotations"));
+        return Err(
+            ModelError::new(ErrorKind::Error, "emitted/annotations", message).at("/metadata/annotations")
+        );
     }
     entity.set_annotation(MANAGED_BY_ORIGIN_LOCATION, parent.origin_location);
     entity.set_annotation(MANAGED_BY_LOCATION, location.to_string());
@@ -63,8 +65,10 @@ mod tests {
 
     use super::*;
 
-    const PARENT: EmittingParent<'_> =
-        EmittingParent { entity_ref: "location:default/a", origin_location: "url:origin" };
+    const PARENT: EmittingParent<'_> = EmittingParent {
+        entity_ref: "location:default/a",
+        origin_location: "url:origin",
+    };
 
     fn accept(value: Value) -> Result<Emitted, ModelError> {
         let location = LocationRef::new("url", "here").unwrap();
@@ -73,18 +77,28 @@ mod tests {
 
     #[test]
     fn location_annotations_are_forced() {
-        for annotations in [json!({"backstage.io/managed-by-location": "url:fake", "x": "y"}), json!(null), json!("")] {
+        for annotations in [
+            json!({"backstage.io/managed-by-location": "url:fake", "x": "y"}),
+            json!(null),
+            json!(""),
+        ] {
             let value = json!({"apiVersion": "v", "kind": "K", "metadata": {"name": "n", "annotations": annotations}});
-            let Emitted::Accepted(entity) = accept(value).unwrap() else { panic!("dropped") };
+            let Emitted::Accepted(entity) = accept(value).unwrap() else {
+                panic!("dropped")
+            };
             assert_eq!(entity.annotation(MANAGED_BY_LOCATION), Some("url:here"));
             assert_eq!(entity.annotation(MANAGED_BY_ORIGIN_LOCATION), Some("url:origin"));
-            assert_eq!(entity.annotation("x"), annotations.get("x").and_then(Value::as_str));
+            assert_eq!(
+                entity.annotation("x"),
+                annotations.get("x").and_then(Value::as_str)
+            );
         }
     }
 
     #[test]
     fn the_parent_itself_is_told_apart() {
-        let value = json!({"apiVersion": "v", "kind": "location", "metadata": {"name": "A", "annotations": []}});
+        let value =
+            json!({"apiVersion": "v", "kind": "location", "metadata": {"name": "A", "annotations": []}});
         assert_eq!(accept(value).unwrap(), Emitted::SameAsParent);
     }
 

@@ -62,7 +62,10 @@ impl Entity {
 
     /// `metadata.name`; empty when absent or not a string.
     pub fn name(&self) -> &str {
-        self.metadata().and_then(|m| m.get("name")).and_then(Value::as_str).unwrap_or_default()
+        self.metadata()
+            .and_then(|m| m.get("name"))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// `metadata.namespace`, as given.
@@ -112,7 +115,11 @@ impl Entity {
 
     /// The entity's ref. A missing namespace reads as `default`; an empty one stays empty.
     pub fn entity_ref(&self) -> EntityRef {
-        EntityRef::new(self.kind(), self.namespace().unwrap_or(DEFAULT_NAMESPACE), self.name())
+        EntityRef::new(
+            self.kind(),
+            self.namespace().unwrap_or(DEFAULT_NAMESPACE),
+            self.name(),
+        )
     }
 
     /// Checks what is needed to give the entity a ref: texts for `apiVersion`, `kind` and `metadata.name`, and for
@@ -123,11 +130,15 @@ impl Entity {
             .and_then(|()| {
                 properties(
                     root,
-                    &[("apiVersion", &filled), ("kind", &filled), ("metadata", &|metadata| {
-                        let metadata = object(metadata)?;
-                        required(metadata, &["name"])?;
-                        properties(metadata, &[("name", &filled), ("namespace", &filled)])
-                    })],
+                    &[
+                        ("apiVersion", &filled),
+                        ("kind", &filled),
+                        ("metadata", &|metadata| {
+                            let metadata = object(metadata)?;
+                            required(metadata, &["name"])?;
+                            properties(metadata, &[("name", &filled), ("namespace", &filled)])
+                        }),
+                    ],
                 )
             })
             .map_err(|complaint| complaint.into_type_error("envelope"))

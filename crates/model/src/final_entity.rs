@@ -3,13 +3,12 @@
 //! This runs for every entity whenever anything about it changes, so it works on text: a [`Body`] is serialised once,
 //! with the places remembered where something is to be inserted, and [`assemble`] only copies slices.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value, json};
 
 use crate::annotations::ORPHAN;
 use crate::entity::Entity;
 use crate::hash::{Digest, update_part};
+use crate::json_text::push_str;
 use crate::serialized_error::SerializedError;
 
 mod body;
@@ -49,7 +48,14 @@ impl FinalParts<'_> {
         let relations = relations_json(self.relations);
         let status = status_json(self.body.status, self.errors);
         let etag = etag(&self.body.digest(), &relations, status.as_deref(), self.is_orphan);
-        let json = assemble(self.body, self.uid, &etag, &relations, status.as_deref(), self.is_orphan);
+        let json = assemble(
+            self.body,
+            self.uid,
+            &etag,
+            &relations,
+            status.as_deref(),
+            self.is_orphan,
+        );
         FinalEntity { json, etag }
     }
 }
@@ -60,9 +66,9 @@ pub fn relations_json<T: AsRef<str>, R: AsRef<str>>(relations: &[(T, R)]) -> Str
     json.push('[');
     for (index, (kind, target_ref)) in relations.iter().enumerate() {
         json.push_str(if index == 0 { r#"{"type":"# } else { r#",{"type":"# });
-        push_json_str(&mut json, kind.as_ref());
+        push_str(&mut json, kind.as_ref());
         json.push_str(r#","targetRef":"#);
-        push_json_str(&mut json, target_ref.as_ref());
+        push_str(&mut json, target_ref.as_ref());
         json.push('}');
     }
     json.push(']');
@@ -74,8 +80,9 @@ pub fn status_json(own_status: Option<&str>, errors: &[SerializedError]) -> Opti
     if errors.is_empty() {
         return own_status.map(str::to_owned);
     }
-    let mut status: Map<String, Value> =
-        own_status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
+    let mut status: Map<String, Value> = own_status
+        .and_then(|status| serde_json::from_str(status).ok())
+        .unwrap_or_default();
     let mut items = match status.remove("items") {
         Some(Value::Array(items)) => items,
         _ => Vec::new(),
@@ -117,7 +124,13 @@ pub fn assemble(
     status_json: Option<&str>,
     is_orphan: bool,
 ) -> String {
-    let tail = Tail { uid, etag: (!body.own_etag).then_some(etag), relations_json, status_json, is_orphan };
+    let tail = Tail {
+        uid,
+        etag: (!body.own_etag).then_some(etag),
+        relations_json,
+        status_json,
+        is_orphan,
+    };
     let overrides_annotation = is_orphan && body.json.contains(r#""backstage.io/orphan":"#);
     body.split()
         .filter(|_| !overrides_annotation)
@@ -137,30 +150,30 @@ struct Tail<'a> {
 
 impl Tail<'_> {
     fn splice(&self, pieces: body::Pieces<'_>) -> String {
-        let body::Pieces { to_annotations_end, to_metadata_end, to_end } = pieces;
-        let body_len = to_annotations_end.map_or(0, str::len) + to_metadata_end.len() + to_end.len();
+        let body::Pieces { head, middle, tail } = pieces;
+        let body_len = head.map_or(0, str::len) + middle.len() + tail.len();
         let tail_len = self.relations_json.len() + self.status_json.map_or(0, str::len) + 256;
         let mut json = String::with_capacity(body_len + tail_len);
-        if let Some(text) = to_annotations_end {
+        if let Some(text) = head {
             json.push_str(text);
             if self.is_orphan {
                 push_comma(&mut json);
                 json.push_str(r#""backstage.io/orphan":"true""#);
             }
         }
-        json.push_str(to_metadata_end);
-        if self.is_orphan && to_annotations_end.is_none() {
+        json.push_str(middle);
+        if self.is_orphan && head.is_none() {
             push_comma(&mut json);
             json.push_str(r#""annotations":{"backstage.io/orphan":"true"}"#);
         }
         push_comma(&mut json);
         json.push_str(r#""uid":"#);
-        push_json_str(&mut json, self.uid);
+        push_str(&mut json, self.uid);
         if let Some(etag) = self.etag {
             json.push_str(r#","etag":"#);
-            push_json_str(&mut json, etag);
+            push_str(&mut json, etag);
         }
-        json.push_str(to_end);
+        json.push_str(tail);
         json.push_str(r#","relations":"#);
         json.push_str(self.relations_json);
         if let Some(status) = self.status_json {
@@ -182,7 +195,10 @@ impl Tail<'_> {
             metadata.insert("etag".to_owned(), Value::from(etag));
         }
         let root = entity.as_map_mut();
-        root.insert("relations".to_owned(), serde_json::from_str(self.relations_json).ok()?);
+        root.insert(
+            "relations".to_owned(),
+            serde_json::from_str(self.relations_json).ok()?,
+        );
         if let Some(status) = self.status_json {
             root.insert("status".to_owned(), serde_json::from_str(status).ok()?);
         }
@@ -194,19 +210,6 @@ impl Tail<'_> {
 fn push_comma(json: &mut String) {
     if !json.ends_with('{') {
         json.push(',');
-    }
-}
-
-/// Appends a text as a JSON string.
-fn push_json_str(json: &mut String, text: &str) {
-    let is_plain = text.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
-    if is_plain {
-        json.push('"');
-        json.push_str(text);
-        json.push('"');
-    } else {
-        // Writing to a string cannot fail.
-        drop(write!(json, "{}", Value::from(text)));
     }
 }
 

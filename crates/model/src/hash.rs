@@ -57,7 +57,10 @@ impl TryFrom<&[u8]> for Digest {
     type Error = DigestLengthError;
 
     fn try_from(bytes: &[u8]) -> Result<Self, DigestLengthError> {
-        bytes.try_into().map(Self).map_err(|_| DigestLengthError(bytes.len()))
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|_| DigestLengthError(bytes.len()))
     }
 }
 
@@ -94,7 +97,10 @@ mod tests {
         let digest = Digest::of("x");
         assert_eq!(Digest::try_from(digest.as_ref()), Ok(digest));
         assert_eq!(Digest::from_bytes(*digest.as_bytes()), digest);
-        assert_eq!(Digest::try_from([1_u8, 2].as_slice()).unwrap_err().to_string(), "a digest has 16 bytes, got 2");
+        assert_eq!(
+            Digest::try_from([1_u8, 2].as_slice()).unwrap_err().to_string(),
+            "a digest has 16 bytes, got 2"
+        );
     }
 
     #[test]

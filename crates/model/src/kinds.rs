@@ -40,7 +40,9 @@ pub fn check_builtin_kind(entity: &Entity) -> Result<KindCheck, ModelError> {
         return Ok(KindCheck::NotMine);
     }
     check_entity_schema(entity)?;
-    let Some(known) = known else { return Ok(KindCheck::NotMine) };
+    let Some(known) = known else {
+        return Ok(KindCheck::NotMine);
+    };
     check_spec(entity, known).map_err(|complaint| complaint.into_type_error(known.rule))?;
     Ok(KindCheck::Valid)
 }
@@ -87,7 +89,9 @@ fn check_spec(entity: &Entity, kind: &Kind) -> Checked {
     property(root, "spec", &|spec| {
         let spec = object(spec)?;
         required(spec, kind.required)?;
-        kind.fields.iter().try_for_each(|(name, shape)| property(spec, name, &|value| check_shape(value, *shape)))
+        kind.fields
+            .iter()
+            .try_for_each(|(name, shape)| property(spec, name, &|value| check_shape(value, *shape)))
     })
 }
 
@@ -96,9 +100,10 @@ fn check_shape(value: &Value, shape: Shape) -> Result<(), Complaint> {
         Shape::Text => filled(value),
         Shape::Texts => each(value, &filled),
         Shape::OneOf(allowed) => one_of(value, allowed),
-        Shape::Profile => {
-            properties(object(value)?, &[("displayName", &filled), ("email", &filled), ("picture", &filled)])
-        }
+        Shape::Profile => properties(
+            object(value)?,
+            &[("displayName", &filled), ("email", &filled), ("picture", &filled)],
+        ),
     }
 }
 
@@ -115,10 +120,14 @@ fn relate(
         Some(single) => std::slice::from_ref(single),
     };
     for target in targets {
-        let target = EntityRef::from_value(target, field.default_kind, Some(&own.namespace)).map_err(|error| {
-            let pointer = format!("/spec/{}", field.name);
-            ModelError { rule: field.rule, ..error.at(pointer) }
-        })?;
+        let target =
+            EntityRef::from_value(target, field.default_kind, Some(&own.namespace)).map_err(|error| {
+                let pointer = format!("/spec/{}", field.name);
+                ModelError {
+                    rule: field.rule,
+                    ..error.at(pointer)
+                }
+            })?;
         let edge = |source: &EntityRef, kind: &str, target: &EntityRef| Relation {
             source: source.clone(),
             kind: kind.to_owned(),

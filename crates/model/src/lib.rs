@@ -20,6 +20,7 @@ mod error;
 mod final_entity;
 pub mod format;
 mod hash;
+mod json_text;
 mod kinds;
 mod location;
 mod policy;
@@ -35,14 +36,16 @@ pub use entity::{DEFAULT_NAMESPACE, Entity};
 pub use entity_ref::EntityRef;
 pub use error::{ErrorKind, ModelError};
 pub use final_entity::{
-    Body, BodyRef, FinalEntity, FinalParts, PROCESSING_STATUS_TYPE, assemble, etag, relations_json, status_json,
+    Body, BodyRef, FinalEntity, FinalParts, PROCESSING_STATUS_TYPE, assemble, etag, relations_json,
+    status_json,
 };
 pub use hash::{Digest, DigestLengthError};
+pub use json_text::stable_json;
 pub use kinds::{KindCheck, builtin_relations, check_builtin_kind, sort_builtin_arrays};
 pub use location::{LocationRef, LocationSpec, Presence, location_entity, location_entity_name};
 pub use policy::{
-    DefaultNamespace, EntityPolicy, FieldFormat, GroupDefaultParent, NoForeignRootFields, SchemaValid, default_policies,
-    enforce_all, enforce_default,
+    DefaultNamespace, EntityPolicy, FieldFormat, GroupDefaultParent, NoForeignRootFields, SchemaValid,
+    default_policies, enforce_all, enforce_default,
 };
 pub use relation::{Relation, relation_type};
 pub use schema_check::check_entity_schema;

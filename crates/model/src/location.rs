@@ -50,7 +50,11 @@ pub struct LocationSpec {
 impl LocationSpec {
     /// A location without an opinion on presence.
     pub fn new(kind: impl Into<String>, target: impl Into<String>) -> Self {
-        Self { kind: kind.into(), target: target.into(), presence: None }
+        Self {
+            kind: kind.into(),
+            target: target.into(),
+            presence: None,
+        }
     }
 
     /// The checked ref of the location; see [`LocationRef::new`].
@@ -74,7 +78,9 @@ impl LocationRef {
         let (type_, target) = (type_.into(), target.into());
         for (part, what) in [(&type_, "type"), (&target, "target")] {
             if part.is_empty() {
-                return Err(type_error(format!("Unable to stringify location ref, empty {what}")));
+                return Err(type_error(format!(
+                    "Unable to stringify location ref, empty {what}"
+                )));
             }
         }
         refuse_script(&format!("{type_}:{target}"), &target)?;
@@ -99,7 +105,10 @@ impl LocationRef {
             )));
         }
         refuse_script(text, target)?;
-        Ok(Self { type_: type_.to_owned(), target: target.to_owned() })
+        Ok(Self {
+            type_: type_.to_owned(),
+            target: target.to_owned(),
+        })
     }
 }
 
@@ -126,8 +135,14 @@ pub fn location_entity(spec: &LocationSpec, location_annotation: &str, origin_an
     let root = entity.as_map_mut();
     root.insert("apiVersion".to_owned(), json!("backstage.io/v1alpha1"));
     root.insert("kind".to_owned(), json!("Location"));
-    root.insert("metadata".to_owned(), json!({ "name": location_entity_name(&spec.kind, &spec.target) }));
-    root.insert("spec".to_owned(), json!({ "type": spec.kind, "target": spec.target }));
+    root.insert(
+        "metadata".to_owned(),
+        json!({ "name": location_entity_name(&spec.kind, &spec.target) }),
+    );
+    root.insert(
+        "spec".to_owned(),
+        json!({ "type": spec.kind, "target": spec.target }),
+    );
     if let (Some(presence), Some(entity_spec)) = (spec.presence, entity.spec_mut()) {
         entity_spec.insert("presence".to_owned(), json!(presence.as_str()));
     }
@@ -138,7 +153,9 @@ pub fn location_entity(spec: &LocationSpec, location_annotation: &str, origin_an
 
 fn refuse_script(text: &str, target: &str) -> Result<(), ModelError> {
     if is_script_url(target) {
-        return Err(type_error(format!("Invalid location ref '{text}', target is a javascript: URL")));
+        return Err(type_error(format!(
+            "Invalid location ref '{text}', target is a javascript: URL"
+        )));
     }
     Ok(())
 }
@@ -169,13 +186,24 @@ mod tests {
         for text in ["", "hello", ":hello", "hello:", " :x", "x: "] {
             assert_eq!(
                 LocationRef::parse(text).unwrap_err().message,
-                format!("Unable to parse location ref '{text}', expected '<type>:<target>', e.g. 'url:https://host/path'")
+                format!(
+                    "Unable to parse location ref '{text}', expected '<type>:<target>', e.g. 'url:https://host/path'"
+                )
             );
         }
         let rows = [
-            ("http://blah", "Invalid location ref 'http://blah', please prefix it with 'url:', e.g. 'url:http://blah'"),
-            ("https://x", "Invalid location ref 'https://x', please prefix it with 'url:', e.g. 'url:https://x'"),
-            ("url:javascript:bad()", "Invalid location ref 'url:javascript:bad()', target is a javascript: URL"),
+            (
+                "http://blah",
+                "Invalid location ref 'http://blah', please prefix it with 'url:', e.g. 'url:http://blah'",
+            ),
+            (
+                "https://x",
+                "Invalid location ref 'https://x', please prefix it with 'url:', e.g. 'url:https://x'",
+            ),
+            (
+                "url:javascript:bad()",
+                "Invalid location ref 'url:javascript:bad()', target is a javascript: URL",
+            ),
         ];
         for (text, message) in rows {
             let error = LocationRef::parse(text).unwrap_err();
@@ -188,12 +216,19 @@ mod tests {
         let rows = [
             ("", "x", "Unable to stringify location ref, empty type"),
             ("x", "", "Unable to stringify location ref, empty target"),
-            ("url", "\tJAVASCRIPT:x", "Invalid location ref 'url:\tJAVASCRIPT:x', target is a javascript: URL"),
+            (
+                "url",
+                "\tJAVASCRIPT:x",
+                "Invalid location ref 'url:\tJAVASCRIPT:x', target is a javascript: URL",
+            ),
         ];
         for (type_, target, message) in rows {
             assert_eq!(LocationRef::new(type_, target).unwrap_err().message, message);
         }
-        assert_eq!(LocationSpec::new("url", "a").location_ref().unwrap().to_string(), "url:a");
+        assert_eq!(
+            LocationSpec::new("url", "a").location_ref().unwrap().to_string(),
+            "url:a"
+        );
     }
 
     #[test]
@@ -225,15 +260,24 @@ mod tests {
         );
         plain.check_envelope().unwrap();
         spec.presence = Some(Presence::Optional);
-        assert_eq!(location_entity(&spec, "url:l", "url:o").spec_str("presence"), Some("optional"));
+        assert_eq!(
+            location_entity(&spec, "url:l", "url:o").spec_str("presence"),
+            Some("optional")
+        );
     }
 
     #[test]
     fn specs_travel_as_json() {
         let spec: LocationSpec = serde_json::from_value(json!({"type": "url", "target": "t"})).unwrap();
         assert_eq!(spec, LocationSpec::new("url", "t"));
-        assert_eq!(serde_json::to_value(&spec).unwrap(), json!({"type": "url", "target": "t"}));
-        let spec = LocationSpec { presence: Some(Presence::Required), ..spec };
+        assert_eq!(
+            serde_json::to_value(&spec).unwrap(),
+            json!({"type": "url", "target": "t"})
+        );
+        let spec = LocationSpec {
+            presence: Some(Presence::Required),
+            ..spec
+        };
         assert_eq!(serde_json::to_value(&spec).unwrap()["presence"], "required");
     }
 }

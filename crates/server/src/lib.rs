@@ -1,1 +1,40 @@
-//! The REST API, health and metrics
+//! The REST API, health and metrics: what a Backstage frontend, its backend plugins and the people who run the daemon
+//! reach over HTTP.
+//!
+//! Paths, bodies, messages and headers are those of the catalog backend of Backstage, since its clients depend on
+//! them; what differs is written in `docs/compatibility.md`. The crate reads from the store and asks the engine's
+//! [`Catalog`](callboard_engine::Catalog) for everything else; it holds no state of its own but connections.
+//!
+//! The way of a request, from the outside in:
+//! 1. the connection: bounded in number, in time and in memory;
+//! 2. security headers, CORS, compression, `If-None-Match`;
+//! 3. the path in its normal form, then routing;
+//! 4. below `/api/catalog`: errors get their bodies, and requests wait while the daemon starts;
+//! 5. the endpoint, one file each below `catalog`: it checks the request, calls, and maps the answer.
+#![warn(missing_docs)]
+
+mod api_error;
+mod catalog;
+mod conditional;
+mod connections;
+mod cors;
+mod error;
+mod health;
+mod lifecycle;
+mod metrics;
+mod options;
+mod reply;
+mod request;
+mod router;
+mod security_headers;
+mod server;
+mod stall;
+mod state;
+mod target;
+#[cfg(test)]
+mod testing;
+
+pub use error::ServerError;
+pub use lifecycle::Lifecycle;
+pub use options::{ListenAddress, ServerOptions};
+pub use server::Server;

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::number::js_number_text;
 
-/// Longest flow collection, in UTF-16 units, that the JavaScript library writes on one line.
-const FLOW_LINE_MAX: usize = 60;
+/// Widest flow collection, in UTF-16 units, that the JavaScript library writes on one line.
+const FLOW_LINE_MAX: usize = 80;
 
 /// A null is the empty key, a scalar its text, a collection its text in flow style.
 pub(crate) fn key_of(value: Value) -> String {
@@ -41,15 +41,15 @@ pub(crate) fn source_text(text: &str, style: ScalarStyle) -> String {
 fn flow_text(value: &Value, indent: usize) -> String {
     match value {
         Value::Array(items) => {
-            let items = items.iter().map(|item| flow_text(item, indent + 2)).collect();
-            flow_lines('[', items, ']', indent)
+            let items: Vec<_> = items.iter().map(|item| flow_text(item, indent + 2)).collect();
+            flow_lines('[', &items, ']', indent)
         }
         Value::Object(map) => {
-            let entries = map
+            let entries: Vec<_> = map
                 .iter()
                 .map(|(key, value)| flow_entry(key, &flow_text(value, indent + 2)))
                 .collect();
-            flow_lines('{', entries, '}', indent)
+            flow_lines('{', &entries, '}', indent)
         }
         Value::Null => "null".to_owned(),
         scalar => key_of(scalar.clone()),
@@ -65,12 +65,16 @@ fn flow_entry(key: &str, value: &str) -> String {
     }
 }
 
-fn flow_lines(open: char, items: Vec<String>, close: char, indent: usize) -> String {
+fn flow_lines(open: char, items: &[String], close: char, indent: usize) -> String {
     if items.is_empty() {
         return format!("{open}{close}");
     }
-    let width = |item: &String| item.encode_utf16().count() + ", ".len();
-    if items.iter().map(width).sum::<usize>() + items.len() < FLOW_LINE_MAX {
+    // The library counts each separating comma twice; its line breaks are part of the key, so this does too.
+    let width: usize = items
+        .iter()
+        .map(|item| item.encode_utf16().count() + ", ".len())
+        .sum();
+    if width + items.len() < FLOW_LINE_MAX && !items.iter().any(|item| item.contains('\n')) {
         return format!("{open} {} {close}", items.join(", "));
     }
     let outer = " ".repeat(indent);

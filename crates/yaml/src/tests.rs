@@ -167,14 +167,15 @@ fn placeholders_of_unrendered_templates_are_keys() {
         value("a: {{ values.name }}"),
         json!({ "a": { "{ values.name }": null } })
     );
-    let long = "values.some_long_name_of_a_thing | default(other.name)";
+    let fits = "x".repeat(76);
     assert_eq!(
-        value(&format!("a: {{{{ {long}x }}}}")),
-        json!({ "a": { (format!("{{ {long}x }}")): null } })
+        value(&format!("a: {{{{ {fits} }}}}")),
+        json!({ "a": { (format!("{{ {fits} }}")): null } })
     );
+    let long = "x".repeat(77);
     assert_eq!(
-        value(&format!("a: {{{{ {long}xxx }}}}")),
-        json!({ "a": { (format!("{{\n  {long}xxx\n}}")): null } })
+        value(&format!("a: {{{{ {long} }}}}")),
+        json!({ "a": { (format!("{{\n  {long}\n}}")): null } })
     );
 }
 

@@ -33,7 +33,7 @@ fn openapi(name: &str, random: &mut Random) -> String {
     let version = random.between(1, 9);
     let paths: String = nouns.iter().map(|noun| openapi_path(noun)).collect();
     format!(
-        "openapi: 3.1.0\ninfo:\n  title: {title}\n  version: {version}.0.0\n  license:\n    name: Apache-2.0\n\
+        "openapi: 3.1.0\ninfo:\n  title: {title}\n  version: {version}.0.0\n\
          servers:\n  - url: https://api.example.com/{name}/v{version}\npaths:\n{paths}",
         title = title(name),
     )
@@ -41,8 +41,8 @@ fn openapi(name: &str, random: &mut Random) -> String {
 
 fn openapi_path(noun: &str) -> String {
     format!(
-        "  /{noun}s/{{id}}:\n    get:\n      operationId: get_{noun}\n      summary: \"One {noun}, by its id\"\n      \
-         parameters:\n        - {{name: id, in: path, required: true, schema: {{type: string, format: uuid}}}}\n      \
+        "  /{noun}s/{{id}}:\n    get:\n      operationId: get_{noun}\n      \
+         parameters:\n        - {{name: id, in: path, required: true, schema: {{type: string}}}}\n      \
          responses:\n        '200':\n          description: The {noun}\n        '404':\n          \
          description: There is no such {noun}\n"
     )
@@ -74,12 +74,13 @@ fn grpc_messages(message: &str) -> String {
 
 fn graphql(name: &str, random: &mut Random) -> String {
     let nouns = random.pick_some(words::NOUNS, 3);
-    let queries: String = nouns
-        .iter()
-        .map(|noun| format!("  {noun}(id: ID!): {}\n", title(noun)))
-        .collect();
+    let queries: String = nouns.iter().map(|noun| graphql_query(noun)).collect();
     let types: String = nouns.iter().map(|noun| graphql_type(&title(noun))).collect();
     format!("\"\"\"Schema of {name}\"\"\"\ntype Query {{\n{queries}}}\n{types}")
+}
+
+fn graphql_query(noun: &str) -> String {
+    format!("  {noun}(id: ID!): {}\n", title(noun))
 }
 
 fn graphql_type(name: &str) -> String {

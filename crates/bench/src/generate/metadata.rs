@@ -5,6 +5,10 @@ use super::words;
 use super::yaml::Yaml;
 use crate::random::Random;
 
+/// With more of these an API would outgrow the size that entities are meant to have.
+const OPTIONAL_ANNOTATIONS_MAX: usize = 4;
+const LINKS_MAX: usize = 3;
+
 /// Labels, annotations, tags and links.
 pub(super) fn write(yaml: &mut Yaml, identity: &Identity, random: &mut Random) {
     labels(yaml, random);
@@ -56,10 +60,12 @@ fn annotations(yaml: &mut Yaml, identity: &Identity, random: &mut Random) {
             format!("'20{}-0{}-11'", random.between(20, 29), random.between(1, 9)),
         ),
     ];
-    for (key, value) in &optional {
-        if random.percent(50) {
-            yaml.field(2, key, value);
-        }
+    for (key, value) in optional
+        .iter()
+        .filter(|_| random.percent(50))
+        .take(OPTIONAL_ANNOTATIONS_MAX)
+    {
+        yaml.field(2, key, value);
     }
 }
 
@@ -78,7 +84,11 @@ fn tags(yaml: &mut Yaml, random: &mut Random) {
 }
 
 fn links(yaml: &mut Yaml, identity: &Identity, random: &mut Random) {
-    let chosen: Vec<_> = words::LINKS.iter().filter(|_| random.percent(30)).collect();
+    let chosen: Vec<_> = words::LINKS
+        .iter()
+        .filter(|_| random.percent(30))
+        .take(LINKS_MAX)
+        .collect();
     if chosen.is_empty() {
         return;
     }

@@ -100,7 +100,7 @@ fn the_bytes_of_a_seed_do_not_change_unnoticed() {
     let text: String = texts(&catalog).into_iter().map(|(_, text)| text).collect();
     assert_eq!(
         blake3::hash(text.as_bytes()).to_hex().get(..16),
-        Some("0000000000000000")
+        Some("bf1d35254243c187")
     );
 }
 
@@ -203,11 +203,9 @@ fn kinds_have_their_shares_and_some_entities_a_namespace() {
         ("Group", 200),
     ];
     assert_eq!(counts, expected);
-    let elsewhere = population
-        .order()
-        .iter()
-        .filter(|(kind, index)| !population.identity(*kind, *index).is_in_default_namespace());
-    let elsewhere = elsewhere.count();
+    let is_elsewhere =
+        |(kind, index): &(Kind, usize)| !population.identity(*kind, *index).is_in_default_namespace();
+    let elsewhere = population.order().into_iter().filter(is_elsewhere).count();
     assert!((900..=1_300).contains(&elsewhere), "{elsewhere}");
 }
 

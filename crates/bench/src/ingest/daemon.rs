@@ -153,7 +153,14 @@ mod tests {
     fn shows_the_end_of_a_long_log() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        fs::write(&log, (0..100).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        fs::write(
+            &log,
+            (0..100)
+                .map(|line| line.to_string())
+                .collect::<Vec<_>>()
+                .join("\n"),
+        )
+        .unwrap();
         let shown = last_lines(&log);
         assert!(shown.starts_with("80\n") && shown.ends_with("\n99"), "{shown}");
     }

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::push_json_str;
 use crate::annotations::{EDIT_URL, VIEW_URL};
 use crate::entity::Entity;
 use crate::hash::Digest;
+use crate::json_text::{push_object, push_value};
 use crate::script_url::is_script_url;
 
 /// Stands in for links that browsers would run as a script.
@@ -44,15 +44,16 @@ pub struct BodyRef<'a> {
     pub status: Option<&'a str>,
 }
 
-/// A body's text cut up at the places of insertion.
+/// A body's text cut up at the places of insertion. The braces that close the three objects are left out or lead
+/// the next piece.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pieces<'a> {
-    /// Up to the end of the annotations, without their closing brace.
-    pub(super) to_annotations_end: Option<&'a str>,
-    /// From there to the end of the metadata, without its closing brace.
-    pub(super) to_metadata_end: &'a str,
-    /// From there to the end of the entity, without its closing brace.
-    pub(super) to_end: &'a str,
+    /// Up to the end of the annotations; `None` if there are none.
+    pub(super) head: Option<&'a str>,
+    /// From there to the end of the metadata.
+    pub(super) middle: &'a str,
+    /// From there to the end of the entity.
+    pub(super) tail: &'a str,
 }
 
 impl Body {
@@ -64,20 +65,27 @@ impl Body {
     pub fn from_processed(mut entity: Entity) -> Self {
         let root = entity.as_map_mut();
         root.shift_remove("relations");
-        let status = root.shift_remove("status").filter(Value::is_object).map(|status| status.to_string());
+        let status = root
+            .shift_remove("status")
+            .filter(Value::is_object)
+            .map(|status| status.to_string());
         let own_etag = tidy_metadata(entity.metadata_mut());
 
-        let mut writer = Writer::default();
-        writer.root(entity.as_map());
-        let Writer { json, metadata_end, annotations_end } = writer;
+        let (json, metadata_end, annotations_end) = write(entity.as_map());
         // Offsets beyond u32 would need a text of 4 GiB, far above any limit on input. Should it ever happen, the
         // zeros make assembly take the slow way.
         let offset = |at: usize| u32::try_from(at).unwrap_or_default();
-        Self { metadata_end: offset(metadata_end), annotations_end: offset(annotations_end), json, own_etag, status }
+        Self {
+            metadata_end: offset(metadata_end),
+            annotations_end: offset(annotations_end),
+            json,
+            own_etag,
+            status,
+        }
     }
 
     /// Borrows the body.
-    pub fn as_ref(&self) -> BodyRef<'_> {
+    pub fn as_body_ref(&self) -> BodyRef<'_> {
         BodyRef {
             json: &self.json,
             metadata_end: self.metadata_end,
@@ -102,11 +110,15 @@ impl<'a> BodyRef<'a> {
             let closes = self.json.as_bytes().get(to) == Some(&b'}');
             self.json.get(from..to).filter(|_| closes)
         };
-        let to_annotations_end = if annotations_end == 0 { None } else { Some(piece(0, annotations_end)?) };
+        let head = if annotations_end == 0 {
+            None
+        } else {
+            Some(piece(0, annotations_end)?)
+        };
         Some(Pieces {
-            to_annotations_end,
-            to_metadata_end: piece(annotations_end, metadata_end)?,
-            to_end: piece(metadata_end, end)?,
+            head,
+            middle: piece(annotations_end, metadata_end)?,
+            tail: piece(metadata_end, end)?,
         })
     }
 }
@@ -114,7 +126,10 @@ impl<'a> BodyRef<'a> {
 /// Returns whether the metadata holds an etag of its own.
 fn tidy_metadata(metadata: &mut Map<String, Value>) -> bool {
     metadata.shift_remove("uid");
-    let own_etag = metadata.get("etag").and_then(Value::as_str).is_some_and(|etag| !etag.is_empty());
+    let own_etag = metadata
+        .get("etag")
+        .and_then(Value::as_str)
+        .is_some_and(|etag| !etag.is_empty());
     if !own_etag {
         metadata.shift_remove("etag");
     }
@@ -134,50 +149,21 @@ fn tidy_metadata(metadata: &mut Map<String, Value>) -> bool {
     own_etag
 }
 
-/// Serialises an entity, and takes down where things end.
-#[derive(Default)]
-struct Writer {
-    json: String,
-    metadata_end: usize,
-    annotations_end: usize,
-}
-
-impl Writer {
-    fn root(&mut self, root: &Map<String, Value>) {
-        self.object(root, |writer, key, value| match value {
-            Value::Object(metadata) if key == "metadata" => {
-                writer.metadata(metadata);
-                writer.metadata_end = writer.json.len().saturating_sub(1);
-            }
-            other => writer.value(other),
-        });
-    }
-
-    fn metadata(&mut self, metadata: &Map<String, Value>) {
-        self.object(metadata, |writer, key, value| {
-            writer.value(value);
-            if key == "annotations" {
-                writer.annotations_end = writer.json.len().saturating_sub(1);
-            }
-        });
-    }
-
-    fn object(&mut self, map: &Map<String, Value>, mut member: impl FnMut(&mut Self, &str, &Value)) {
-        self.json.push('{');
-        for (index, (key, value)) in map.iter().enumerate() {
-            if index > 0 {
-                self.json.push(',');
-            }
-            push_json_str(&mut self.json, key);
-            self.json.push(':');
-            member(self, key, value);
+/// The entity's JSON, and the offsets of the braces that close its metadata and its annotations.
+fn write(entity: &Map<String, Value>) -> (String, usize, usize) {
+    let (mut metadata_end, mut annotations_end) = (0, 0);
+    let mut json = String::new();
+    push_object(&mut json, entity, |json, key, value| match value {
+        Value::Object(metadata) if key == "metadata" => {
+            push_object(json, metadata, |json, key, value| {
+                push_value(json, value);
+                if key == "annotations" {
+                    annotations_end = json.len().saturating_sub(1);
+                }
+            });
+            metadata_end = json.len().saturating_sub(1);
         }
-        self.json.push('}');
-    }
-
-    fn value(&mut self, value: &Value) {
-        use std::fmt::Write as _;
-        // Writing to a string cannot fail.
-        drop(write!(self.json, "{value}"));
-    }
+        other => push_value(json, other),
+    });
+    (json, metadata_end, annotations_end)
 }

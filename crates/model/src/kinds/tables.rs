@@ -3,16 +3,23 @@
 //! The order of `fields` is the order in which faults are looked for; the order of `relations` is that of emission.
 
 use crate::relation::relation_type::{
-    API_CONSUMED_BY, API_PROVIDED_BY, CHILD_OF, CONSUMES_API, DEPENDENCY_OF, DEPENDS_ON, HAS_MEMBER, HAS_PART,
-    MEMBER_OF, OWNED_BY, OWNER_OF, PARENT_OF, PART_OF, PROVIDES_API,
+    API_CONSUMED_BY, API_PROVIDED_BY, CHILD_OF, CONSUMES_API, DEPENDENCY_OF, DEPENDS_ON, HAS_MEMBER,
+    HAS_PART, MEMBER_OF, OWNED_BY, OWNER_OF, PARENT_OF, PART_OF, PROVIDES_API,
 };
 
 /// The API versions of all built-in kinds.
 pub(super) const API_VERSIONS: &[&str] = &["backstage.io/v1alpha1", "backstage.io/v1beta1"];
 
 /// Lists of `spec` that are sorted before anything else happens.
-pub(super) const SORTED_ARRAYS: &[&str] =
-    &["providesApis", "consumesApis", "dependsOn", "dependencyOf", "memberOf", "children", "members"];
+pub(super) const SORTED_ARRAYS: &[&str] = &[
+    "providesApis",
+    "consumesApis",
+    "dependsOn",
+    "dependencyOf",
+    "memberOf",
+    "children",
+    "members",
+];
 
 /// What a field may hold. No text in it may be empty.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +85,13 @@ pub(super) const KINDS: &[Kind] = &[
         name: "API",
         rule: "kind-schema/API",
         required: &["type", "lifecycle", "owner", "definition"],
-        fields: &[("type", Text), ("lifecycle", Text), ("owner", Text), ("system", Text), ("definition", Text)],
+        fields: &[
+            ("type", Text),
+            ("lifecycle", Text),
+            ("owner", Text),
+            ("system", Text),
+            ("definition", Text),
+        ],
         relations: &[OWNER, SYSTEM],
     },
     Kind {
@@ -109,14 +122,25 @@ pub(super) const KINDS: &[Kind] = &[
         name: "Resource",
         rule: "kind-schema/Resource",
         required: &["type", "owner"],
-        fields: &[("type", Text), ("owner", Text), ("dependsOn", Texts), ("system", Text)],
+        fields: &[
+            ("type", Text),
+            ("owner", Text),
+            ("dependsOn", Texts),
+            ("system", Text),
+        ],
         relations: &[OWNER, DEPENDENCIES, DEPENDENTS, SYSTEM],
     },
     Kind {
         name: "Group",
         rule: "kind-schema/Group",
         required: &["type", "children"],
-        fields: &[("type", Text), ("profile", Profile), ("parent", Text), ("children", Texts), ("members", Texts)],
+        fields: &[
+            ("type", Text),
+            ("profile", Profile),
+            ("parent", Text),
+            ("children", Texts),
+            ("members", Texts),
+        ],
         relations: &[
             relation!("parent", Some("Group"), CHILD_OF, PARENT_OF),
             relation!("children", Some("Group"), PARENT_OF, CHILD_OF),

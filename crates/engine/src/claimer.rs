@@ -1,0 +1,100 @@
+//! Fills the queue with due entities, and keeps the leases of those that are under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callboard_store::{ClaimRequest, Lane, StoreError};
+
+use crate::engine::Shared;
+
+/// Claims taken at once.
+const CLAIM_BATCH_MAX: usize = 500;
+
+/// Claims of the interactive lane taken at once while the queue is full.
+const INTERACTIVE_BATCH_MAX: usize = 50;
+
+/// Longest sleep, in case another process made something due.
+const POLL: Duration = Duration::from_secs(5);
+const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(shared: Arc<Shared>) {
+    while !shared.stopping.is_cancelled() {
+        let rest = match claim(&shared).await {
+            Ok(rest) => rest,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "Failed to load processing items"
+                );
+                POLL_AFTER_ERROR
+            }
+        };
+        tokio::select! {
+            () = shared.stopping.cancelled() => {}
+            () = shared.wake.claim_wanted() => {}
+            () = wait(&shared, rest) => {}
+        }
+    }
+}
+
+/// While there is more work than room, room is what to wait for.
+async fn wait(shared: &Shared, rest: Duration) {
+    if rest.is_zero() {
+        shared.queue.half_empty().await
+    } else {
+        tokio::time::sleep(rest).await
+    }
+}
+
+/// Claims what there is room for; answers how long there will be nothing to do, zero if there is more.
+async fn claim(shared: &Shared) -> Result<Duration, StoreError> {
+    let room = shared.queue.room();
+    let (limit, lane_max) = if room >= shared.settings.queue_max / 2 {
+        (room.min(CLAIM_BATCH_MAX), Lane::Periodic)
+    } else {
+        (INTERACTIVE_BATCH_MAX, Lane::Interactive)
+    };
+    let now = shared.clock.now();
+    let request = ClaimRequest {
+        limit,
+        lane_max,
+        now,
+        lease: shared.settings.lease,
+    };
+    let claims = shared.store.claim(&request).await?;
+    let has_more = claims.len() == limit || lane_max == Lane::Interactive;
+    shared.leases.add(&claims);
+    shared.queue.push(claims);
+    if has_more {
+        return Ok(Duration::ZERO);
+    }
+    let due_at = shared.store.next_due_at().await?;
+    let rest = due_at.map_or(POLL, |due_at| (due_at - now).to_std().unwrap_or_default());
+    // Not zero: a due row that could not be claimed just now is leased by somebody else.
+    Ok(rest.clamp(Duration::from_millis(10), POLL))
+}
+
+/// Prolongs the leases of everything between claim and commit. Lost ones need no care: their commits are refused.
+pub(crate) async fn keep_leases(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(shared.settings.lease / 3);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shared.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let held = shared.leases.all();
+        if held.is_empty() {
+            continue;
+        }
+        let until = shared.clock.now() + shared.settings.lease;
+        match shared.store.leases_extend(&held, until).await {
+            Ok(lost) if lost.is_empty() => {}
+            Ok(lost) => tracing::warn!(
+                lost = lost.len(),
+                "leases were lost; others process these entities"
+            ),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot prolong leases"),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Takes what the processors emit during one run, checks it, and brings it into the form in which it is stored.
+//!
+//! Children are serialised at once: an entity as a tree takes several times the memory of its JSON, and a file may
+//! hold many thousands.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use callboard_model::annotations::{MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION};
+use callboard_model::{
+    Digest, Emitted, EmittingParent, Entity, LocationRef, accept_emitted, location_entity,
+};
+use callboard_sdk::{Address, DocumentPosition, Emit, EmitSink, LocationKey, LocationSpec, ProcessorError};
+use callboard_store::{NewEntity, RelationKey};
+
+use crate::RulesEnforcer;
+use crate::settings::RunLimits;
+
+/// The entity in hand, as its children see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Parent {
+    pub(crate) entity_ref: String,
+    pub(crate) location: String,
+    pub(crate) origin: LocationSpec,
+    pub(crate) origin_ref: String,
+}
+
+/// What was emitted so far.
+#[derive(Debug)]
+pub(crate) struct Collector<'a> {
+    parent: &'a Parent,
+    rules: &'a dyn RulesEnforcer,
+    limits: RunLimits,
+    group: i64,
+    child_indexes: HashMap<Arc<str>, usize>,
+    bytes: usize,
+    pub(crate) children: Vec<NewEntity>,
+    pub(crate) relations: BTreeSet<RelationKey>,
+    pub(crate) refresh_keys: BTreeSet<String>,
+    pub(crate) errors: Vec<ProcessorError>,
+    pub(crate) errors_dropped: usize,
+    pub(crate) kept_groups: Vec<i64>,
+    /// Groups of which more was emitted than children and refresh keys, which is all that can be kept.
+    pub(crate) unkeepable_groups: BTreeSet<i64>,
+    /// The first child that the rules do not allow; fails the run at its end.
+    pub(crate) refused: Option<ProcessorError>,
+}
+
+impl<'a> Collector<'a> {
+    pub(crate) fn new(parent: &'a Parent, rules: &'a dyn RulesEnforcer, limits: RunLimits) -> Self {
+        Self {
+            parent,
+            rules,
+            limits,
+            group: 0,
+            child_indexes: HashMap::new(),
+            bytes: 0,
+            children: Vec::new(),
+            relations: BTreeSet::new(),
+            refresh_keys: BTreeSet::new(),
+            errors: Vec::new(),
+            errors_dropped: 0,
+            kept_groups: Vec::new(),
+            unkeepable_groups: BTreeSet::new(),
+            refused: None,
+        }
+    }
+
+    /// What comes next is read from this target; `None` after the last one.
+    pub(crate) fn enter_target(&mut self, target: Option<&str>) {
+        self.group = target.map_or(0, target_group);
+    }
+
+    pub(crate) fn push_error(&mut self, error: ProcessorError) {
+        if self.errors.len() < self.limits.errors_max {
+            self.errors.push(error);
+        } else {
+            self.errors_dropped += 1;
+        }
+    }
+
+    fn emit_entity(
+        &mut self,
+        entity: Entity,
+        location: &LocationSpec,
+        key: LocationKey,
+        position: Option<DocumentPosition>,
+    ) -> Result<(), ProcessorError> {
+        let location = location.location_ref()?;
+        let parent = EmittingParent {
+            entity_ref: &self.parent.entity_ref,
+            origin_location: &self.parent.origin_ref,
+        };
+        match accept_emitted(entity, &location, parent) {
+            Ok(Emitted::Accepted(entity)) => {
+                let key = match key {
+                    LocationKey::Location => Some(Arc::from(location.to_string())),
+                    LocationKey::None => None,
+                    LocationKey::Key(key) => Some(Arc::from(key)),
+                };
+                self.push_child(&entity, &location.to_string(), key, position)
+            }
+            Ok(Emitted::SameAsParent) => {
+                tracing::warn!(
+                    "Ignored emitted entity {} whose ref was identical to the one being processed. This commonly \
+                     indicates mistakenly emitting the input entity instead of returning it.",
+                    self.parent.entity_ref
+                );
+                Ok(())
+            }
+            Err(error) => {
+                let mut error = ProcessorError::from(error);
+                error.address.location = Some(location.to_string());
+                error.address.document = position.map(|position| position.document);
+                error.address.line = position.map(|position| position.line);
+                self.push_error(error);
+                Ok(())
+            }
+        }
+    }
+
+    fn emit_location(&mut self, location: &LocationSpec) -> Result<(), ProcessorError> {
+        location.location_ref()?;
+        let entity = location_entity(location, &self.parent.location, &self.parent.origin_ref);
+        let key = Some(Arc::from(self.parent.location.as_str()));
+        let own_location = self.parent.location.clone();
+        self.push_child(&entity, &own_location, key, None)
+    }
+
+    fn push_child(
+        &mut self,
+        entity: &Entity,
+        location: &str,
+        location_key: Option<Arc<str>>,
+        position: Option<DocumentPosition>,
+    ) -> Result<(), ProcessorError> {
+        let entity_ref: Arc<str> = entity.entity_ref().to_canonical().into();
+        if self.refused.is_none() && !self.rules.is_allowed(entity, &self.parent.origin) {
+            self.refused = Some(self.refusal(&entity_ref, location, position));
+        }
+        let json = serde_json::to_string(entity)?;
+        self.bytes += json.len();
+        let child = NewEntity {
+            entity_ref: Arc::clone(&entity_ref),
+            digest: Digest::of(json.as_bytes()),
+            json: json.into(),
+            location_key,
+            position: position.map(|position| (position.document, position.line)),
+            group: self.group,
+        };
+        match self
+            .child_indexes
+            .get(&entity_ref)
+            .and_then(|index| self.children.get_mut(*index))
+        {
+            None => {
+                self.child_indexes.insert(entity_ref, self.children.len());
+                self.children.push(child);
+            }
+            Some(earlier) if may_replace(earlier, &child) => *earlier = child,
+            Some(earlier) => tracing::warn!(
+                "Detected conflicting entityRef {entity_ref} already referenced by {} and now also {}",
+                earlier.location_key.as_deref().unwrap_or("undefined"),
+                child.location_key.as_deref().unwrap_or("undefined"),
+            ),
+        }
+        self.check_size()
+    }
+
+    fn check_size(&self) -> Result<(), ProcessorError> {
+        let RunLimits {
+            emitted_entities_max,
+            emitted_bytes_max,
+            emitted_relations_max,
+            ..
+        } = self.limits;
+        let over = if self.children.len() > emitted_entities_max {
+            format!("more than {emitted_entities_max} entities (callboard.limits.emittedEntities)")
+        } else if self.bytes > emitted_bytes_max {
+            format!("more than {emitted_bytes_max} bytes of entities (callboard.limits.emittedBytes)")
+        } else if self.relations.len() > emitted_relations_max {
+            format!("more than {emitted_relations_max} relations (callboard.limits.emittedRelations)")
+        } else {
+            return Ok(());
+        };
+        let message = format!("{} emitted {over}", self.parent.entity_ref);
+        Err(ProcessorError::general(message).with_rule("limit/emitted"))
+    }
+
+    fn refusal(
+        &self,
+        entity_ref: &str,
+        location: &str,
+        position: Option<DocumentPosition>,
+    ) -> ProcessorError {
+        let message = format!(
+            "Entity {entity_ref} at {location}, originated at {}, is not of an allowed kind for that location",
+            self.parent.origin_ref
+        );
+        let address = Address {
+            location: Some(location.to_owned()),
+            document: position.map(|position| position.document),
+            line: position.map(|position| position.line),
+            pointer: Some("/kind".to_owned()),
+            ..Address::default()
+        };
+        ProcessorError::new("NotAllowedError", message)
+            .at(address)
+            .with_rule("catalog-rules")
+    }
+}
+
+impl EmitSink for Collector<'_> {
+    fn emit(&mut self, item: Emit) -> Result<(), ProcessorError> {
+        match item {
+            Emit::Entity {
+                entity,
+                location,
+                location_key,
+                position,
+            } => {
+                return self.emit_entity(entity, &location, location_key, position);
+            }
+            Emit::Location(location) => return self.emit_location(&location),
+            Emit::Relation(relation) => {
+                self.unkeepable_groups.insert(self.group);
+                self.relations.insert(RelationKey {
+                    source: relation.source.to_canonical().into(),
+                    kind: relation.kind.into(),
+                    target: relation.target.to_canonical().into(),
+                });
+                return self.check_size();
+            }
+            Emit::Error { mut error, location } => {
+                error
+                    .address
+                    .location
+                    .get_or_insert_with(|| format!("{}:{}", location.kind, location.target));
+                self.push_error(error);
+            }
+            Emit::Refresh { key } => {
+                self.refresh_keys.insert(key);
+            }
+            Emit::Unchanged => self.kept_groups.push(self.group),
+            other => {
+                return Err(ProcessorError::general(format!(
+                    "this version cannot take {other:?}"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a later child of the same ref takes the place of an earlier one: the rule for two writers of one entity.
+fn may_replace(earlier: &NewEntity, later: &NewEntity) -> bool {
+    earlier.location_key.is_none() || earlier.location_key == later.location_key
+}
+
+/// A number for a target, to tell the children of one target from those of another.
+pub(crate) fn target_group(target: &str) -> i64 {
+    let digest = Digest::of(target);
+    let bytes = digest.as_ref().first_chunk().copied().unwrap_or_default();
+    i64::from_be_bytes(bytes)
+}
+
+/// The locations of an entity, from its annotations.
+pub(crate) fn parent_of(entity: &Entity, entity_ref: &str) -> Result<(Parent, LocationSpec), ProcessorError> {
+    let annotation = |key: &str| {
+        let text = entity.annotation(key).ok_or_else(|| {
+            ProcessorError::input(format!(
+                "Entity '{entity_ref}' does not have the annotation {key}"
+            ))
+            .with_rule("location-annotation")
+        })?;
+        Ok::<_, ProcessorError>(LocationRef::parse(text)?)
+    };
+    let location = annotation(MANAGED_BY_LOCATION)?;
+    let origin = annotation(MANAGED_BY_ORIGIN_LOCATION)?;
+    let parent = Parent {
+        entity_ref: entity_ref.to_owned(),
+        location: location.to_string(),
+        origin_ref: origin.to_string(),
+        origin: LocationSpec::new(origin.type_, origin.target),
+    };
+    Ok((parent, LocationSpec::new(location.type_, location.target)))
+}

@@ -1,0 +1,199 @@
+//! Writes outcomes in batches: what gathered while the last batch was written is the next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callboard_model::Digest;
+use callboard_store::{CacheWrite, Claim, CommitReport, Conflict, Outcome, OutcomeKind, StoreError};
+use tokio::sync::mpsc;
+
+use crate::engine::Shared;
+use crate::worker::Finished;
+
+/// Tries of a batch before it is given up; its leases then run out, and the work is done again.
+const TRIES_MAX: u32 = 6;
+const BACKOFF: Duration = Duration::from_millis(50);
+
+pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finished>) {
+    let limit = shared.settings.commit_batch_max;
+    let mut finished = Vec::with_capacity(limit);
+    while commits.recv_many(&mut finished, limit).await > 0 {
+        let (heads, outcomes): (Vec<_>, Vec<_>) = finished.drain(..).map(split).unzip();
+        write(&shared, &heads, &outcomes).await;
+    }
+}
+
+/// What is said about a run once it is written.
+struct Head {
+    entity_ref: Arc<str>,
+    had_failed: bool,
+    started: std::time::Instant,
+}
+
+fn split(finished: Finished) -> (Head, Outcome) {
+    let Finished {
+        entity_ref,
+        had_failed,
+        started,
+        outcome,
+    } = finished;
+    (
+        Head {
+            entity_ref,
+            had_failed,
+            started,
+        },
+        outcome,
+    )
+}
+
+/// Writes a batch; if the store cannot take it as a whole, half by half, so that one outcome that it cannot take
+/// does not hold up the others.
+async fn write(shared: &Shared, heads: &[Head], outcomes: &[Outcome]) {
+    let mut stack = vec![(heads, outcomes)];
+    while let Some((heads, outcomes)) = stack.pop() {
+        match commit(shared, outcomes).await {
+            Ok(report) => concluded(shared, heads, outcomes, report),
+            Err(error) if outcomes.len() > 1 && !error.is_retryable() => {
+                let middle = outcomes.len() / 2;
+                let (first, second) = (outcomes.split_at(middle), heads.split_at(middle));
+                stack.push((second.1, first.1));
+                stack.push((second.0, first.0));
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                for (head, outcome) in heads.iter().zip(outcomes) {
+                    tracing::warn!(error, "Processing of {} failed", head.entity_ref);
+                    metrics::counter!("catalog_processed_entities_count", "result" => "failed").increment(1);
+                    shared.leases.remove(outcome.id, outcome.token);
+                }
+            }
+        }
+    }
+}
+
+async fn commit(shared: &Shared, outcomes: &[Outcome]) -> Result<CommitReport, StoreError> {
+    let mut tries = 1;
+    loop {
+        let now = shared.clock.now();
+        let hand_out = if shared.stopping.is_cancelled() {
+            0
+        } else {
+            shared.queue.room()
+        };
+        match shared
+            .store
+            .commit(outcomes, hand_out, now + shared.settings.lease, now)
+            .await
+        {
+            Err(error) if error.is_retryable() && tries < TRIES_MAX => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    tries,
+                    "cannot write outcomes; trying again"
+                );
+                tokio::time::sleep(BACKOFF * 2_u32.pow(tries)).await;
+                tries += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn concluded(shared: &Shared, heads: &[Head], outcomes: &[Outcome], report: CommitReport) {
+    for outcome in outcomes {
+        shared.leases.remove(outcome.id, outcome.token);
+    }
+    shared.leases.add(&report.handed);
+    if report.left_due > 0 {
+        shared.wake.claim();
+    }
+    if report.needs_stitching {
+        shared.wake.stitch();
+    }
+    shared.queue.push(report.handed);
+    let mut refused = report.refused.iter().peekable();
+    for (index, (head, outcome)) in heads.iter().zip(outcomes).enumerate() {
+        let is_refused = refused.next_if(|refused| **refused == index).is_some();
+        conclude_one(head, outcome, is_refused);
+    }
+    for conflict in report.conflicts {
+        log_conflict(&conflict);
+    }
+}
+
+fn conclude_one(head: &Head, outcome: &Outcome, is_refused: bool) {
+    let result = match &outcome.kind {
+        _ if is_refused => "failed",
+        OutcomeKind::Unchanged => "unchanged",
+        OutcomeKind::Processed(_) => "changed",
+        OutcomeKind::Failed(_) => "errors",
+        OutcomeKind::Abandoned => return,
+    };
+    metrics::counter!("catalog_processed_entities_count", "result" => result).increment(1);
+    if result != "failed" {
+        let seconds = head.started.elapsed().as_secs_f64();
+        metrics::histogram!("catalog_processing_duration_seconds", "result" => result).record(seconds);
+    }
+    if is_refused {
+        tracing::warn!(
+            "Processing of {} failed: it was changed or taken over meanwhile",
+            head.entity_ref
+        );
+        return;
+    }
+    match &outcome.kind {
+        OutcomeKind::Failed(errors) if !head.had_failed => {
+            let messages: Vec<_> = errors.iter().take(3).map(|error| error.error.summary()).collect();
+            tracing::warn!(
+                entity = &*head.entity_ref,
+                errors = errors.len(),
+                "the entity cannot be processed and keeps its last good state: {}",
+                messages.join("; ")
+            );
+        }
+        OutcomeKind::Processed(_) | OutcomeKind::Unchanged if head.had_failed => {
+            tracing::info!(entity = &*head.entity_ref, "the entity is processed well again");
+        }
+        _ => {}
+    }
+}
+
+fn log_conflict(conflict: &Conflict) {
+    let new_key = conflict.new_key.as_deref().unwrap_or("undefined");
+    tracing::warn!(
+        source = conflict.source,
+        "Detected conflicting entityRef {} already referenced by {} and now also {new_key}",
+        conflict.entity_ref,
+        conflict.existing_key,
+    );
+}
+
+/// Gives back claims that nobody worked on, so that they need not wait for the end of their leases.
+pub(crate) async fn give_back(shared: &Shared, claims: &[Claim]) {
+    let abandoned = |claim: &Claim| Outcome {
+        id: claim.id,
+        token: claim.token,
+        location_key: claim.location_key.clone(),
+        lane: claim.lane,
+        next_update_at: Some(claim.due_at),
+        cache: CacheWrite::Keep,
+        result_digest: claim.result_digest.unwrap_or(Digest::from_bytes([0; 16])),
+        fingerprint: claim.fingerprint.unwrap_or(Digest::from_bytes([0; 16])),
+        kind: OutcomeKind::Abandoned,
+    };
+    let outcomes: Vec<_> = claims.iter().map(abandoned).collect();
+    for batch in outcomes.chunks(shared.settings.commit_batch_max) {
+        if let Err(error) = shared
+            .store
+            .commit(batch, 0, shared.clock.now(), shared.clock.now())
+            .await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "leases are not given back and run out by themselves"
+            );
+            return;
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The way from a provider into the store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use callboard_model::{Digest, Entity};
+use callboard_sdk::{Clock, DeferredEntity, EntityProviderConnection, EntityProviderMutation, ProviderError};
+use callboard_store::{Lane, NewEntity, ProviderMutation, Store, StoreError};
+
+use crate::Wake;
+use crate::engine::Shared;
+
+/// The connection of one provider.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    provider: String,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    wake: Wake,
+}
+
+impl Connection {
+    pub(crate) fn new(provider: &str, shared: &Shared) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            store: Arc::clone(&shared.store),
+            clock: Arc::clone(&shared.clock),
+            wake: shared.wake.clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl EntityProviderConnection for Connection {
+    async fn apply_mutation(&self, mutation: EntityProviderMutation) -> Result<(), ProviderError> {
+        let (mutation, lane) = match mutation {
+            EntityProviderMutation::Full { entities } => {
+                (ProviderMutation::Full(new_entities(entities)?), Lane::New)
+            }
+            EntityProviderMutation::Delta { added, removed } => {
+                let removed = removed
+                    .into_iter()
+                    .map(|it| it.entity_ref.to_lowercase())
+                    .collect();
+                (
+                    ProviderMutation::Delta {
+                        added: new_entities(added)?,
+                        removed,
+                    },
+                    Lane::Event,
+                )
+            }
+            other => {
+                return Err(ProviderError::Failed(format!(
+                    "this version cannot take {other:?}"
+                )));
+            }
+        };
+        let report = self
+            .store
+            .provider_mutate(&self.provider, mutation, lane, self.clock.now())
+            .await
+            .map_err(unavailable)?;
+        for conflict in &report.conflicts {
+            tracing::warn!(
+                "Source {} detected conflicting entityRef {} already referenced by {} and now also {}",
+                conflict.source,
+                conflict.entity_ref,
+                conflict.existing_key,
+                conflict.new_key.as_deref().unwrap_or("undefined"),
+            );
+        }
+        self.wake.claim();
+        if report.needs_stitching {
+            self.wake.stitch();
+        }
+        Ok(())
+    }
+
+    async fn refresh(&self, keys: &[String]) -> Result<(), ProviderError> {
+        self.store
+            .refresh_by_keys(keys, self.clock.now())
+            .await
+            .map_err(unavailable)?;
+        self.wake.claim();
+        Ok(())
+    }
+}
+
+fn unavailable(error: StoreError) -> ProviderError {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    ProviderError::Unavailable(text)
+}
+
+/// Of two entities of one ref the later one counts, in the place of the earlier one.
+fn new_entities(entities: Vec<DeferredEntity>) -> Result<Vec<NewEntity>, ProviderError> {
+    let mut rows: Vec<NewEntity> = Vec::with_capacity(entities.len());
+    let mut indexes = HashMap::with_capacity(entities.len());
+    for DeferredEntity { entity, location_key } in entities {
+        let row = new_entity(&entity, location_key)?;
+        match indexes
+            .get(&row.entity_ref)
+            .and_then(|index: &usize| rows.get_mut(*index))
+        {
+            Some(earlier) => *earlier = row,
+            None => {
+                indexes.insert(Arc::clone(&row.entity_ref), rows.len());
+                rows.push(row);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn new_entity(entity: &Entity, location_key: Option<String>) -> Result<NewEntity, ProviderError> {
+    entity
+        .check_envelope()
+        .map_err(|error| ProviderError::MalformedEntity(error.message))?;
+    let json = serde_json::to_string(entity).map_err(|error| ProviderError::Failed(error.to_string()))?;
+    Ok(NewEntity {
+        entity_ref: entity.entity_ref().to_canonical().into(),
+        digest: Digest::of(&json),
+        json: json.into(),
+        location_key: location_key.map(Arc::from),
+        position: None,
+        group: 0,
+    })
+}

@@ -1,0 +1,282 @@
+//! Starting, watching and stopping the loop.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use callboard_sdk::{CancellationToken, Clock, EntityProvider, ProviderError};
+use callboard_store::{Lane, ProviderMutation, Store, StoreError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::connection::Connection;
+use crate::leases::Leases;
+use crate::processing::Processing;
+use crate::queue::Queue;
+use crate::{
+    Catalog, EngineSettings, OrphanStrategy, Pipeline, Wake, claimer, committer, janitor, stitcher, worker,
+};
+
+/// How often a wait for rest looks again.
+const SETTLE_POLL: Duration = Duration::from_millis(25);
+
+/// The loop, before it runs.
+#[derive(Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    providers: Vec<Arc<dyn EntityProvider>>,
+}
+
+/// What the parts of the loop share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: EngineSettings,
+    pub(crate) wake: Wake,
+    pub(crate) queue: Queue,
+    pub(crate) leases: Leases,
+    pub(crate) processing: Processing,
+    /// Nothing new is begun.
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Why the loop cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store failed.
+    #[error("the store failed at start")]
+    Store(#[from] StoreError),
+    /// A provider failed.
+    #[error("Failed to connect entity provider '{name}'")]
+    Provider {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: ProviderError,
+    },
+}
+
+impl Engine {
+    /// A loop over `store`. Of two providers of one name the first one counts.
+    pub fn new(
+        store: Arc<dyn Store>,
+        pipeline: Arc<Pipeline>,
+        providers: Vec<Arc<dyn EntityProvider>>,
+        clock: Arc<dyn Clock>,
+        settings: EngineSettings,
+    ) -> Self {
+        let mut unique: Vec<Arc<dyn EntityProvider>> = Vec::new();
+        for provider in providers {
+            if !unique.iter().any(|known| known.name() == provider.name()) {
+                unique.push(provider);
+            }
+        }
+        let processing = Processing {
+            pipeline,
+            clock: Arc::clone(&clock),
+            interval: settings.interval,
+            cancellation: CancellationToken::new(),
+            stuck_runs: AtomicUsize::new(0),
+        };
+        let shared = Shared {
+            store,
+            clock,
+            queue: Queue::new(settings.queue_max),
+            settings,
+            wake: Wake::default(),
+            leases: Leases::default(),
+            processing,
+            stopping: CancellationToken::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            providers: unique,
+        }
+    }
+
+    /// The catalog over this loop.
+    pub fn catalog(&self) -> Catalog {
+        let Shared {
+            store,
+            clock,
+            wake,
+            processing,
+            ..
+        } = self.shared.as_ref();
+        Catalog::new(
+            Arc::clone(store),
+            Arc::clone(&processing.pipeline),
+            Arc::clone(clock),
+            wake.clone(),
+        )
+    }
+
+    /// Connects the providers, all at once, and waits for them.
+    pub async fn connect(&self) -> Result<(), EngineError> {
+        let connections = self.providers.iter().map(|provider| async {
+            let name = provider.name().to_owned();
+            let connection = Connection::new(&name, &self.shared);
+            provider
+                .connect(Arc::new(connection))
+                .await
+                .map_err(|source| EngineError::Provider { name, source })
+        });
+        futures::future::try_join_all(connections).await.map(drop)
+    }
+
+    /// Starts the loop. Expects the providers to be connected.
+    pub async fn start(self) -> Result<RunningEngine, EngineError> {
+        let shared = self.shared;
+        let fingerprint = shared.processing.pipeline.fingerprint();
+        let due = shared
+            .store
+            .fingerprint_apply(fingerprint, shared.clock.now())
+            .await?;
+        if due > 0 {
+            tracing::info!(
+                entities = due,
+                "the processors changed: all entities are processed afresh"
+            );
+        }
+        if shared.settings.provider_orphans == OrphanStrategy::Delete {
+            evict_missing_providers(&shared, &self.providers).await?;
+        }
+        let (outcomes, commits) = mpsc::channel(shared.settings.commit_batch_max);
+        let mut workers = JoinSet::new();
+        for _ in 0..shared.settings.concurrency {
+            workers.spawn(worker::run(Arc::clone(&shared), outcomes.clone()));
+        }
+        drop(outcomes);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(claimer::run(Arc::clone(&shared)));
+        tasks.spawn(claimer::keep_leases(Arc::clone(&shared)));
+        tasks.spawn(stitcher::run(Arc::clone(&shared)));
+        tasks.spawn(janitor::run(Arc::clone(&shared)));
+        let mut committer = JoinSet::new();
+        committer.spawn(committer::run(Arc::clone(&shared), commits));
+        Ok(RunningEngine {
+            shared,
+            workers,
+            tasks,
+            committer,
+        })
+    }
+}
+
+/// Buckets of providers that are not installed any more would otherwise stay for ever.
+async fn evict_missing_providers(
+    shared: &Shared,
+    providers: &[Arc<dyn EntityProvider>],
+) -> Result<(), EngineError> {
+    let mut installed: Vec<_> = providers.iter().map(|provider| provider.name()).collect();
+    installed.push(crate::LOCATION_STORE);
+    let known = shared.store.providers().await?;
+    let orphaned: Vec<_> = known
+        .iter()
+        .filter(|name| !installed.contains(&name.as_str()))
+        .collect();
+    if orphaned.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!("Found {} orphaned entity provider(s)", orphaned.len());
+    tracing::warn!(
+        "Database contained providers: {}",
+        quoted(known.iter().map(String::as_str))
+    );
+    tracing::warn!("Installed providers were: {}", quoted(installed.iter().copied()));
+    tracing::warn!(
+        "Orphaned providers were thus: {}",
+        quoted(orphaned.iter().map(|name| name.as_str()))
+    );
+    for name in orphaned {
+        let empty = ProviderMutation::Full(Vec::new());
+        match shared
+            .store
+            .provider_mutate(name, empty, Lane::New, shared.clock.now())
+            .await
+        {
+            Ok(_) => tracing::info!("Removed entities for orphaned provider {name}"),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "Failed to remove entities for orphaned provider {name}"
+            ),
+        }
+    }
+    Ok(())
+}
+
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names
+        .map(|name| format!("'{name}'"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The loop, while it runs.
+#[derive(Debug)]
+pub struct RunningEngine {
+    shared: Arc<Shared>,
+    workers: JoinSet<()>,
+    tasks: JoinSet<()>,
+    committer: JoinSet<()>,
+}
+
+impl RunningEngine {
+    /// Comes back when a part of the loop died, which only a defect can cause: the process should end.
+    pub async fn died(&mut self) {
+        tokio::select! {
+            Some(_) = self.workers.join_next() => {}
+            Some(_) = self.tasks.join_next() => {}
+            Some(_) = self.committer.join_next() => {}
+            else => {}
+        }
+    }
+
+    /// Comes back when nothing is due, under way, or waiting to be stitched.
+    pub async fn settled(&self) -> Result<(), StoreError> {
+        let Shared {
+            store,
+            clock,
+            queue,
+            leases,
+            ..
+        } = self.shared.as_ref();
+        loop {
+            if leases.is_empty() && queue.len() == 0 {
+                let now = clock.now();
+                let counts = store.counts(now).await?;
+                if counts.due == 0 && counts.stitch_queue == 0 && leases.is_empty() {
+                    return Ok(());
+                }
+                self.shared.wake.claim();
+                self.shared.wake.stitch();
+            }
+            tokio::time::sleep(SETTLE_POLL).await;
+        }
+    }
+
+    /// Begins nothing new, lets what is under way end (for a limited time), writes its outcomes, and gives back
+    /// the rest.
+    pub async fn stop(mut self) {
+        self.shared.stopping.cancel();
+        let unworked = self.shared.queue.close();
+        let drain = async { while self.workers.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.shared.settings.drain_timeout, drain)
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                runs = self.workers.len(),
+                "runs under way did not end in time and are given up"
+            );
+            self.shared.processing.cancellation.cancel();
+            self.workers.shutdown().await;
+        }
+        // The workers held the senders, so the committer ends when it has written everything.
+        while self.committer.join_next().await.is_some() {}
+        committer::give_back(&self.shared, &unworked).await;
+        while self.tasks.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,164 @@
+//! The pipeline: the ordered processors, with all that a run of them needs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use callboard_model::{Digest, Entity, EntityPolicy, default_policies};
+use callboard_sdk::{
+    CatalogProcessor, Clock, EntityDataParser, LocationSpec, ScmResolver, SystemClock, YamlParser,
+};
+
+use crate::catalog::ProcessorInfo;
+use crate::order::{Ordered, ProcessorOptions, effective_order};
+use crate::settings::RunLimits;
+
+/// Raised whenever this crate comes to give another output for the same input.
+const PIPELINE_VERSION: u32 = 1;
+
+/// Says which entities may come in through which location.
+pub trait RulesEnforcer: Send + Sync + std::fmt::Debug + 'static {
+    /// Whether an entity may come in through the location `origin`.
+    fn is_allowed(&self, entity: &Entity, origin: &LocationSpec) -> bool;
+
+    /// Changes whenever the rules do.
+    fn fingerprint(&self) -> String;
+}
+
+/// What a [`Pipeline`] is made of.
+#[derive(Debug)]
+pub struct PipelineParts {
+    /// In the order of registration.
+    pub processors: Vec<Arc<dyn CatalogProcessor>>,
+    /// By name of the processor.
+    pub options: BTreeMap<String, ProcessorOptions>,
+    /// Beside the built-in ones, and after them.
+    pub policies: Vec<Box<dyn EntityPolicy>>,
+    /// Which entities may come in.
+    pub rules: Arc<dyn RulesEnforcer>,
+    /// Resolves relative targets.
+    pub scm: Arc<dyn ScmResolver>,
+    /// Types of locations that may be registered, and be named by Locations of another type.
+    pub allowed_location_types: Vec<String>,
+    /// Turns file contents into entities.
+    pub parser: Arc<dyn EntityDataParser>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The limits of a run.
+    pub limits: RunLimits,
+    /// Whether processors of others are among them, which may block the thread that they run on.
+    pub has_foreign_processors: bool,
+}
+
+impl PipelineParts {
+    /// Parts with the usual defaults.
+    pub fn new(rules: Arc<dyn RulesEnforcer>, scm: Arc<dyn ScmResolver>) -> Self {
+        Self {
+            processors: Vec::new(),
+            options: BTreeMap::new(),
+            policies: Vec::new(),
+            rules,
+            scm,
+            allowed_location_types: vec!["url".to_owned()],
+            parser: Arc::new(YamlParser::default()),
+            clock: Arc::new(SystemClock),
+            limits: RunLimits::default(),
+            has_foreign_processors: false,
+        }
+    }
+}
+
+/// The ordered processors, with all that a run of them needs.
+#[derive(Debug)]
+pub struct Pipeline {
+    ordered: Vec<Ordered>,
+    policies: Vec<Box<dyn EntityPolicy>>,
+    rules: RwLock<Arc<dyn RulesEnforcer>>,
+    parts: PipelineParts,
+}
+
+impl Pipeline {
+    /// Orders the processors.
+    pub fn new(mut parts: PipelineParts) -> Self {
+        let ordered = effective_order(std::mem::take(&mut parts.processors), &parts.options);
+        let mut policies = default_policies();
+        policies.append(&mut parts.policies);
+        Self {
+            ordered,
+            policies,
+            rules: RwLock::new(Arc::clone(&parts.rules)),
+            parts,
+        }
+    }
+
+    /// The processors in their effective order.
+    pub fn processors(&self) -> Vec<ProcessorInfo> {
+        let info = |it: &Ordered| ProcessorInfo {
+            name: it.processor.name().to_owned(),
+            priority: it.priority,
+        };
+        self.ordered.iter().map(info).collect()
+    }
+
+    /// Puts other rules into force; runs that are under way keep the old ones.
+    pub fn set_rules(&self, rules: Arc<dyn RulesEnforcer>) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    /// Changes whenever the same input may give another output.
+    pub fn fingerprint(&self) -> Digest {
+        let mut parts = vec![
+            PIPELINE_VERSION.to_string(),
+            self.rules().fingerprint(),
+            self.parts.scm.fingerprint(),
+        ];
+        parts.extend(self.parts.allowed_location_types.iter().cloned());
+        parts.extend(self.policies.iter().map(|policy| policy.name().to_owned()));
+        for ordered in &self.ordered {
+            parts.push(ordered.processor.name().to_owned());
+            parts.push(ordered.processor.fingerprint());
+        }
+        Digest::of_parts(parts)
+    }
+
+    pub(crate) fn ordered(&self) -> &[Ordered] {
+        &self.ordered
+    }
+
+    pub(crate) fn processor_name(&self, index: usize) -> &str {
+        self.ordered
+            .get(index)
+            .map_or("?", |ordered| ordered.processor.name())
+    }
+
+    pub(crate) fn policies(&self) -> &[Box<dyn EntityPolicy>] {
+        &self.policies
+    }
+
+    pub(crate) fn rules(&self) -> Arc<dyn RulesEnforcer> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn scm(&self) -> &dyn ScmResolver {
+        self.parts.scm.as_ref()
+    }
+
+    pub(crate) fn allowed_location_types(&self) -> &[String] {
+        &self.parts.allowed_location_types
+    }
+
+    pub(crate) fn parser(&self) -> &dyn EntityDataParser {
+        self.parts.parser.as_ref()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.parts.clock.as_ref()
+    }
+
+    pub(crate) fn limits(&self) -> RunLimits {
+        self.parts.limits
+    }
+
+    pub(crate) fn has_foreign_processors(&self) -> bool {
+        self.parts.has_foreign_processors
+    }
+}

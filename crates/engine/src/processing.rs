@@ -1,0 +1,201 @@
+//! From a claim to its outcome.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use callboard_model::{Body, Digest, Entity};
+use callboard_sdk::{CacheState, CancellationToken, Clock, ProcessorError};
+use callboard_store::{CacheWrite, Claim, NewError, Outcome, OutcomeKind, Processed, Timestamp};
+use rand::RngExt as _;
+use serde_json::Value;
+
+use crate::run::{Good, Progress, RunInput, RunOutput, timed_out};
+use crate::settings::Interval;
+use crate::{Pipeline, digest};
+
+/// Failures in a row that a cache survives.
+const CACHE_TTL: i64 = 5;
+
+/// Threads that processors may block for ever before no further run is risked.
+const STUCK_RUNS_MAX: usize = 64;
+
+/// Time beyond a processor's own limit until a call that does not even yield is given up.
+const STUCK_GRACE: Duration = Duration::from_secs(5);
+
+/// Turns claims into outcomes.
+#[derive(Debug)]
+pub(crate) struct Processing {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) interval: Interval,
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) stuck_runs: AtomicUsize,
+}
+
+impl Processing {
+    pub(crate) async fn process(&self, claim: &Claim) -> Outcome {
+        let fingerprint = self.pipeline.fingerprint();
+        let may_keep = claim.result_digest.is_some() && claim.fingerprint == Some(fingerprint);
+        let entity = serde_json::from_str::<Entity>(&claim.unprocessed);
+        let input = entity.map(|entity| RunInput {
+            entity,
+            cache: if may_keep {
+                stored_cache(claim)
+            } else {
+                CacheState::default()
+            },
+            may_keep,
+            cancellation: self.cancellation.clone(),
+            progress: Progress::default(),
+        });
+        let output = match input {
+            Ok(input) => self.run(input).await,
+            Err(error) => RunOutput {
+                result: Err(vec![error.into()]),
+                is_pure: true,
+            },
+        };
+        let next_update_at = (!output.is_pure).then(|| self.next_update_at());
+        let previous = claim.result_digest.filter(|_| may_keep);
+        let (kind, result_digest, cache) = match output.result {
+            Ok(good) => good_outcome(good, claim, previous),
+            Err(errors) => failed_outcome(&errors, claim),
+        };
+        Outcome {
+            id: claim.id,
+            token: claim.token,
+            location_key: claim.location_key.clone(),
+            lane: claim.lane,
+            next_update_at,
+            cache,
+            result_digest,
+            fingerprint,
+            kind,
+        }
+    }
+
+    async fn run(&self, input: RunInput) -> RunOutput {
+        if self.pipeline.has_foreign_processors() {
+            self.run_apart(input).await
+        } else {
+            self.pipeline.run(input).await
+        }
+    }
+
+    /// Runs on a thread of its own, which is given up if a processor blocks it for longer than its time.
+    async fn run_apart(&self, input: RunInput) -> RunOutput {
+        if self.stuck_runs.load(Ordering::Relaxed) >= STUCK_RUNS_MAX {
+            let message = format!("{STUCK_RUNS_MAX} processors did not come back; restart the daemon");
+            return cut_short(ProcessorError::general(message).with_rule("processor/stuck"));
+        }
+        let pipeline = Arc::clone(&self.pipeline);
+        let progress = input.progress.clone();
+        let limit = self.pipeline.limits().processor_timeout;
+        let runtime = tokio::runtime::Handle::current();
+        let mut task = tokio::task::spawn_blocking(move || runtime.block_on(pipeline.run(input)));
+        loop {
+            let before = progress.steps();
+            match tokio::time::timeout(limit + STUCK_GRACE, &mut task).await {
+                Ok(Ok(output)) => return output,
+                Ok(Err(error)) => {
+                    return cut_short(ProcessorError::general(format!("the run died: {error}")));
+                }
+                Err(_) if progress.steps() != before => {}
+                Err(_) => {
+                    self.stuck_runs.fetch_add(1, Ordering::Relaxed);
+                    let name = self.pipeline.processor_name(progress.processor());
+                    tracing::error!(
+                        processor = name,
+                        "a processor blocks its thread and does not come back"
+                    );
+                    let message = format!("Processor {name} threw an error");
+                    return cut_short(ProcessorError::caused_by(
+                        "InputError",
+                        &message,
+                        timed_out(limit),
+                    ));
+                }
+            }
+        }
+    }
+
+    fn next_update_at(&self) -> Timestamp {
+        let Interval { min, max } = self.interval;
+        let rest = if min < max {
+            rand::rng().random_range(min..max)
+        } else {
+            min
+        };
+        self.clock.now() + rest
+    }
+}
+
+fn cut_short(error: ProcessorError) -> RunOutput {
+    RunOutput {
+        result: Err(vec![error]),
+        is_pure: false,
+    }
+}
+
+fn stored_cache(claim: &Claim) -> CacheState {
+    let stored = claim
+        .cache
+        .as_ref()
+        .and_then(|(json, _)| serde_json::from_str(json).ok());
+    CacheState::from_stored(stored.unwrap_or(Value::Null))
+}
+
+fn good_outcome(good: Good, claim: &Claim, previous: Option<Digest>) -> (OutcomeKind, Digest, CacheWrite) {
+    let body = Body::from_processed(good.entity.clone());
+    let result_digest = digest::of_good(&good, &body, previous);
+    let cache = match (&claim.cache, good.cache.is_empty()) {
+        (None, true) => CacheWrite::Keep,
+        (before, _) => {
+            let json = Value::Object(good.cache).to_string();
+            let is_same = before.as_ref().is_some_and(|(before, _)| *before == json);
+            if is_same {
+                CacheWrite::Keep
+            } else {
+                CacheWrite::Put(Some((json, CACHE_TTL)))
+            }
+        }
+    };
+    if previous == Some(result_digest) {
+        return (OutcomeKind::Unchanged, result_digest, cache);
+    }
+    let processed = Processed {
+        body,
+        relations: good.relations,
+        children: good.children,
+        kept_groups: good.kept_groups,
+        refresh_keys: good.refresh_keys,
+    };
+    (OutcomeKind::Processed(Box::new(processed)), result_digest, cache)
+}
+
+fn failed_outcome(errors: &[ProcessorError], claim: &Claim) -> (OutcomeKind, Digest, CacheWrite) {
+    let cache = match &claim.cache {
+        None => CacheWrite::Keep,
+        Some((json, ttl)) if *ttl > 0 => CacheWrite::Put(Some((json.clone(), ttl - 1))),
+        Some(_) => CacheWrite::Put(None),
+    };
+    let rows = errors
+        .iter()
+        .map(|error| new_error(error, claim.unprocessed_digest))
+        .collect();
+    (OutcomeKind::Failed(rows), digest::of_failed(errors), cache)
+}
+
+fn new_error(error: &ProcessorError, digest: Digest) -> NewError {
+    NewError {
+        error: error.to_serialized(),
+        location: error.address.location.as_deref().map(Arc::from),
+        document: error.address.document,
+        line: error.address.line,
+        column: error.address.column,
+        pointer: error.address.pointer.clone(),
+        rule: error.rule.clone(),
+        digest,
+    }
+}

@@ -1,0 +1,114 @@
+//! What can be set about the loop, with the defaults and their reasons.
+
+use std::time::Duration;
+
+/// Limits of one run of one entity. What is over a limit fails the run with an error that names the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunLimits {
+    /// Entities that one entity may emit.
+    pub emitted_entities_max: usize,
+    /// Bytes of JSON that one entity may emit.
+    pub emitted_bytes_max: usize,
+    /// Relations that one entity may emit.
+    pub emitted_relations_max: usize,
+    /// Errors kept of one run; further ones are only counted.
+    pub errors_max: usize,
+    /// Time for one call of one processor.
+    pub processor_timeout: Duration,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        Self {
+            emitted_entities_max: 50_000,
+            emitted_bytes_max: 256 << 20,
+            emitted_relations_max: 200_000,
+            errors_max: 100,
+            // Longer than the readers' own limit, so that theirs, which says more, strikes first.
+            processor_timeout: Duration::from_secs(120),
+        }
+    }
+}
+
+/// How long an entity rests between two runs: uniformly random, so that the runs spread out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval {
+    /// At least so long.
+    pub min: Duration,
+    /// Less than this.
+    pub max: Duration,
+}
+
+impl Default for Interval {
+    fn default() -> Self {
+        Self {
+            min: Duration::from_secs(100),
+            max: Duration::from_secs(150),
+        }
+    }
+}
+
+impl Interval {
+    /// From `catalog.processingInterval`: that long to one and a half times that long, in whole seconds, at least one.
+    pub fn from_processing_interval(interval: Duration) -> Self {
+        let seconds = Duration::from_secs(interval.as_secs_f64().round().max(1.0) as u64);
+        Self {
+            min: seconds,
+            max: seconds.mul_f64(1.5),
+        }
+    }
+}
+
+/// What becomes of entities that nobody hands over any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrphanStrategy {
+    /// They are deleted.
+    Delete,
+    /// They stay, annotated.
+    Keep,
+}
+
+/// What can be set about the loop.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// The rest between two runs.
+    pub interval: Interval,
+    /// What becomes of orphans.
+    pub orphans: OrphanStrategy,
+    /// What becomes of the buckets of providers that are not installed any more.
+    pub provider_orphans: OrphanStrategy,
+    /// Runs that may be under way at once; most of them wait for the network.
+    pub concurrency: usize,
+    /// Claims that may wait in memory.
+    pub queue_max: usize,
+    /// Outcomes in one transaction.
+    pub commit_batch_max: usize,
+    /// Final entities in one transaction.
+    pub stitch_batch_max: usize,
+    /// A crashed process' work comes back after this long.
+    pub lease: Duration,
+    /// Rest between two looks for orphans.
+    pub janitor_interval: Duration,
+    /// Time that a shutdown gives to runs under way.
+    pub drain_timeout: Duration,
+    /// Changes that the change log keeps.
+    pub changes_kept: u64,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            interval: Interval::default(),
+            orphans: OrphanStrategy::Delete,
+            provider_orphans: OrphanStrategy::Delete,
+            concurrency: 32,
+            queue_max: 2_000,
+            commit_batch_max: 1_000,
+            stitch_batch_max: 1_000,
+            lease: Duration::from_secs(60),
+            janitor_interval: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+            changes_kept: 100_000,
+        }
+    }
+}

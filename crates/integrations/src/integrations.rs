@@ -1,0 +1,47 @@
+//! Puts readers and integrations together as the configuration says.
+
+use std::sync::Arc;
+
+use callboard_config::Config;
+use callboard_sdk::{ScmResolver, UrlReader};
+
+use crate::fetch::{FetchSettings, Fetcher};
+use crate::readers::fetch::FetchReader;
+use crate::readers::github::GitHubReader;
+use crate::readers::mux::{Mux, Predicate};
+use crate::scm::config::read_github;
+use crate::{AllowList, IntegrationsError, ScmIntegrations};
+
+/// Everything that reads from outside, ready to use.
+#[derive(Debug, Clone)]
+pub struct Integrations {
+    /// Knows the URL forms of the forges.
+    pub scm: Arc<dyn ScmResolver>,
+    /// Reads what the integrations and `backend.reading.allow` admit.
+    pub reader: Arc<dyn UrlReader>,
+    fetcher: Fetcher,
+}
+
+impl Integrations {
+    /// Reads `integrations`, `backend.reading.allow` and `callboard.reading`.
+    pub fn from_config(config: &Config) -> Result<Self, IntegrationsError> {
+        let scm = ScmIntegrations::from_config(config)?;
+        let allow = Arc::new(AllowList::from_config(config)?);
+        let fetcher = Fetcher::new(FetchSettings::from_config(config)?)?;
+        let mut readers: Vec<(Predicate, Arc<dyn UrlReader>)> = Vec::new();
+        for github in read_github(config)? {
+            let host = Predicate::Host(github.host.clone());
+            let reader = GitHubReader::new(fetcher.clone(), github, Arc::clone(&allow))?;
+            readers.push((host, Arc::new(reader)));
+        }
+        // Last, as a host with an integration must be read with its credentials.
+        let reader = FetchReader::new(fetcher.clone(), Arc::clone(&allow));
+        readers.push((Predicate::Allowed(allow), Arc::new(reader)));
+        Ok(Self { scm: Arc::new(scm), reader: Arc::new(Mux::new(readers)), fetcher })
+    }
+
+    /// The fetch layer, for providers that talk to APIs of their own. It shares its limits with the readers.
+    pub fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
+    }
+}

@@ -1,0 +1,197 @@
+//! Reads locations of type `file`: the path of a file, or a glob, on the machine that the daemon runs on.
+//!
+//! A file that did not change since the last good run is not read again: the cache holds a digest of what the file
+//! system says about all files of the target (path, size, times, inode). Nothing is remembered about a file that
+//! changed just before it was read, because a second change within the resolution of the file system's clock would
+//! stay unseen.
+
+mod braces;
+mod glob;
+#[cfg(test)]
+mod tests;
+
+use callboard_sdk::{
+    Address, CancellationToken, CatalogProcessor, Entity, Handled, LocationSpec, Presence, ProcessorContext,
+    ProcessorError, Timestamp, async_trait, results,
+};
+use serde::{Deserialize, Serialize};
+
+use self::glob::GlobError;
+use crate::cache::forget;
+use crate::files::{self, FILE_BYTES_MAX, Stamp};
+
+const TYPE: &str = "file";
+/// To be changed with [`CacheItem`] or the digest.
+const CACHE_KEY: &str = "v1";
+/// How old the last change of a file has to be for its times to be trusted: the coarsest clock of a file system in
+/// use (FAT) counts in steps of two seconds.
+const SETTLED_AFTER_NS: i128 = 2_000_000_000;
+
+/// `FileReaderProcessor`: reads `file` locations.
+///
+/// For each file in order: its entities and errors, then the refresh key `file:<path>`. Nothing found is a
+/// `NotFoundError` unless the location is optional; anything that keeps a file from being read is an error.
+#[derive(Debug)]
+pub struct FileReaderProcessor {
+    bytes_max: u64,
+}
+
+impl Default for FileReaderProcessor {
+    fn default() -> Self {
+        Self::new(FILE_BYTES_MAX)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct CacheItem {
+    /// Digest of paths and stamps.
+    files: String,
+}
+
+/// A file that belongs to a target.
+#[derive(Debug)]
+struct FoundFile {
+    path: String,
+    /// `None`: cannot be looked at, which reading it will explain.
+    stamp: Option<Stamp>,
+}
+
+impl FileReaderProcessor {
+    /// A reader for files of at most `bytes_max` bytes each.
+    pub fn new(bytes_max: u64) -> Self {
+        Self { bytes_max }
+    }
+
+    async fn read_files(
+        &self,
+        location: &LocationSpec,
+        found: &[FoundFile],
+        read_at: Timestamp,
+        cx: &mut ProcessorContext<'_>,
+    ) -> Result<(), ProcessorError> {
+        let mut may_remember = found.iter().all(|file| is_settled(file.stamp, read_at));
+        for file in found {
+            let (path, bytes_max) = (file.path.clone(), self.bytes_max);
+            let (data, stamp) = match blocking(move || files::read(&path, bytes_max)).await? {
+                Ok(read) => read,
+                Err(error) => return cx.emit(unreadable(location, Some(&file.path), &error)),
+            };
+            let source = LocationSpec::new(TYPE, files::normalize(&file.path));
+            let summary = cx.emit_parsed(&data, &source).await?;
+            cx.emit(refresh_key(&file.path))?;
+            may_remember &= summary.is_all_entities() && stamp == file.stamp;
+        }
+        if may_remember {
+            cx.cache().set(CACHE_KEY, &CacheItem { files: digest(found) })?;
+            return Ok(());
+        }
+        forget(cx, CACHE_KEY)
+    }
+}
+
+#[async_trait]
+impl CatalogProcessor for FileReaderProcessor {
+    fn name(&self) -> &'static str {
+        "FileReaderProcessor"
+    }
+
+    fn is_pure(&self, entity: &Entity) -> bool {
+        entity.kind() != "Location"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("1 {}", self.bytes_max)
+    }
+
+    async fn read_location(
+        &self,
+        location: &LocationSpec,
+        presence: Presence,
+        cx: &mut ProcessorContext<'_>,
+    ) -> Result<Handled, ProcessorError> {
+        if location.kind != TYPE {
+            return Ok(Handled::No);
+        }
+        let read_at = cx.clock().now();
+        let (target, cancellation) = (location.target.clone(), cx.cancellation().clone());
+        let found = match blocking(move || find(&target, &cancellation)).await? {
+            Ok(found) => found,
+            Err(error) => {
+                cx.emit(unreadable(location, None, &error))?;
+                return Ok(Handled::Yes);
+            }
+        };
+        if found.is_empty() {
+            forget(cx, CACHE_KEY)?;
+            if presence == Presence::Required {
+                let message = format!("{TYPE} {} does not exist", location.target);
+                cx.emit(results::not_found_error(location, message))?;
+            }
+        } else if cx.cache().get(CACHE_KEY).is_some_and(|item: CacheItem| item.files == digest(&found)) {
+            cx.emit(results::unchanged())?;
+            for file in &found {
+                cx.emit(refresh_key(&file.path))?;
+            }
+        } else {
+            self.read_files(location, &found, read_at, cx).await?;
+        }
+        Ok(Handled::Yes)
+    }
+}
+
+fn find(target: &str, cancellation: &CancellationToken) -> Result<Vec<FoundFile>, GlobError> {
+    let paths = glob::find(target, cancellation)?;
+    Ok(paths
+        .into_iter()
+        .map(|path| {
+            let stamp = std::fs::metadata(&path).ok().map(|metadata| Stamp::of(&metadata));
+            FoundFile { path, stamp }
+        })
+        .collect())
+}
+
+fn refresh_key(path: &str) -> results::Emit {
+    results::refresh(format!("{TYPE}:{}", files::normalize(path)))
+}
+
+fn unreadable(location: &LocationSpec, path: Option<&str>, error: &dyn std::fmt::Display) -> results::Emit {
+    let message = format!("{TYPE} {} could not be read, {error}", location.target);
+    let at = path.map(|path| format!("{TYPE}:{}", files::normalize(path)));
+    results::error(location, ProcessorError::general(message).at(Address { location: at, ..Address::default() }))
+}
+
+fn is_settled(stamp: Option<Stamp>, read_at: Timestamp) -> bool {
+    let (Some(stamp), Some(read_at)) = (stamp, read_at.timestamp_nanos_opt()) else { return false };
+    let latest = i128::from(read_at) - SETTLED_AFTER_NS;
+    stamp.modified_ns <= latest && stamp.changed_ns <= latest
+}
+
+fn digest(found: &[FoundFile]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for FoundFile { path, stamp } in found {
+        hasher.update(&(path.len() as u64).to_le_bytes());
+        hasher.update(path.as_bytes());
+        let Some(stamp) = stamp else {
+            hasher.update(&[0]);
+            continue;
+        };
+        hasher.update(&[1]);
+        hasher.update(&stamp.modified_ns.to_le_bytes());
+        hasher.update(&stamp.changed_ns.to_le_bytes());
+        hasher.update(&stamp.size.to_le_bytes());
+        hasher.update(&stamp.inode.to_le_bytes());
+        hasher.update(&stamp.device.to_le_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<Result<T, E>, ProcessorError>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ProcessorError::general(format!("reading files was interrupted, {error}")))
+}

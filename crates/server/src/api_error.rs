@@ -1,0 +1,216 @@
+//! Errors on their way to a client, and the one place that turns them into a body.
+//!
+//! A handler answers `Err(ApiError)`. The body of an error also tells the method and the URL of the request, which a
+//! handler need not know: the error travels as an extension of the response up to [`render_errors`].
+
+use std::error::Error as StdError;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use callboard_engine::CatalogOpError;
+use callboard_store::StoreError;
+use http::{Method, StatusCode};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::reply;
+use crate::target::Target;
+
+/// Digits of a log id; as many as Backstage gives.
+const LOG_ID_LEN: usize = 20;
+
+/// An error as clients see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    name: &'static str,
+    message: String,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
+        Self { status, name, message: message.into() }
+    }
+
+    /// The request is wrong.
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "InputError", message)
+    }
+
+    /// The request is right, but not allowed.
+    pub(crate) fn not_allowed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "NotAllowedError", message)
+    }
+
+    /// What the request is about is not there.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFoundError", message)
+    }
+
+    /// The request contradicts what is there.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "ConflictError", message)
+    }
+
+    /// The request is right, and nobody wrote the code for it.
+    pub(crate) fn not_implemented(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "NotImplementedError", message)
+    }
+
+    /// The same request may work later.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableError", message)
+    }
+
+    /// An error whose text may tell what is none of a client's business: it goes to the log, and the client gets the
+    /// id under which it stands there.
+    pub(crate) fn masked(error: &dyn StdError) -> Self {
+        Self::masked_text(&chain(error))
+    }
+
+    /// As [`Self::masked`], for what is no `Error`, such as a panic.
+    pub(crate) fn masked_text(text: &str) -> Self {
+        let mut log_id = Uuid::new_v4().simple().to_string();
+        log_id.truncate(LOG_ID_LEN);
+        tracing::error!(log_id, error = text, "internal error");
+        let message = format!("An internal error occurred logId={log_id}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Error", message)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn render(&self, method: &Method, url: &str) -> Response {
+        let body = json!({
+            "error": { "name": self.name, "message": self.message },
+            "request": { "method": method.as_str(), "url": url },
+            "response": { "statusCode": self.status.as_u16() },
+        });
+        reply::buffered(self.status, body.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(message) => Self::not_found(message),
+            StoreError::Conflict(message) => Self::conflict(message),
+            other => Self::masked(&other),
+        }
+    }
+}
+
+impl From<CatalogOpError> for ApiError {
+    fn from(error: CatalogOpError) -> Self {
+        match error {
+            CatalogOpError::Input(message) => Self::input(message),
+            CatalogOpError::NotFound(message) => Self::not_found(message),
+            CatalogOpError::Conflict(message) => Self::conflict(message),
+            CatalogOpError::Store(error) => Self::from(error),
+            other => Self::masked(&other),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Gives the response of every [`ApiError`] its body.
+pub(crate) async fn render_errors(request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let url = Target::of(&request).relative_url();
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<ApiError>() {
+        Some(error) => error.render(&method, &url),
+        None => response,
+    }
+}
+
+/// The texts of an error and of all that led to it.
+pub(crate) fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_body_tells_error_request_and_status() {
+        let response = ApiError::input("bad").render(&Method::GET, "/entities?limit=0");
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(
+            body,
+            concat!(
+                r#"{"error":{"name":"InputError","message":"bad"},"#,
+                r#""request":{"method":"GET","url":"/entities?limit=0"},"response":{"statusCode":400}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn each_kind_has_its_name_and_status() {
+        let rows = [
+            (ApiError::from(CatalogOpError::Input("m".into())), 400, "InputError"),
+            (ApiError::from(CatalogOpError::NotFound("m".into())), 404, "NotFoundError"),
+            (ApiError::from(CatalogOpError::Conflict("m".into())), 409, "ConflictError"),
+            (ApiError::from(StoreError::NotFound("m".into())), 404, "NotFoundError"),
+            (ApiError::from(StoreError::Conflict("m".into())), 409, "ConflictError"),
+            (ApiError::not_allowed("m"), 403, "NotAllowedError"),
+            (ApiError::not_implemented("m"), 501, "NotImplementedError"),
+            (ApiError::unavailable("m"), 503, "ServiceUnavailableError"),
+        ];
+        for (error, status, name) in rows {
+            assert_eq!((error.status.as_u16(), error.name, error.message()), (status, name, "m"));
+        }
+    }
+
+    #[test]
+    fn errors_of_the_store_are_masked() {
+        let secret = || std::io::Error::other("password=1234");
+        for error in [
+            StoreError::Internal(Box::new(secret())),
+            StoreError::Unavailable(Box::new(secret())),
+            StoreError::Inconsistent("row 7".into()),
+        ] {
+            let masked = ApiError::from(CatalogOpError::Store(error));
+            assert_eq!((masked.status.as_u16(), masked.name), (500, "Error"));
+            let id = masked.message.strip_prefix("An internal error occurred logId=").unwrap();
+            assert!(id.len() == 20 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_log_gets_the_whole_chain() {
+        let error = StoreError::Internal(Box::new(std::io::Error::other("disk full")));
+        assert_eq!(chain(&error), "database error: disk full");
+    }
+
+    #[tokio::test]
+    async fn member_order_is_stable() {
+        let body = ApiError::not_found("x").render(&Method::GET, "/").into_body();
+        let value: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+        let members: Vec<_> = value.as_object().unwrap().keys().collect();
+        assert_eq!(members, ["error", "request", "response"]);
+    }
+}

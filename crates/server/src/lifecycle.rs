@@ -1,0 +1,106 @@
+//! Starting, ready, stopping: what readiness tells, and which requests the API lets in.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio::sync::watch;
+
+use crate::api_error::ApiError;
+use crate::state::AppState;
+
+/// Where the daemon is in its life. Clones share it; it only moves forward.
+#[derive(Debug, Clone)]
+pub struct Lifecycle(Arc<watch::Sender<Phase>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Requests wait.
+    Starting,
+    /// All is well.
+    Ready,
+    /// Shutdown was asked for. Load balancers are told, and what they still send is served.
+    Stopping,
+    /// Requests are refused; those that were let in are brought to their end.
+    Closed,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Lifecycle {
+    /// A daemon that starts.
+    pub fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(Phase::Starting)))
+    }
+
+    /// The daemon can serve requests; those that wait go on.
+    pub fn set_ready(&self) {
+        self.advance(Phase::Ready);
+    }
+
+    /// The daemon is to stop: readiness fails from now on. [`Server::serve`](crate::Server::serve) does this too when
+    /// it is told to shut down.
+    pub fn set_stopping(&self) {
+        self.advance(Phase::Stopping);
+    }
+
+    pub(crate) fn set_closed(&self) {
+        self.advance(Phase::Closed);
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        *self.0.borrow()
+    }
+
+    fn advance(&self, to: Phase) {
+        self.0.send_if_modified(|phase| {
+            let forward = *phase < to;
+            if forward {
+                *phase = to;
+            }
+            forward
+        });
+    }
+
+    /// The phase after the start; waits for it.
+    async fn started(&self) -> Phase {
+        let mut phases = self.0.subscribe();
+        // The sender lives in `self`, so that waiting cannot fail.
+        phases.wait_for(|phase| *phase != Phase::Starting).await.map_or(Phase::Closed, |phase| *phase)
+    }
+}
+
+/// Lets requests in while the daemon serves; those that come during the start wait for a while.
+pub(crate) async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let pause = state.options.startup_request_pause;
+    match tokio::time::timeout(pause, state.lifecycle.started()).await {
+        Ok(Phase::Closed) => Err(ApiError::unavailable("Service is shutting down")),
+        Ok(_) => Ok(next.run(request).await),
+        Err(_) => Err(ApiError::unavailable("Service has not started up yet")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_goes_back() {
+        let lifecycle = Lifecycle::new();
+        lifecycle.set_stopping();
+        lifecycle.set_ready();
+        assert_eq!(lifecycle.phase(), Phase::Stopping);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_the_start_sees_it() {
+        let lifecycle = Lifecycle::new();
+        let (phase, ()) = tokio::join!(lifecycle.started(), async { lifecycle.set_ready() });
+        assert_eq!(phase, Phase::Ready);
+    }
+}

@@ -1,0 +1,13 @@
+//! The validation layer: every documented operation says what its query and its body may hold, and a request that
+//! says otherwise gets `InputError`, in the words of the OpenAPI validator that Backstage uses.
+//!
+//! An endpoint declares an [`Operation`] and begins with [`Operation::accept`].
+
+pub(crate) mod body;
+mod operation;
+pub(crate) mod percent;
+pub(crate) mod query;
+
+pub(crate) use body::{BodySchema, Field};
+pub(crate) use operation::Operation;
+pub(crate) use query::Param;

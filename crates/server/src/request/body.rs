@@ -1,0 +1,172 @@
+//! Request bodies: reading within limits, and validation.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+
+use crate::api_error::ApiError;
+
+/// Longest body in bytes; the limit of Backstage.
+pub(crate) const BODY_BYTES_MAX: usize = 100 * 1024;
+
+/// What the body of an operation must be: an object with these members.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodySchema {
+    /// The members that are described; the required ones first.
+    pub(crate) fields: &'static [Field],
+    /// Whether other members are refused.
+    pub(crate) closed: bool,
+}
+
+/// A member of a body that holds a text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field {
+    name: &'static str,
+    required: bool,
+}
+
+impl Field {
+    /// A text that must be there.
+    pub(crate) const fn text(name: &'static str) -> Self {
+        Self { name, required: true }
+    }
+
+    /// A text that may be there.
+    pub(crate) const fn optional_text(name: &'static str) -> Self {
+        Self { name, required: false }
+    }
+}
+
+impl BodySchema {
+    /// Checks a body and takes it apart. The first complaint wins, in the order of the validator: missing members,
+    /// unknown members, types.
+    pub(crate) fn check(&self, body: Value) -> Result<Map<String, Value>, ApiError> {
+        let Value::Object(members) = body else {
+            return Err(ApiError::input("request/body must be object"));
+        };
+        if let Some(missing) = self.fields.iter().find(|field| field.required && !members.contains_key(field.name)) {
+            let message = format!("request/body must have required property '{}'", missing.name);
+            return Err(ApiError::input(message));
+        }
+        if self.closed && members.keys().any(|key| self.fields.iter().all(|field| field.name != key)) {
+            return Err(ApiError::input("request/body must NOT have additional properties"));
+        }
+        let wrong = self.fields.iter().find(|field| members.get(field.name).is_some_and(|value| !value.is_string()));
+        match wrong {
+            Some(field) => Err(ApiError::input(format!("request/body/{} must be string", field.name))),
+            None => Ok(members),
+        }
+    }
+}
+
+/// Reads a body as JSON. A body that is absent, or empty, reads as `{}`: as it does for Express.
+pub(crate) async fn read_json(headers: &HeaderMap, body: Body, timeout: Duration) -> Result<Value, ApiError> {
+    let content_type = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let is_json = content_type.as_deref().is_some_and(|given| {
+        given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+    });
+    if !is_json {
+        let given = content_type.as_deref().unwrap_or("undefined");
+        return Err(ApiError::input(format!("unsupported media type {given}")));
+    }
+    if let Some(coding) = headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
+        let coding = String::from_utf8_lossy(coding.as_bytes());
+        return Err(ApiError::input(format!("unsupported content encoding \"{coding}\"")));
+    }
+    let bytes = read(body, timeout).await?;
+    if bytes.is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
+    let value = serde_json::from_slice(&bytes).map_err(|error| ApiError::input(error.to_string()))?;
+    match value {
+        Value::Object(_) | Value::Array(_) => Ok(value),
+        // The body parser of Backstage is strict: only objects and arrays count as JSON.
+        other => Err(ApiError::input(format!("Unexpected token in JSON at position 0: {other}"))),
+    }
+}
+
+async fn read(body: Body, timeout: Duration) -> Result<bytes::Bytes, ApiError> {
+    let collected = tokio::time::timeout(timeout, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+    match collected {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::input("request entity too large")),
+        Ok(Err(_)) => Err(ApiError::input("request aborted")),
+        Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "Error", "request timeout")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SCHEMA: BodySchema =
+        BodySchema { fields: &[Field::text("entityRef"), Field::optional_text("token")], closed: true };
+
+    async fn message_of(content_type: Option<&'static str>, body: impl Into<Body>) -> String {
+        let mut headers = HeaderMap::new();
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
+        }
+        let read = read_json(&headers, body.into(), Duration::from_secs(1)).await;
+        match read.and_then(|value| SCHEMA.check(value)) {
+            Ok(_) => "fine".to_owned(),
+            Err(error) => error.message().to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn refuses_in_the_words_of_the_validator() {
+        let json = Some("application/json");
+        let rows = [
+            (json, r#"{"entityRef":"a"}"#, "fine"),
+            (Some("Application/JSON; charset=utf-8"), r#"{"entityRef":"a","token":"b"}"#, "fine"),
+            (None, r#"{"entityRef":"a"}"#, "unsupported media type undefined"),
+            (Some("text/plain"), "{}", "unsupported media type text/plain"),
+            (json, "", "request/body must have required property 'entityRef'"),
+            (json, "{}", "request/body must have required property 'entityRef'"),
+            (json, "[]", "request/body must be object"),
+            (json, r#"{"entityRef":7}"#, "request/body/entityRef must be string"),
+            (json, r#"{"entityRef":null}"#, "request/body/entityRef must be string"),
+            (json, r#"{"entityRef":"a","token":7}"#, "request/body/token must be string"),
+            (json, r#"{"entityRef":7,"x":1}"#, "request/body must NOT have additional properties"),
+        ];
+        for (content_type, body, message) in rows {
+            assert_eq!(message_of(content_type, body).await, message, "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn broken_json_is_refused() {
+        for body in ["{not}", "7", "\"x\"", "null", "[", "{\"a\":1}}"] {
+            assert_ne!(message_of(Some("application/json"), body).await, "fine", "{body}");
+        }
+        let deep = "[".repeat(50_000);
+        assert!(message_of(Some("application/json"), deep).await.contains("recursion limit"));
+    }
+
+    #[tokio::test]
+    async fn bodies_have_a_limit() {
+        let body = |len: usize| format!(r#"{{"entityRef":"{}"}}"#, "a".repeat(len - r#"{"entityRef":""}"#.len()));
+        assert_eq!(message_of(Some("application/json"), body(BODY_BYTES_MAX)).await, "fine");
+        let too_long = body(BODY_BYTES_MAX + 1);
+        assert_eq!(message_of(Some("application/json"), too_long).await, "request entity too large");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_that_never_end_time_out() {
+        let body = Body::from_stream(futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+        assert_eq!(message_of(Some("application/json"), body).await, "request timeout");
+    }
+
+    #[test]
+    fn open_bodies_may_have_more_members() {
+        let open = BodySchema { closed: false, ..SCHEMA };
+        assert_eq!(open.check(json!({"entityRef": "a", "x": 1})).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,82 @@
+//! SQL texts: where they are declared, and how one text writes many rows.
+
+use std::sync::{Arc, OnceLock};
+
+/// One SQL statement. Its name appears in errors of tests that make statements fail.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Statement {
+    pub(super) name: &'static str,
+    pub(super) sql: &'static str,
+}
+
+/// Declares statements as constants, and lists them for the test that prepares each one.
+macro_rules! statements {
+    ($($(#[$meta:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$meta])* const $name: $crate::sqlite::statement::Statement =
+            $crate::sqlite::statement::Statement { name: stringify!($name), sql: $sql };)*
+        #[cfg(test)]
+        pub(super) const STATEMENTS: &[$crate::sqlite::statement::Statement] = &[$($name),*];
+    };
+}
+
+/// Declares statements that take many rows, and lists them for the test that prepares each one.
+macro_rules! bulk_statements {
+    ($($(#[$meta:meta])* $name:ident($table:literal, $columns:literal) = $template:expr;)*) => {
+        $($(#[$meta])* static $name: $crate::sqlite::statement::Bulk =
+            $crate::sqlite::statement::Bulk::new(stringify!($name), $table, $columns, $template);)*
+        #[cfg(test)]
+        pub(super) const BULK_STATEMENTS: &[&$crate::sqlite::statement::Bulk] = &[$(&$name),*];
+    };
+}
+
+pub(super) use {bulk_statements, statements};
+
+/// How many rows one execution may take. A few sizes keep the number of prepared statements small; each batch is
+/// cut greedily, so at most 7 executions of each of the smaller sizes follow the big ones.
+pub(super) const CHUNK_SIZES: [usize; 4] = [512, 64, 8, 1];
+
+/// A statement with a `{rows}` placeholder for a list of rows, each a parenthesised list of so many parameters.
+///
+/// Multi-row `VALUES` is the fastest way into SQLite short of its C interface: passing documents through `json_each`
+/// costs almost twice as much.
+#[derive(Debug)]
+pub(super) struct Bulk {
+    pub(super) name: &'static str,
+    pub(super) table: &'static str,
+    columns: usize,
+    template: &'static str,
+    texts: OnceLock<[Arc<str>; CHUNK_SIZES.len()]>,
+}
+
+impl Bulk {
+    pub(super) const fn new(
+        name: &'static str,
+        table: &'static str,
+        columns: usize,
+        template: &'static str,
+    ) -> Self {
+        Self { name, table, columns, template, texts: OnceLock::new() }
+    }
+
+    /// How many parameters one row has.
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The statement for the biggest chunk that `remaining` rows fill, and that chunk's size.
+    pub(super) fn chunk(&self, remaining: usize) -> (usize, Arc<str>) {
+        let texts = self.texts();
+        CHUNK_SIZES
+            .iter()
+            .zip(texts)
+            .find(|(size, _)| **size <= remaining)
+            .map_or_else(|| (1, Arc::from("")), |(size, text)| (*size, Arc::clone(text)))
+    }
+
+    pub(super) fn texts(&self) -> &[Arc<str>; CHUNK_SIZES.len()] {
+        self.texts.get_or_init(|| {
+            let row = format!("({})", vec!["?"; self.columns].join(","));
+            CHUNK_SIZES.map(|size| Arc::from(self.template.replace("{rows}", &vec![row.as_str(); size].join(","))))
+        })
+    }
+}
