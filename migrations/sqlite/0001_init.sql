@@ -94,12 +94,13 @@ CREATE TABLE refresh_keys (
     PRIMARY KEY (key, id)
 ) WITHOUT ROWID;
 
--- Errors that exist now. `key` tells the errors of one owner apart.
+-- Errors that exist now. `key` tells the errors of one owner apart, `position` is their order.
 CREATE TABLE errors (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     owner         INTEGER NOT NULL,
     category      INTEGER NOT NULL,
     key           BLOB NOT NULL,
+    position      INTEGER NOT NULL,
     error         TEXT NOT NULL,
     location      TEXT,
     document      INTEGER,

@@ -1,1 +1,37 @@
-//! End-to-end tests against the real binary
+//! What the end-to-end tests share: they run the real binary in a folder of its own, talk to it over HTTP as its users
+//! do, and read what it logged.
+//!
+//! Nothing of the daemon's code is linked in. A test takes a [`Home`] (folder, configuration, database), an
+//! [`Upstream`] (a web server that can misbehave) and starts a [`Daemon`]. Everything that has to be waited for is
+//! waited for by [`wait_for`], which looks again and again up to a limit, and says what it waited for when it gives up.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a broken expectation is a failed test, and the log of the daemon belongs into its output"
+)]
+
+mod api;
+mod binary;
+mod config;
+pub mod corpus;
+mod daemon;
+pub mod descriptors;
+mod home;
+mod metrics;
+mod process;
+mod settle;
+mod upstream;
+mod wait;
+
+pub use api::{Api, Reply};
+pub use binary::{binary, workspace_root};
+pub use config::AppConfig;
+pub use daemon::Daemon;
+pub use home::Home;
+pub use metrics::Metrics;
+pub use process::Finished;
+pub use settle::{Snapshot, settled_snapshot, snapshot};
+pub use upstream::{Answer, Exchange, Upstream};
+pub use wait::wait_for;

@@ -7,6 +7,7 @@
 //! [`FetchResponse::accepted`], where only 404 counts as absent.
 
 mod hosts;
+mod request;
 mod response;
 mod retry_after;
 mod settings;
@@ -19,17 +20,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use callboard_sdk::{CancellationToken, Clock, ReadError, SystemClock, Timestamp};
+use callboard_sdk::{Clock, ReadError, SystemClock};
 use reqwest::StatusCode;
-use reqwest::header::{
-    AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION,
-};
+use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
+pub use request::{FetchRequest, HopPolicy};
 pub use response::FetchResponse;
-pub use settings::FetchSettings;
 pub(crate) use retry_after::server_time;
+pub use settings::FetchSettings;
 
 use crate::IntegrationsError;
 use crate::redact::shown;
@@ -37,82 +37,9 @@ use hosts::Hosts;
 
 /// Requests for one read: the first, and four redirects.
 const REQUESTS_MAX: usize = 5;
-
-/// Of a URL that is fetched, decides where a request may go.
-pub trait HopPolicy: Send + Sync {
-    /// Asked before each request, redirects included; the text of an `Err` becomes the read's error.
-    fn check(&self, url: &Url) -> Result<(), String>;
-}
-
-/// A GET request.
-#[expect(missing_debug_implementations, reason = "holds a bearer token")]
-pub struct FetchRequest<'a> {
-    url: &'a Url,
-    policy: &'a dyn HopPolicy,
-    cancellation: &'a CancellationToken,
-    headers: HeaderMap,
-    token: Option<&'a str>,
-    is_archive: bool,
-}
-
-impl<'a> FetchRequest<'a> {
-    /// A request without headers of its own.
-    pub fn new(url: &'a Url, policy: &'a dyn HopPolicy, cancellation: &'a CancellationToken) -> Self {
-        Self { url, policy, cancellation, headers: HeaderMap::new(), token: None, is_archive: false }
-    }
-
-    /// Sends a header to every hop. Not for credentials.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.headers.insert(name, HeaderValue::from_static(value));
-        self
-    }
-
-    /// Sends the validator, verbatim. One that no header can carry is left out, which costs a full read.
-    #[must_use]
-    pub fn if_none_match(mut self, etag: Option<&str>) -> Self {
-        if let Some(value) = etag.and_then(|etag| HeaderValue::from_bytes(etag.as_bytes()).ok()) {
-            self.headers.insert(IF_NONE_MATCH, value);
-        }
-        self
-    }
-
-    /// Asks for the content only if it is newer than this.
-    #[must_use]
-    pub fn if_modified_since(mut self, time: Option<Timestamp>) -> Self {
-        let text = time.map(|time| time.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
-        if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
-            self.headers.insert(IF_MODIFIED_SINCE, value);
-        }
-        self
-    }
-
-    /// Sends a bearer token to the URL's own origin, and to no other that it redirects to.
-    #[must_use]
-    pub fn bearer(mut self, token: Option<&'a str>) -> Self {
-        self.token = token;
-        self
-    }
-
-    /// The limit on the body's size is that of archives.
-    #[must_use]
-    pub fn archive(mut self) -> Self {
-        self.is_archive = true;
-        self
-    }
-
-    fn authorization(&self) -> Result<Option<HeaderValue>, ReadError> {
-        let Some(token) = self.token else { return Ok(None) };
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| self.failed("its token holds characters that a header cannot carry"))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
-    }
-
-    fn failed(&self, reason: impl std::fmt::Display) -> ReadError {
-        ReadError::failed(format!("Unable to read {}, {reason}", shown(self.url.as_str())))
-    }
-}
+/// Bodies of redirects and failures are read up to this size and thrown away, so that connections can be used
+/// again and HTTP/2 servers do not see floods of reset streams.
+const IDLE_BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Makes requests, within limits. Clones share connections, limits and pauses.
 #[derive(Debug, Clone)]
@@ -131,7 +58,10 @@ enum Hop {
 
 impl Fetcher {
     /// Sets up the HTTP client. Proxies come from the environment, as is usual.
-    #[expect(clippy::disallowed_methods, reason = "this is the fetch layer: the one place that makes a client")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the fetch layer: the one place that makes a client"
+    )]
     pub fn new(settings: FetchSettings) -> Result<Self, IntegrationsError> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("callboard/", env!("CARGO_PKG_VERSION")))
@@ -143,7 +73,12 @@ impl Fetcher {
             .build()
             .map_err(IntegrationsError::Client)?;
         let hosts = Arc::new(Hosts::new(&settings));
-        Ok(Self { client, settings: Arc::new(settings), hosts, clock: Arc::new(SystemClock) })
+        Ok(Self {
+            client,
+            settings: Arc::new(settings),
+            hosts,
+            clock: Arc::new(SystemClock),
+        })
     }
 
     /// The limits.
@@ -176,7 +111,11 @@ impl Fetcher {
             if url.origin() != request.url.origin() {
                 authorization = None;
             }
-            let _slot = self.hosts.enter(&url).await.map_err(|left| paused(request, left))?;
+            let _slot = self
+                .hosts
+                .enter(&url)
+                .await
+                .map_err(|left| paused(request, left))?;
             let started = Instant::now();
             let hop = timeout(time_left, self.send(request, &url, authorization.clone())).await;
             match hop.map_err(|_| self.took_too_long(request))?? {
@@ -186,7 +125,9 @@ impl Fetcher {
             time_left = time_left.saturating_sub(started.elapsed());
         }
         let shown = shown(request.url.as_str());
-        Err(ReadError::failed(format!("Too many redirects (max {REQUESTS_MAX}) when reading {shown}")))
+        Err(ReadError::failed(format!(
+            "Too many redirects (max {REQUESTS_MAX}) when reading {shown}"
+        )))
     }
 
     async fn send(
@@ -202,28 +143,49 @@ impl Fetcher {
         let sent = self.client.get(url.clone()).headers(headers).send().await;
         let mut response = sent.map_err(|error| self.broken(request, error))?;
         if let Some(next) = redirect(request, url, &response)? {
+            drain(response).await;
             return Ok(Hop::Redirect(next));
         }
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let retry_after = retry_after::parse(&headers, || self.clock.now());
-        if let (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(time)) = (status, retry_after)
+        if let (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(time)) =
+            (status, retry_after)
         {
             self.hosts.pause(url, time);
         }
-        let body = if status.is_success() { self.body(request, response).await? } else { Bytes::new() };
-        Ok(Hop::Arrived(FetchResponse { url: url.clone(), status, headers, body, retry_after }))
+        let body = if status.is_success() {
+            self.body(request, response).await?
+        } else {
+            drain(response).await;
+            Bytes::new()
+        };
+        Ok(Hop::Arrived(FetchResponse {
+            url: url.clone(),
+            status,
+            headers,
+            body,
+            retry_after,
+        }))
     }
 
     /// The whole body, decompressed; the limit is on what comes out of the decompression.
-    async fn body(&self, request: &FetchRequest<'_>, mut response: reqwest::Response) -> Result<Bytes, ReadError> {
+    async fn body(
+        &self,
+        request: &FetchRequest<'_>,
+        mut response: reqwest::Response,
+    ) -> Result<Bytes, ReadError> {
         let (max, key) = if request.is_archive {
             (self.settings.archive_bytes_max, "maxArchiveBytes")
         } else {
             (self.settings.body_bytes_max, "maxBodyBytes")
         };
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(request, error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.broken(request, error))?
+        {
             if chunk.len() > max - body.len() {
                 let limit = format_args!("the limit of {max} bytes (callboard.reading.{key})");
                 return Err(request.failed(format_args!("its body exceeds {limit}")));
@@ -235,17 +197,23 @@ impl Fetcher {
 
     fn took_too_long(&self, request: &FetchRequest<'_>) -> ReadError {
         let seconds = self.settings.total_time.as_secs_f32();
-        request.failed(format_args!("it took longer than {seconds} s (callboard.reading.totalTime)"))
+        request.failed(format_args!(
+            "it took longer than {seconds} s (callboard.reading.totalTime)"
+        ))
     }
 
     fn broken(&self, request: &FetchRequest<'_>, error: reqwest::Error) -> ReadError {
         if error.is_timeout() && error.is_connect() {
             let seconds = self.settings.connect_time.as_secs_f32();
-            return request.failed(format_args!("no connection within {seconds} s (callboard.reading.connectTime)"));
+            return request.failed(format_args!(
+                "no connection within {seconds} s (callboard.reading.connectTime)"
+            ));
         }
         if error.is_timeout() {
             let seconds = self.settings.idle_time.as_secs_f32();
-            return request.failed(format_args!("nothing came for {seconds} s (callboard.reading.idleTime)"));
+            return request.failed(format_args!(
+                "nothing came for {seconds} s (callboard.reading.idleTime)"
+            ));
         }
         // The URL within the error may hold a token.
         let error = error.without_url();
@@ -260,13 +228,26 @@ impl Fetcher {
     }
 }
 
+async fn drain(mut response: reqwest::Response) {
+    let mut left = IDLE_BODY_BYTES_MAX;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        match left.checked_sub(chunk.len()) {
+            Some(less) => left = less,
+            None => return,
+        }
+    }
+}
+
 fn paused(request: &FetchRequest<'_>, left: Duration) -> ReadError {
     let message = format!(
         "Unable to read {}, its host asked to be left alone for another {} s",
         shown(request.url.as_str()),
         left.as_secs().max(1)
     );
-    ReadError::Failed { message, retry_after: Some(left) }
+    ReadError::Failed {
+        message,
+        retry_after: Some(left),
+    }
 }
 
 /// Where the response redirects to. 303 is not followed, nor is a redirect without `Location`: the caller sees
@@ -277,7 +258,14 @@ fn redirect(
     response: &reqwest::Response,
 ) -> Result<Option<Url>, ReadError> {
     let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 307 | 308);
-    let Some(location) = response.headers().get(LOCATION).filter(|_| is_redirect) else { return Ok(None) };
-    let location = location.to_str().ok().and_then(|location| url.join(location).ok());
-    location.map(Some).ok_or_else(|| request.failed("it redirects to an invalid URL"))
+    let Some(location) = response.headers().get(LOCATION).filter(|_| is_redirect) else {
+        return Ok(None);
+    };
+    let location = location
+        .to_str()
+        .ok()
+        .and_then(|location| url.join(location).ok());
+    location
+        .map(Some)
+        .ok_or_else(|| request.failed("it redirects to an invalid URL"))
 }

@@ -30,6 +30,12 @@ impl Integrations {
         let fetcher = Fetcher::new(FetchSettings::from_config(config)?)?;
         let mut readers: Vec<(Predicate, Arc<dyn UrlReader>)> = Vec::new();
         for github in read_github(config)? {
+            if github.has_apps {
+                tracing::warn!(
+                    host = github.host,
+                    "GitHub Apps are not supported, reading with the token if any"
+                );
+            }
             let host = Predicate::Host(github.host.clone());
             let reader = GitHubReader::new(fetcher.clone(), github, Arc::clone(&allow))?;
             readers.push((host, Arc::new(reader)));
@@ -37,7 +43,11 @@ impl Integrations {
         // Last, as a host with an integration must be read with its credentials.
         let reader = FetchReader::new(fetcher.clone(), Arc::clone(&allow));
         readers.push((Predicate::Allowed(allow), Arc::new(reader)));
-        Ok(Self { scm: Arc::new(scm), reader: Arc::new(Mux::new(readers)), fetcher })
+        Ok(Self {
+            scm: Arc::new(scm),
+            reader: Arc::new(Mux::new(readers)),
+            fetcher,
+        })
     }
 
     /// The fetch layer, for providers that talk to APIs of their own. It shares its limits with the readers.
@@ -45,3 +55,6 @@ impl Integrations {
         &self.fetcher
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,8 @@ mod readers;
 mod redact;
 mod scm;
 #[cfg(test)]
+mod test_config;
+#[cfg(test)]
 mod test_server;
 
 pub use allow::AllowList;

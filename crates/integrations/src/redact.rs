@@ -7,8 +7,18 @@ use url::Url;
 const HIDDEN: &str = "***";
 
 /// Query parameters with one of these in their name carry credentials.
-const SECRET_NAME_PARTS: &[&str] =
-    &["token", "secret", "passw", "signature", "apikey", "api_key", "api-key", "access_key", "accesskey", "credential"];
+const SECRET_NAME_PARTS: &[&str] = &[
+    "token",
+    "secret",
+    "passw",
+    "signature",
+    "apikey",
+    "api_key",
+    "api-key",
+    "access_key",
+    "accesskey",
+    "credential",
+];
 /// Query parameters that carry credentials, too short to look for inside other names.
 const SECRET_NAMES: &[&str] = &["sig", "key", "auth", "code", "jwt"];
 
@@ -36,7 +46,9 @@ pub(crate) fn shown(url: &str) -> Cow<'_, str> {
 
 fn hide_in_query(query: &str) -> String {
     let parts = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, value)) if is_secret_name(name) && !value.is_empty() => Cow::Owned(format!("{name}={HIDDEN}")),
+        Some((name, value)) if is_secret_name(name) && !value.is_empty() => {
+            Cow::Owned(format!("{name}={HIDDEN}"))
+        }
         _ => Cow::Borrowed(pair),
     });
     parts.collect::<Vec<_>>().join("&")
@@ -58,10 +70,19 @@ mod tests {
             ("https://E.com", "https://E.com"),
             ("https://u:p@e.com/a", "https://***@e.com/a"),
             ("https://ghp_abc@e.com/a", "https://***@e.com/a"),
-            ("https://e.com/a?token=abc&ref=main", "https://e.com/a?token=***&ref=main"),
-            ("https://e.com/a?X-Amz-Signature=abc&X-Amz-Credential=q", "https://e.com/a?X-Amz-Signature=***&X-Amz-Credential=***"),
+            (
+                "https://e.com/a?token=abc&ref=main",
+                "https://e.com/a?token=***&ref=main",
+            ),
+            (
+                "https://e.com/a?X-Amz-Signature=abc&X-Amz-Credential=q",
+                "https://e.com/a?X-Amz-Signature=***&X-Amz-Credential=***",
+            ),
             ("https://e.com/a?sv=1&sig=abc", "https://e.com/a?sv=1&sig=***"),
-            ("https://e.com/a#access_token=abc", "https://e.com/a#access_token=***"),
+            (
+                "https://e.com/a#access_token=abc",
+                "https://e.com/a#access_token=***",
+            ),
             ("https://e.com/a?keyboard=us", "https://e.com/a?keyboard=us"),
             ("not a url with:pw@", "(an invalid URL)"),
         ];

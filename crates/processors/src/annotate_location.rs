@@ -45,8 +45,10 @@ impl AnnotateLocationProcessor {
             annotations.push((EDIT_URL, edit_url));
         }
         if self.scm.integration_kind(target).is_some() {
-            let directory =
-                self.scm.resolve_url("./", target).map_err(|text| ProcessorError::new("TypeError", text))?;
+            let directory = self
+                .scm
+                .resolve_url("./", target)
+                .map_err(|text| ProcessorError::new("TypeError", text))?;
             annotations.push((SOURCE_LOCATION, format!("url:{directory}")));
         }
         annotations.retain(|(_, value)| !value.is_empty());
@@ -77,7 +79,10 @@ impl CatalogProcessor for AnnotateLocationProcessor {
             return Ok(entity);
         }
         for (key, value) in self.annotations(cx.location(), cx.origin_location())? {
-            if !entity.annotations().is_some_and(|annotations| annotations.contains_key(key)) {
+            if !entity
+                .annotations()
+                .is_some_and(|annotations| annotations.contains_key(key))
+            {
                 entity.set_annotation(key, value);
             }
         }
@@ -149,9 +154,18 @@ mod tests {
             (
                 format!("url:https://github.com/o/r/blob/{}/c.yaml", commit.to_uppercase()),
                 [
-                    Some(format!("https://github.com/o/r/blob/{}/c.yaml", commit.to_uppercase())),
-                    Some(format!("https://github.com/o/r/edit/{}/c.yaml", commit.to_uppercase())),
-                    Some(format!("url:https://github.com/o/r/tree/{}/", commit.to_uppercase())),
+                    Some(format!(
+                        "https://github.com/o/r/blob/{}/c.yaml",
+                        commit.to_uppercase()
+                    )),
+                    Some(format!(
+                        "https://github.com/o/r/edit/{}/c.yaml",
+                        commit.to_uppercase()
+                    )),
+                    Some(format!(
+                        "url:https://github.com/o/r/tree/{}/",
+                        commit.to_uppercase()
+                    )),
                 ],
             ),
             (
@@ -161,14 +175,19 @@ mod tests {
         ];
         for (location, expected) in cases {
             let entity = annotated(entity(&location, &[])).await;
-            let found = [VIEW_URL, EDIT_URL, SOURCE_LOCATION].map(|key| entity.annotation(key).map(str::to_owned));
+            let found =
+                [VIEW_URL, EDIT_URL, SOURCE_LOCATION].map(|key| entity.annotation(key).map(str::to_owned));
             assert_eq!(found, expected, "{location}");
         }
     }
 
     #[tokio::test]
     async fn what_the_entity_says_itself_stays() {
-        let own = [(VIEW_URL, "view"), (EDIT_URL, "edit"), (SOURCE_LOCATION, "source")];
+        let own = [
+            (VIEW_URL, "view"),
+            (EDIT_URL, "edit"),
+            (SOURCE_LOCATION, "source"),
+        ];
         let before = entity("url:https://github.com/o/r/blob/main/c.yaml", &own);
         assert_eq!(annotated(before.clone()).await, before);
     }

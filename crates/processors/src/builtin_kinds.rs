@@ -61,12 +61,12 @@ mod tests {
     use super::*;
 
     fn entity(kind: &str, spec: Value) -> Entity {
-        let value = json!({
+        let mut value = json!({
             "apiVersion": "backstage.io/v1alpha1",
             "kind": kind,
             "metadata": { "name": "n", "namespace": "ns1" },
-            "spec": spec,
         });
+        value["spec"] = spec;
         Entity::from_value(value).unwrap()
     }
 
@@ -83,7 +83,11 @@ mod tests {
                 }),
                 18 - 2,
             ),
-            ("API", json!({"type": "t", "lifecycle": "l", "definition": "d", "owner": "o", "system": "s"}), 4),
+            (
+                "API",
+                json!({"type": "t", "lifecycle": "l", "definition": "d", "owner": "o", "system": "s"}),
+                4,
+            ),
             (
                 "Resource",
                 json!({
@@ -100,7 +104,11 @@ mod tests {
             let mut kit = TestKit::new(BuiltinKindsProcessor);
             let entity = entity(kind, spec);
             assert_eq!(kit.validate(&entity).await, Ok(Recognized::Yes), "{kind}");
-            assert_eq!(kit.post_process(entity).await.relations().len(), expected, "{kind}");
+            assert_eq!(
+                kit.post_process(entity).await.relations().len(),
+                expected,
+                "{kind}"
+            );
         }
     }
 
@@ -112,7 +120,7 @@ mod tests {
             .relations()
             .iter()
             .filter(|relation| relation.source.to_canonical() == "system:ns1/n")
-            .map(|relation| (relation.relation_type.clone(), relation.target.to_canonical()))
+            .map(|relation| (relation.kind.clone(), relation.target.to_canonical()))
             .collect();
         let expected =
             [("ownedBy", "user:ns2/bob"), ("partOf", "domain:ns1/d")].map(|(a, b)| (a.into(), b.to_owned()));
@@ -122,9 +130,12 @@ mod tests {
     #[tokio::test]
     async fn a_dependency_without_a_kind_fails_the_entity() {
         let entity = entity("Resource", json!({"type": "t", "owner": "o", "dependsOn": ["r"]}));
-        let error = TestKit::new(BuiltinKindsProcessor).post_process(entity).await.result.unwrap_err();
-        let expected =
-            "Entity reference \"r\" had missing or empty kind (e.g. did not start with \"component:\" or similar)";
+        let error = TestKit::new(BuiltinKindsProcessor)
+            .post_process(entity)
+            .await
+            .result
+            .unwrap_err();
+        let expected = "Entity reference \"r\" had missing or empty kind (e.g. did not start with \"component:\" or similar)";
         assert_eq!(error.message, expected);
     }
 
@@ -138,12 +149,20 @@ mod tests {
     #[tokio::test]
     async fn foreign_kinds_are_left_to_others_and_invalid_ones_refused() {
         let kit = TestKit::new(BuiltinKindsProcessor);
-        assert_eq!(kit.validate(&entity("Template", json!({}))).await, Ok(Recognized::No));
-        assert_eq!(kit.validate(&entity("System", json!({}))).await.unwrap_err().name, "TypeError");
+        assert_eq!(
+            kit.validate(&entity("Template", json!({}))).await,
+            Ok(Recognized::No)
+        );
+        assert_eq!(
+            kit.validate(&entity("System", json!({}))).await.unwrap_err().name,
+            "TypeError"
+        );
     }
 
     #[tokio::test]
     async fn the_contract_is_kept() {
-        entity_conformance(BuiltinKindsProcessor, &entity("System", json!({"owner": "o"}))).await.unwrap();
+        entity_conformance(BuiltinKindsProcessor, &entity("System", json!({"owner": "o"})))
+            .await
+            .unwrap();
     }
 }

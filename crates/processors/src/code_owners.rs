@@ -8,8 +8,8 @@ mod tests;
 use std::sync::Arc;
 
 use callboard_sdk::{
-    CatalogProcessor, Entity, ProcessorContext, ProcessorError, ReadError, ReadUrlOptions, ScmResolver, UrlReader,
-    async_trait,
+    CatalogProcessor, Entity, ProcessorContext, ProcessorError, ReadError, ReadUrlOptions, ScmResolver,
+    UrlReader, async_trait,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -43,7 +43,11 @@ impl CodeOwnersProcessor {
         Self { reader, scm }
     }
 
-    async fn owner(&self, target: &str, cx: &mut ProcessorContext<'_>) -> Result<Option<String>, ProcessorError> {
+    async fn owner(
+        &self,
+        target: &str,
+        cx: &mut ProcessorContext<'_>,
+    ) -> Result<Option<String>, ProcessorError> {
         let cached = cx.cache().get::<CacheItem>(CACHE_KEY);
         for path in paths(self.scm.integration_kind(target)) {
             let url = self
@@ -60,7 +64,14 @@ impl CodeOwnersProcessor {
                 (Ok(response), _) => {
                     let owner = main_owner(&String::from_utf8_lossy(&response.data));
                     if let Some(etag) = response.etag {
-                        cx.cache().set(CACHE_KEY, &CacheItem { url, etag, owner: owner.clone() })?;
+                        cx.cache().set(
+                            CACHE_KEY,
+                            &CacheItem {
+                                url,
+                                etag,
+                                owner: owner.clone(),
+                            },
+                        )?;
                     }
                     return Ok(owner);
                 }
@@ -123,11 +134,11 @@ fn paths(integration: Option<&str>) -> &'static [&'static str] {
 
 fn main_owner(text: &str) -> Option<String> {
     text.lines()
-        .filter_map(|line| {
+        .rev()
+        .find_map(|line| {
             let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
             (words.next()? == "*").then(|| words.next().map(normalize))
         })
-        .last()
         .flatten()
 }
 

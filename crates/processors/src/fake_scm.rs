@@ -13,19 +13,29 @@ impl ScmResolver for FakeScm {
         } else {
             let (scheme, path) = base.split_once("://").ok_or("Invalid URL")?;
             let (host, path) = path.split_once('/').ok_or("Invalid URL")?;
-            let root = self.file(base).map_or("", |file| path.strip_suffix(file.path.as_str()).unwrap_or(path));
+            let root = self
+                .file(base)
+                .map_or("", |file| path.strip_suffix(file.path.as_str()).unwrap_or(path));
             let joined = if let Some(absolute) = target.strip_prefix('/') {
                 format!("{root}{absolute}")
             } else {
                 let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
                 let is_directory = target.is_empty() || target.ends_with('/');
                 let joined = crate::files::normalize(&format!("/{directory}/{target}"));
-                format!("{}{}", joined.trim_start_matches('/'), if is_directory { "/" } else { "" })
+                format!(
+                    "{}{}",
+                    joined.trim_start_matches('/'),
+                    if is_directory { "/" } else { "" }
+                )
             };
             format!("{scheme}://{host}/{joined}")
         };
         let is_github = resolved.starts_with("https://github.com/");
-        Ok(if is_github { resolved.replacen("/blob/", "/tree/", 1) } else { resolved })
+        Ok(if is_github {
+            resolved.replacen("/blob/", "/tree/", 1)
+        } else {
+            resolved
+        })
     }
 
     fn resolve_edit_url(&self, url: &str) -> Option<String> {
@@ -44,7 +54,9 @@ impl ScmResolver for FakeScm {
     fn file(&self, url: &str) -> Option<ScmFile> {
         let (host, path) = url.split_once("://")?.1.split_once('/')?;
         self.integration_kind(url)?;
-        let (repository, file) = ["/-/blob/", "/blob/", "/tree/"].iter().find_map(|part| path.split_once(part))?;
+        let (repository, file) = ["/-/blob/", "/blob/", "/tree/"]
+            .iter()
+            .find_map(|part| path.split_once(part))?;
         let (owner, name) = repository.rsplit_once('/')?;
         Some(ScmFile {
             host: host.to_owned(),

@@ -127,7 +127,11 @@ impl CatalogProcessor for FileReaderProcessor {
                 let message = format!("{TYPE} {} does not exist", location.target);
                 cx.emit(results::not_found_error(location, message))?;
             }
-        } else if cx.cache().get(CACHE_KEY).is_some_and(|item: CacheItem| item.files == digest(&found)) {
+        } else if cx
+            .cache()
+            .get(CACHE_KEY)
+            .is_some_and(|item: CacheItem| item.files == digest(&found))
+        {
             cx.emit(results::unchanged())?;
             for file in &found {
                 cx.emit(refresh_key(&file.path))?;
@@ -157,11 +161,19 @@ fn refresh_key(path: &str) -> results::Emit {
 fn unreadable(location: &LocationSpec, path: Option<&str>, error: &dyn std::fmt::Display) -> results::Emit {
     let message = format!("{TYPE} {} could not be read, {error}", location.target);
     let at = path.map(|path| format!("{TYPE}:{}", files::normalize(path)));
-    results::error(location, ProcessorError::general(message).at(Address { location: at, ..Address::default() }))
+    results::error(
+        location,
+        ProcessorError::general(message).at(Address {
+            location: at,
+            ..Address::default()
+        }),
+    )
 }
 
 fn is_settled(stamp: Option<Stamp>, read_at: Timestamp) -> bool {
-    let (Some(stamp), Some(read_at)) = (stamp, read_at.timestamp_nanos_opt()) else { return false };
+    let (Some(stamp), Some(read_at)) = (stamp, read_at.timestamp_nanos_opt()) else {
+        return false;
+    };
     let latest = i128::from(read_at) - SETTLED_AFTER_NS;
     stamp.modified_ns <= latest && stamp.changed_ns <= latest
 }
@@ -186,7 +198,9 @@ fn digest(found: &[FoundFile]) -> String {
 }
 
 /// Runs `work` where it may block.
-async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<Result<T, E>, ProcessorError>
+async fn blocking<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<Result<T, E>, ProcessorError>
 where
     T: Send + 'static,
     E: Send + 'static,

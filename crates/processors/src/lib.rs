@@ -30,7 +30,8 @@ pub use file_reader::FileReaderProcessor;
 pub use files::FILE_BYTES_MAX;
 pub use openapi::OpenApiResolver;
 pub use placeholder::{
-    JsonResolver, LocalFiles, PlaceholderProcessor, PlaceholderResolvers, ResolverConflict, TextResolver, YamlResolver,
+    JsonResolver, LocalFiles, PlaceholderProcessor, PlaceholderResolvers, ResolverConflict, TextResolver,
+    YamlResolver,
 };
 pub use url_reader::UrlReaderProcessor;
 
@@ -59,9 +60,17 @@ pub struct DefaultProcessors {
 /// [`CodeOwnersProcessor`], [`AnnotateScmSlugProcessor`] and [`OpenApiResolver`] are not among them: whoever wants
 /// them adds them.
 pub fn default_processors(parts: DefaultProcessors) -> Vec<Arc<dyn CatalogProcessor>> {
-    let DefaultProcessors { reader, scm, resolvers, .. } = parts;
-    let mut processors: Vec<Arc<dyn CatalogProcessor>> =
-        vec![Arc::new(PlaceholderProcessor::new(Arc::clone(&reader), Arc::clone(&scm), resolvers.into_map()))];
+    let DefaultProcessors {
+        reader,
+        scm,
+        resolvers,
+        ..
+    } = parts;
+    let mut processors: Vec<Arc<dyn CatalogProcessor>> = vec![Arc::new(PlaceholderProcessor::new(
+        Arc::clone(&reader),
+        Arc::clone(&scm),
+        resolvers.into_map(),
+    ))];
     if !parts.is_builtin_kinds_replaced {
         processors.push(Arc::new(BuiltinKindsProcessor));
     }
@@ -89,7 +98,10 @@ mod tests {
             is_builtin_kinds_replaced,
             is_default_disabled,
         });
-        processors.iter().map(|processor| processor.name().to_owned()).collect()
+        processors
+            .iter()
+            .map(|processor| processor.name().to_owned())
+            .collect()
     }
 
     #[test]

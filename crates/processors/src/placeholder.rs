@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use callboard_sdk::{
-    CatalogProcessor, Entity, PlaceholderParams, PlaceholderResolver, ProcessorContext, ProcessorError, ScmResolver,
-    UrlReader, async_trait,
+    CatalogProcessor, Entity, PlaceholderParams, PlaceholderResolver, ProcessorContext, ProcessorError,
+    ScmResolver, UrlReader, async_trait,
 };
 use serde_json::{Map, Value};
 
@@ -45,7 +45,10 @@ impl PlaceholderResolvers {
         let yaml: Arc<dyn PlaceholderResolver> = Arc::new(YamlResolver::new(local.clone()));
         let builtin = [("text", text), ("json", json), ("yaml", yaml)];
         Self {
-            builtin: builtin.into_iter().map(|(key, resolver)| (key.to_owned(), resolver)).collect(),
+            builtin: builtin
+                .into_iter()
+                .map(|(key, resolver)| (key.to_owned(), resolver))
+                .collect(),
             added: BTreeMap::new(),
         }
     }
@@ -90,7 +93,11 @@ impl PlaceholderProcessor {
         scm: Arc<dyn ScmResolver>,
         resolvers: BTreeMap<String, Arc<dyn PlaceholderResolver>>,
     ) -> Self {
-        Self { reader, scm: SameRepository::new(scm), resolvers }
+        Self {
+            reader,
+            scm: SameRepository::new(scm),
+            resolvers,
+        }
     }
 
     fn find(&self, value: &Value, pointer: &mut String, found: &mut Vec<Placeholder>) {
@@ -105,7 +112,12 @@ impl PlaceholderProcessor {
         }
     }
 
-    fn find_in_object(&self, object: &Map<String, Value>, pointer: &mut String, found: &mut Vec<Placeholder>) {
+    fn find_in_object(
+        &self,
+        object: &Map<String, Value>,
+        pointer: &mut String,
+        found: &mut Vec<Placeholder>,
+    ) {
         if !object.keys().any(|key| key.starts_with('$')) {
             for (key, value) in object {
                 self.find_below(value, key, pointer, found);
@@ -114,9 +126,15 @@ impl PlaceholderProcessor {
         }
         let mut entries = object.iter();
         if let (Some((key, value)), None) = (entries.next(), entries.next())
-            && let Some(key) = key.strip_prefix('$').filter(|key| self.resolvers.contains_key(*key))
+            && let Some(key) = key
+                .strip_prefix('$')
+                .filter(|key| self.resolvers.contains_key(*key))
         {
-            found.push(Placeholder { pointer: pointer.clone(), key: key.to_owned(), value: value.clone() });
+            found.push(Placeholder {
+                pointer: pointer.clone(),
+                key: key.to_owned(),
+                value: value.clone(),
+            });
         }
     }
 
@@ -136,10 +154,10 @@ impl PlaceholderProcessor {
         placeholder: &Placeholder,
         cx: &mut ProcessorContext<'_>,
     ) -> Result<Value, ProcessorError> {
-        let Some(resolver) = self.resolvers.get(&placeholder.key) else {
+        let Some(found) = self.resolvers.get(&placeholder.key) else {
             return Ok(placeholder.value.clone());
         };
-        let mut resolved = resolver
+        let mut resolved = found
             .resolve(PlaceholderParams {
                 key: &placeholder.key,
                 value: &placeholder.value,
@@ -150,7 +168,10 @@ impl PlaceholderProcessor {
             })
             .await;
         if let Err(error) = &mut resolved {
-            error.address.pointer.get_or_insert_with(|| placeholder.pointer.clone());
+            error
+                .address
+                .pointer
+                .get_or_insert_with(|| placeholder.pointer.clone());
         }
         resolved
     }

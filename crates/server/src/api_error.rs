@@ -9,6 +9,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use callboard_engine::CatalogOpError;
+use callboard_model::{ModelError, SerializedError};
 use callboard_store::StoreError;
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -112,6 +113,19 @@ impl From<CatalogOpError> for ApiError {
             CatalogOpError::Store(error) => Self::from(error),
             other => Self::masked(&other),
         }
+    }
+}
+
+/// An entity, a ref or a location of the request breaks a rule of the model.
+impl From<ModelError> for ApiError {
+    fn from(error: ModelError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.name(), error.message)
+    }
+}
+
+impl From<ApiError> for SerializedError {
+    fn from(error: ApiError) -> Self {
+        Self::new(error.name, error.message)
     }
 }
 

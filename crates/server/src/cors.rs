@@ -109,19 +109,15 @@ impl Cors {
 
     fn add_preflight_headers(&self, request: &HeaderMap, headers: &mut HeaderMap) {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
-        let allowed = match &self.allowed_headers {
-            Some(allowed) => Some(allowed),
-            None => {
-                let vary = if headers.contains_key(VARY) {
-                    "Origin, Access-Control-Request-Headers"
-                } else {
-                    "Access-Control-Request-Headers"
-                };
-                headers.insert(VARY, HeaderValue::from_static(vary));
-                request.get(ACCESS_CONTROL_REQUEST_HEADERS)
-            }
-        };
-        if let Some(allowed) = allowed {
+        if self.allowed_headers.is_none() {
+            let vary = match headers.contains_key(VARY) {
+                true => "Origin, Access-Control-Request-Headers",
+                false => "Access-Control-Request-Headers",
+            };
+            headers.insert(VARY, HeaderValue::from_static(vary));
+        }
+        let asked_for = || request.get(ACCESS_CONTROL_REQUEST_HEADERS);
+        if let Some(allowed) = self.allowed_headers.as_ref().or_else(asked_for) {
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed.clone());
         }
         if let Some(max_age) = &self.max_age {

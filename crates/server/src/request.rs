@@ -9,5 +9,5 @@ pub(crate) mod percent;
 pub(crate) mod query;
 
 pub(crate) use body::{BodySchema, Field};
-pub(crate) use operation::Operation;
+pub(crate) use operation::{Accepted, Operation};
 pub(crate) use query::Param;

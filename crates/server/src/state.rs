@@ -20,15 +20,10 @@ pub(crate) struct AppState {
 }
 
 /// What `/metrics` shows.
+#[derive(Debug)]
 pub(crate) struct MetricsState {
     pub(crate) recorded: PrometheusHandle,
     pub(crate) gauges: CatalogGauges,
-}
-
-impl std::fmt::Debug for MetricsState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MetricsState").finish_non_exhaustive()
-    }
 }
 
 impl AppState {

@@ -38,7 +38,7 @@ impl Default for FetchSettings {
             archive_bytes_max: 128 * 1024 * 1024,
             unpacked_bytes_max: 1024 * 1024 * 1024,
             archive_entries_max: 200_000,
-            total_time: Duration::from_secs(60),
+            total_time: Duration::from_mins(1),
             connect_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(15),
             concurrent_per_host_max: 8,
@@ -51,7 +51,9 @@ impl Default for FetchSettings {
 impl FetchSettings {
     /// Reads `callboard.reading`; what is not there has its default.
     pub fn from_config(config: &Config) -> Result<Self, IntegrationsError> {
-        let Some(config) = config.get_opt_config("callboard.reading")? else { return Ok(Self::default()) };
+        let Some(config) = config.get_opt_config("callboard.reading")? else {
+            return Ok(Self::default());
+        };
         let default = Self::default();
         let time = |key: &str, default: Duration| -> Result<Duration, IntegrationsError> {
             let time = config.get_opt_duration(key)?.unwrap_or(default);
@@ -68,8 +70,8 @@ impl FetchSettings {
             total_time: time("totalTime", default.total_time)?,
             connect_time: time("connectTime", default.connect_time)?,
             idle_time: time("idleTime", default.idle_time)?,
-            concurrent_per_host_max: slots(&config, "maxConcurrentPerHost", default.concurrent_per_host_max)?,
-            concurrent_max: slots(&config, "maxConcurrent", default.concurrent_max)?,
+            concurrent_per_host_max: count(&config, "maxConcurrentPerHost", default.concurrent_per_host_max)?,
+            concurrent_max: count(&config, "maxConcurrent", default.concurrent_max)?,
             pause_max: config.get_opt_duration("maxPause")?.unwrap_or(default.pause_max),
         })
     }
@@ -82,12 +84,6 @@ fn count<N: TryFrom<u64>>(config: &Config, key: &str, default: N) -> Result<N, I
         Some(0) => Err(out_of_range(key)),
         Some(value) => N::try_from(value).map_err(|_| out_of_range(key)),
     }
-}
-
-/// A number of requests, which a semaphore must be able to count.
-fn slots(config: &Config, key: &str, default: usize) -> Result<usize, IntegrationsError> {
-    let slots = count(config, key, default)?;
-    if slots > tokio::sync::Semaphore::MAX_PERMITS { Err(out_of_range(key)) } else { Ok(slots) }
 }
 
 fn out_of_range(key: &str) -> IntegrationsError {

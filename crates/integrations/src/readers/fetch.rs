@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use callboard_sdk::{
-    ReadError, ReadTreeOptions, ReadTreeResponse, ReadUrlOptions, ReadUrlResponse, SearchOptions, SearchResponse,
-    UrlReader,
+    ReadError, ReadTreeOptions, ReadTreeResponse, ReadUrlOptions, ReadUrlResponse, SearchOptions,
+    SearchResponse, UrlReader,
 };
 
 use super::{parse_url, search_one};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use callboard_sdk::{
-    ReadError, ReadTreeOptions, ReadTreeResponse, ReadUrlOptions, ReadUrlResponse, SearchOptions, SearchResponse,
-    UrlReader,
+    ReadError, ReadTreeOptions, ReadTreeResponse, ReadUrlOptions, ReadUrlResponse, SearchOptions,
+    SearchResponse, UrlReader,
 };
 use url::{Url, quirks};
 
@@ -45,7 +45,10 @@ impl Mux {
 
     fn reader(&self, url: &str) -> Result<&dyn UrlReader, ReadError> {
         let parsed = parse_url(url)?;
-        let found = self.readers.iter().find(|(predicate, _)| predicate.accepts(&parsed));
+        let found = self
+            .readers
+            .iter()
+            .find(|(predicate, _)| predicate.accepts(&parsed));
         found.map(|(_, reader)| &**reader).ok_or_else(|| {
             ReadError::NotAllowed(format!(
                 "Reading from '{}' is not allowed. You may need to configure an integration for the target host, \

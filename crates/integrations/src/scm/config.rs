@@ -103,10 +103,13 @@ impl Kind {
 
     /// The host, checked.
     fn valid_host(self, host: String) -> Result<String, IntegrationsError> {
-        let is_valid = Url::parse("http://example.com").is_ok_and(|mut url| {
-            quirks::set_host(&mut url, &host).is_ok() && quirks::host(&url) == host
-        });
-        if is_valid { Ok(host) } else { Err(self.invalid(format_args!("'{host}' is not a valid host"))) }
+        let is_valid = Url::parse("http://example.com")
+            .is_ok_and(|mut url| quirks::set_host(&mut url, &host).is_ok() && quirks::host(&url) == host);
+        if is_valid {
+            Ok(host)
+        } else {
+            Err(self.invalid(format_args!("'{host}' is not a valid host")))
+        }
     }
 
     /// The URL at this key, checked, without slashes at its end; `default` if there is none.
@@ -116,7 +119,9 @@ impl Kind {
         key: &str,
         default: Option<&str>,
     ) -> Result<Option<String>, IntegrationsError> {
-        let Some(url) = config.get_opt_str(key)?.or_else(|| default.map(str::to_owned)) else { return Ok(None) };
+        let Some(url) = config.get_opt_str(key)?.or_else(|| default.map(str::to_owned)) else {
+            return Ok(None);
+        };
         let url = url.trim_end_matches('/').to_owned();
         if Url::parse(&url).is_err() {
             return Err(self.invalid(format_args!("'{url}' is not a valid {key}")));
@@ -133,7 +138,7 @@ impl Kind {
             Self::BitbucketCloud => others::bitbucket_cloud(config),
             Self::BitbucketServer => others::bitbucket_server(config),
             Self::Gerrit => others::gerrit(config),
-            Self::GitHub => GitHubConfig::read(config).map(|github| github.entry()),
+            Self::GitHub => GitHubConfig::read(config).map(GitHubConfig::entry),
             Self::GitLab => others::gitlab(config),
             Self::Gitea => others::gitea(config),
             Self::GoogleGcs => others::google_gcs(config),
@@ -163,7 +168,11 @@ pub(crate) struct Entry {
 
 impl Entry {
     fn new(kind: Kind, host: impl Into<String>) -> Self {
-        Self { kind, host: host.into(), urls: Vec::new() }
+        Self {
+            kind,
+            host: host.into(),
+            urls: Vec::new(),
+        }
     }
 
     fn with_urls(mut self, urls: impl IntoIterator<Item = String>) -> Self {
@@ -177,8 +186,14 @@ pub(crate) fn read(config: &Config) -> Result<Vec<Entry>, IntegrationsError> {
     let mut all = Vec::new();
     for kind in Kind::ALL {
         let configs = kind.configs(config)?;
-        let mut entries = configs.iter().map(|config| kind.read(config)).collect::<Result<Vec<_>, _>>()?;
-        if let Some(host) = kind.default_host().filter(|host| entries.iter().all(|entry| entry.host != *host)) {
+        let mut entries = configs
+            .iter()
+            .map(|config| kind.read(config))
+            .collect::<Result<Vec<_>, _>>()?;
+        if let Some(host) = kind
+            .default_host()
+            .filter(|host| entries.iter().all(|entry| entry.host != *host))
+        {
             entries.push(Entry::new(kind, host));
         }
         all.append(&mut entries);
@@ -189,7 +204,10 @@ pub(crate) fn read(config: &Config) -> Result<Vec<Entry>, IntegrationsError> {
 /// The GitHub integrations with what it takes to read from them.
 pub(crate) fn read_github(config: &Config) -> Result<Vec<GitHubConfig>, IntegrationsError> {
     let configs = Kind::GitHub.configs(config)?;
-    let mut entries = configs.iter().map(GitHubConfig::read).collect::<Result<Vec<_>, _>>()?;
+    let mut entries = configs
+        .iter()
+        .map(GitHubConfig::read)
+        .collect::<Result<Vec<_>, _>>()?;
     if entries.iter().all(|entry| entry.host != github::HOST) {
         entries.push(GitHubConfig::default());
     }

@@ -55,12 +55,16 @@ impl GitUrl {
 
 fn general(segments: &[&str]) -> Option<GitUrl> {
     // The first two segments are owner and name even if they are called `src` or `blob`.
-    let end = |wanted: &dyn Fn(&str) -> bool| (2..segments.len()).find(|&at| segments.get(at).is_some_and(|s| wanted(s)));
+    let end = |wanted: &dyn Fn(&str) -> bool| {
+        (2..segments.len()).find(|&at| segments.get(at).is_some_and(|s| wanted(s)))
+    };
     let end = end(&|segment| segment == "-")
         .or_else(|| end(&|segment| REPOSITORY_ENDS.contains(&segment)))
         .unwrap_or(segments.len());
     let (repository, rest) = segments.split_at_checked(end)?;
-    let (name, owner) = repository.split_last().filter(|(name, owner)| !name.is_empty() && !owner.is_empty())?;
+    let (name, owner) = repository
+        .split_last()
+        .filter(|(name, owner)| !name.is_empty() && !owner.is_empty())?;
     let git_url = GitUrl {
         owner: decoded(&owner.join("/")),
         name: decoded(name.strip_suffix(".git").unwrap_or(name)),
@@ -69,7 +73,11 @@ fn general(segments: &[&str]) -> Option<GitUrl> {
     let rest = rest.strip_prefix(&["-"]).unwrap_or(rest);
     match rest {
         [kind, git_ref, path @ ..] if FILE_KINDS.contains(kind) => {
-            let git_url = GitUrl { kind: (*kind).to_owned(), git_ref: decoded(git_ref), ..git_url };
+            let git_url = GitUrl {
+                kind: (*kind).to_owned(),
+                git_ref: decoded(git_ref),
+                ..git_url
+            };
             Some(git_url.with_path(path))
         }
         _ => Some(git_url),
@@ -77,17 +85,35 @@ fn general(segments: &[&str]) -> Option<GitUrl> {
 }
 
 fn bitbucket_server(url: &Url, segments: &[&str]) -> Option<GitUrl> {
-    let start = segments.windows(3).position(|window| {
-        matches!(window, ["projects" | "users", _, "repos"])
-    })?;
-    let [collection, owner, _, name, rest @ ..] = segments.get(start..)? else { return None };
-    let owner = if *collection == "users" { format!("~{}", decoded(owner)) } else { decoded(owner) };
-    let at = url.query_pairs().find(|(key, _)| key == "at").map(|(_, value)| value.into_owned());
-    let git_url = GitUrl { owner, name: decoded(name), git_ref: at.unwrap_or_default(), ..GitUrl::default() };
+    let start = segments
+        .windows(3)
+        .position(|window| matches!(window, ["projects" | "users", _, "repos"]))?;
+    let [collection, owner, _, name, rest @ ..] = segments.get(start..)? else {
+        return None;
+    };
+    let owner = if *collection == "users" {
+        format!("~{}", decoded(owner))
+    } else {
+        decoded(owner)
+    };
+    let at = url
+        .query_pairs()
+        .find(|(key, _)| key == "at")
+        .map(|(_, value)| value.into_owned());
+    let git_url = GitUrl {
+        owner,
+        name: decoded(name),
+        git_ref: at.unwrap_or_default(),
+        ..GitUrl::default()
+    };
     match rest {
-        [kind @ ("raw" | "browse"), path @ ..] => {
-            Some(GitUrl { kind: (*kind).to_owned(), ..git_url }.with_path(path))
-        }
+        [kind @ ("raw" | "browse"), path @ ..] => Some(
+            GitUrl {
+                kind: (*kind).to_owned(),
+                ..git_url
+            }
+            .with_path(path),
+        ),
         _ => Some(git_url),
     }
 }
@@ -100,34 +126,42 @@ pub(super) fn decoded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parts(url: &str) -> Option<(String, String, String, String)> {
-        let parsed = GitUrl::parse(&Url::parse(url).unwrap())?;
-        Some((parsed.full_name(), parsed.kind, parsed.git_ref, parsed.path))
-    }
+    /// URL, repository, kind, ref and path; `-` for none.
+    const URLS: &str = "
+        https://github.com/o/r                                    o/r    -     -         -
+        https://github.com/o/r.git/                               o/r    -     -         -
+        https://github.com/o/r/blob/main/c.yaml                   o/r    blob  main      c.yaml
+        https://github.com/o/r/blob/feature/x/c.yaml              o/r    blob  feature   x/c.yaml
+        https://github.com/o/r/blob/feat%2Fx/%C3%A9.yaml          o/r    blob  feat/x    é.yaml
+        https://github.com/o/r/tree/main                          o/r    tree  main      -
+        https://github.com/o/src/tree/main/a                      o/src  tree  main      a
+        https://gitlab.com/g/s/p/-/blob/main/a/b.yaml             g/s/p  blob  main      a/b.yaml
+        https://gitlab.com/g/p/blob/main/b.yaml                   g/p    blob  main      b.yaml
+        https://gitlab.com/g/p/-/jobs/artifacts/main/raw/x        g/p    -     -         -
+        https://bitbucket.org/w/r/src/main/c.yaml                 w/r    src   main      c.yaml
+        https://gitea.example.com/o/r/src/branch/main/c.yaml      o/r    src   branch    main/c.yaml
+        https://b.example.com/projects/P/repos/r/browse/c?at=m    P/r    browse  m       c
+        https://b.example.com/users/u/repos/r/browse/c?at=m       ~u/r   browse  m       c
+    ";
 
     #[test]
     fn urls_come_apart_as_the_table_says() {
-        let table = [
-            ("https://github.com/o/r", "o/r", "", "", ""),
-            ("https://github.com/o/r.git/", "o/r", "", "", ""),
-            ("https://github.com/o/r/blob/main/c.yaml", "o/r", "blob", "main", "c.yaml"),
-            ("https://github.com/o/r/blob/feature/x/c.yaml", "o/r", "blob", "feature", "x/c.yaml"),
-            ("https://github.com/o/r/blob/feat%2Fx/a%20b.yaml", "o/r", "blob", "feat/x", "a b.yaml"),
-            ("https://github.com/o/r/tree/main", "o/r", "tree", "main", ""),
-            ("https://github.com/o/src/tree/main/a", "o/src", "tree", "main", "a"),
-            ("https://gitlab.com/g/s/p/-/blob/main/a/b.yaml", "g/s/p", "blob", "main", "a/b.yaml"),
-            ("https://gitlab.com/g/p/blob/main/b.yaml", "g/p", "blob", "main", "b.yaml"),
-            ("https://gitlab.com/g/p/-/jobs/artifacts/main/raw/x", "g/p", "", "", ""),
-            ("https://bitbucket.org/w/r/src/main/c.yaml", "w/r", "src", "main", "c.yaml"),
-            ("https://gitea.example.com/o/r/src/branch/main/c.yaml", "o/r", "src", "branch", "main/c.yaml"),
-            ("https://b.example.com/projects/P/repos/r/browse/a/c.yaml?at=main", "P/r", "browse", "main", "a/c.yaml"),
-            ("https://b.example.com/users/u/repos/r/browse/c.yaml?at=main", "~u/r", "browse", "main", "c.yaml"),
-        ];
-        for (url, full_name, kind, git_ref, path) in table {
-            let expected = Some((full_name.to_owned(), kind.to_owned(), git_ref.to_owned(), path.to_owned()));
-            assert_eq!(parts(url), expected, "{url}");
+        let or_none = |text: &str| {
+            if text.is_empty() {
+                "-".to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
+        for line in URLS.lines().filter(|line| !line.trim().is_empty()) {
+            let columns: Vec<_> = line.split_whitespace().collect();
+            let parsed = GitUrl::parse(&Url::parse(columns[0]).unwrap()).unwrap();
+            let parts =
+                [&parsed.full_name(), &parsed.kind, &parsed.git_ref, &parsed.path].map(|text| or_none(text));
+            assert_eq!(parts, columns[1..], "{line}");
         }
-        assert_eq!(parts("https://github.com/"), None);
-        assert_eq!(parts("https://github.com/o"), None);
+        for url in ["https://github.com/", "https://github.com/o"] {
+            assert_eq!(GitUrl::parse(&Url::parse(url).unwrap()), None, "{url}");
+        }
     }
 }

@@ -37,8 +37,10 @@ fn resolve_default(target: &str, base: &str) -> Result<String, String> {
     }
     let base = Url::parse(base).map_err(|_| "Invalid URL".to_owned())?;
     let mut resolved = if target.starts_with('/') {
-        let root = GitUrl::parse(&base)
-            .map_or_else(|| base.path().trim_end_matches('/').to_owned(), |parsed| parsed.root_path(&base));
+        let root = GitUrl::parse(&base).map_or_else(
+            || base.path().trim_end_matches('/').to_owned(),
+            |parsed| parsed.root_path(&base),
+        );
         let mut resolved = base.clone();
         resolved.set_path(&format!("{root}{target}"));
         resolved
@@ -51,7 +53,9 @@ fn resolve_default(target: &str, base: &str) -> Result<String, String> {
 
 /// Replaces the `blob`, `tree` or `edit` after owner and name.
 fn with_github_kind<'a>(url: &'a str, kind: &str) -> Cow<'a, str> {
-    let Some((scheme, rest)) = url.split_once("//") else { return Cow::Borrowed(url) };
+    let Some((scheme, rest)) = url.split_once("//") else {
+        return Cow::Borrowed(url);
+    };
     let parts: Vec<&str> = rest.splitn(5, '/').collect();
     match parts[..] {
         [host, owner, name, "blob" | "tree" | "edit", path] if ![host, owner, name].contains(&"") => {
@@ -63,9 +67,16 @@ fn with_github_kind<'a>(url: &'a str, kind: &str) -> Cow<'a, str> {
 
 /// Only URLs with the `/-/` of newer versions have a page to edit.
 fn gitlab_edit_url(url: &str) -> Option<String> {
-    let at = ["/-/blob/", "/-/tree/"].into_iter().filter_map(|kind| url.find(kind)).min()?;
+    let at = ["/-/blob/", "/-/tree/"]
+        .into_iter()
+        .filter_map(|kind| url.find(kind))
+        .min()?;
     // Both kinds are of the same length.
-    Some(format!("{}/-/edit/{}", url.get(..at)?, url.get(at + "/-/blob/".len()..)?))
+    Some(format!(
+        "{}/-/edit/{}",
+        url.get(..at)?,
+        url.get(at + "/-/blob/".len()..)?
+    ))
 }
 
 fn bitbucket_cloud_edit_url(url: &str) -> Option<String> {

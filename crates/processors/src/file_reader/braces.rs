@@ -15,7 +15,9 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<String>, GlobError> {
             Some(alternatives) => pending.extend(alternatives.into_iter().rev()),
         }
         if expanded.len() + pending.len() > ALTERNATIVES_MAX {
-            return Err(GlobError::Unsupported("braces that stand for more than 1024 patterns"));
+            return Err(GlobError::Unsupported(
+                "braces that stand for more than 1024 patterns",
+            ));
         }
     }
     Ok(expanded)
@@ -24,10 +26,14 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<String>, GlobError> {
 /// The patterns that result from choosing each alternative of the first group.
 fn first_group(pattern: &str) -> Result<Option<Vec<String>>, GlobError> {
     for (start, _) in unescaped(pattern).filter(|(_, character)| *character == '{') {
-        let Some((commas, end)) = group(pattern, start) else { continue };
-        let (Some(before), Some(inside), Some(after)) =
-            (pattern.get(..start), pattern.get(start + 1..end), pattern.get(end + 1..))
-        else {
+        let Some((commas, end)) = group(pattern, start) else {
+            continue;
+        };
+        let (Some(before), Some(inside), Some(after)) = (
+            pattern.get(..start),
+            pattern.get(start + 1..end),
+            pattern.get(end + 1..),
+        ) else {
             continue;
         };
         if commas.is_empty() {

@@ -59,7 +59,13 @@ impl PlaceholderResolver for JsonResolver {
     async fn resolve(&self, mut params: PlaceholderParams<'_, '_>) -> Result<Value, ProcessorError> {
         let (_, text) = read_source(&mut params, &self.local).await?;
         let mut value = serde_json::from_str(&text).map_err(|error| {
-            failure(&params, &format!("failed to parse JSON data at {}, SyntaxError: {error}", shown(&params)))
+            failure(
+                &params,
+                &format!(
+                    "failed to parse JSON data at {}, SyntaxError: {error}",
+                    shown(&params)
+                ),
+            )
         })?;
         use_js_numbers(&mut value);
         Ok(value)
@@ -76,7 +82,10 @@ impl PlaceholderResolver for YamlResolver {
         let further = documents.count();
         match (first, further) {
             (Some(document), 0) => document.value.map_err(|error| {
-                failure(&params, &format!("found an error in the data at {at}, YAMLParseError: {error}"))
+                failure(
+                    &params,
+                    &format!("found an error in the data at {at}, YAMLParseError: {error}"),
+                )
             }),
             (first, further) => {
                 let found = further + usize::from(first.is_some());

@@ -24,7 +24,8 @@ impl ScmResolver for SameRepository {
             && (from.host != to.host || from.full_name != to.full_name)
         {
             return Err(
-                "Error: Placeholder may only reference files from the same repository as the entity".to_owned()
+                "Error: Placeholder may only reference files from the same repository as the entity"
+                    .to_owned(),
             );
         }
         Ok(resolved)
@@ -49,5 +50,9 @@ impl ScmResolver for SameRepository {
 
 /// What cannot be resolved is a `TypeError` of the URL parser in Backstage's texts.
 fn with_class(text: String) -> String {
-    if text.starts_with("TypeError") { text } else { format!("TypeError: {text}") }
+    if text.starts_with("TypeError") {
+        text
+    } else {
+        format!("TypeError: {text}")
+    }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use callboard_sdk::{
-    Bytes, CancellationToken, PlaceholderParams, ProcessorError, ReadError, ReadUrlOptions, ScmResolver, UrlReader,
-    results,
+    Bytes, CancellationToken, PlaceholderParams, ProcessorError, ReadError, ReadUrlOptions, ScmResolver,
+    UrlReader, results,
 };
 
 use super::local_files::{LocalFiles, LocalTree};
@@ -59,7 +59,10 @@ impl<'a> Sources<'a> {
     pub(crate) async fn read(&self, source: &Source) -> Result<Bytes, ReadError> {
         match (source, &self.tree) {
             (Source::Url(url), _) => {
-                let options = ReadUrlOptions { cancellation: self.cancellation.clone(), ..ReadUrlOptions::default() };
+                let options = ReadUrlOptions {
+                    cancellation: self.cancellation.clone(),
+                    ..ReadUrlOptions::default()
+                };
                 Ok(self.reader.read_url(url, &options).await?.data)
             }
             (Source::File(path), Some(tree)) => {
@@ -69,7 +72,9 @@ impl<'a> Sources<'a> {
                     .map_err(|error| ReadError::failed(format!("reading was interrupted, {error}")))?
                     .map(Bytes::from)
             }
-            (Source::File(path), None) => Err(ReadError::NotAllowed(format!("'{path}' is not open to placeholders"))),
+            (Source::File(path), None) => Err(ReadError::NotAllowed(format!(
+                "'{path}' is not open to placeholders"
+            ))),
         }
     }
 }
@@ -91,11 +96,15 @@ pub(crate) async fn read_source(
     let base = if is_path { Source::File } else { Source::Url }(params.base_url.to_owned());
     let source = sources.resolve(value, &base).map_err(|error| {
         let base = params.base_url;
-        ProcessorError::general(format!("Placeholder ${key} could not form a URL out of {base} and {value}, {error}"))
+        ProcessorError::general(format!(
+            "Placeholder ${key} could not form a URL out of {base} and {value}, {error}"
+        ))
     })?;
     let data = sources.read(&source).await.map_err(|error| {
         let name = error.name();
-        ProcessorError::general(format!("Placeholder ${key} could not read location {value}, {name}: {error}"))
+        ProcessorError::general(format!(
+            "Placeholder ${key} could not read location {value}, {name}: {error}"
+        ))
     })?;
     params.cx.emit(results::refresh(source.to_string()))?;
     Ok((source, String::from_utf8_lossy(&data).into_owned()))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use callboard_sdk::{CancellationToken, ReadError, ReadUrlOptions, ReadUrlResponse};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::ACCEPT;
+use reqwest::header::{ACCEPT, HeaderValue};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -24,7 +24,11 @@ use crate::{AllowList, IntegrationsError};
 const RAW_MEDIA_TYPE: &str = "application/vnd.github.v3.raw";
 
 /// What stays as it is in a segment of a path.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// Access to one GitHub instance.
 #[derive(Debug)]
@@ -90,7 +94,11 @@ impl GitHubApi {
             )));
         }
         let hosts = GitHubHosts::new(&config, allow);
-        Ok(Self { fetcher, config, hosts })
+        Ok(Self {
+            fetcher,
+            config,
+            hosts,
+        })
     }
 
     pub(super) fn settings(&self) -> &FetchSettings {
@@ -107,7 +115,9 @@ impl GitHubApi {
         let token = self.token(options.token.as_deref());
         let (name, path) = (encoded(&file.full_name()), encoded(&file.path));
         let url = match (&self.config.api_base_url, &self.config.raw_base_url) {
-            (_, Some(raw)) if token.is_none() => url(raw, &format!("/{name}/{}/{path}", encoded(&file.git_ref)))?,
+            (_, Some(raw)) if token.is_none() => {
+                url(raw, &format!("/{name}/{}/{path}", encoded(&file.git_ref)))?
+            }
             _ => {
                 let mut url = self.api_url(&format!("/repos/{name}/contents/{path}"))?;
                 url.set_query(Some(&format!("ref={}", encoded_segment(&file.git_ref))));
@@ -115,7 +125,7 @@ impl GitHubApi {
             }
         };
         let request = FetchRequest::new(&url, &self.hosts, &options.cancellation)
-            .header(ACCEPT, RAW_MEDIA_TYPE)
+            .header(ACCEPT, HeaderValue::from_static(RAW_MEDIA_TYPE))
             .if_none_match(options.etag.as_deref())
             .if_modified_since(options.last_modified_after)
             .bearer(token);
@@ -139,7 +149,12 @@ impl GitHubApi {
         Ok(self.json::<CommitStatus>(&url, call).await?.sha)
     }
 
-    pub(super) async fn listing(&self, full_name: &str, sha: &str, call: Call<'_>) -> Result<Listing, ReadError> {
+    pub(super) async fn listing(
+        &self,
+        full_name: &str,
+        sha: &str,
+        call: Call<'_>,
+    ) -> Result<Listing, ReadError> {
         let mut url = self.api_url(&format!("/repos/{full_name}/git/trees/{}", encoded_segment(sha)))?;
         url.set_query(Some("recursive=true"));
         self.json(&url, call).await
@@ -152,10 +167,19 @@ impl GitHubApi {
         if blob.encoding == "base64" {
             return Ok(blob.content);
         }
-        Err(ReadError::failed(format!("Unable to read {url}, its encoding is {:?}", blob.encoding)))
+        Err(ReadError::failed(format!(
+            "Unable to read {}, its encoding is {:?}",
+            shown(url.as_str()),
+            blob.encoding
+        )))
     }
 
-    pub(super) async fn tarball(&self, full_name: &str, sha: &str, call: Call<'_>) -> Result<Bytes, ReadError> {
+    pub(super) async fn tarball(
+        &self,
+        full_name: &str,
+        sha: &str,
+        call: Call<'_>,
+    ) -> Result<Bytes, ReadError> {
         let url = self.api_url(&format!("/repos/{full_name}/tarball/{}", encoded_segment(sha)))?;
         let request = FetchRequest::new(&url, &self.hosts, call.cancellation).bearer(self.token(call.token));
         Ok(self.send(request.archive(), &url).await?.body)
@@ -164,11 +188,16 @@ impl GitHubApi {
     async fn json<T: DeserializeOwned>(&self, url: &Url, call: Call<'_>) -> Result<T, ReadError> {
         let request = FetchRequest::new(url, &self.hosts, call.cancellation).bearer(self.token(call.token));
         let response = self.send(request, url).await?;
-        serde_json::from_slice(&response.body)
-            .map_err(|error| ReadError::failed(format!("Unable to read {url}, the response is malformed: {error}")))
+        serde_json::from_slice(&response.body).map_err(|error| {
+            let shown = shown(url.as_str());
+            ReadError::failed(format!(
+                "Unable to read {shown}, the response is malformed: {error}"
+            ))
+        })
     }
 
     async fn send(&self, request: FetchRequest<'_>, url: &Url) -> Result<FetchResponse, ReadError> {
+        let is_anonymous = !request.has_token();
         let mut response = self.fetcher.get(&request).await?;
         let is_limited = is_rate_limited(&response);
         if is_limited {
@@ -177,10 +206,21 @@ impl GitHubApi {
                 self.fetcher.pause(&response.url, time);
             }
         }
-        response.accepted(|response| {
+        let accepted = response.accepted(|response| {
             let suffix = if is_limited { " (rate limit exceeded)" } else { "" };
-            format!("Request failed for {}, {}{suffix}", shown(url.as_str()), response.status)
-        })
+            format!(
+                "Request failed for {}, {}{suffix}",
+                shown(url.as_str()),
+                response.status
+            )
+        });
+        match accepted {
+            // What an app could see answers 404 to everybody else.
+            Err(ReadError::NotFound(message)) if is_anonymous && self.config.has_apps => Err(
+                ReadError::failed(format!("{message} without the credentials of a GitHub App")),
+            ),
+            accepted => accepted,
+        }
     }
 
     fn token<'a>(&'a self, of_caller: Option<&'a str>) -> Option<&'a str> {
@@ -189,7 +229,10 @@ impl GitHubApi {
 
     fn api_url(&self, path: &str) -> Result<Url, ReadError> {
         let base = self.config.api_base_url.as_deref().ok_or_else(|| {
-            ReadError::failed(format!("the GitHub integration of {} has no apiBaseUrl", self.config.host))
+            ReadError::failed(format!(
+                "the GitHub integration of {} has no apiBaseUrl",
+                self.config.host
+            ))
         })?;
         url(base, path)
     }
@@ -220,7 +263,9 @@ fn is_rate_limited(response: &FetchResponse) -> bool {
 fn time_to_reset(response: &FetchResponse) -> Option<Duration> {
     let reset: i64 = header(response, "x-ratelimit-reset")?.trim().parse().ok()?;
     let now = server_time(&response.headers)?.timestamp();
-    u64::try_from(reset.checked_sub(now)?).ok().map(Duration::from_secs)
+    u64::try_from(reset.checked_sub(now)?)
+        .ok()
+        .map(Duration::from_secs)
 }
 
 fn header<'a>(response: &'a FetchResponse, name: &str) -> Option<&'a str> {

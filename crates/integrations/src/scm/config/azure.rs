@@ -33,7 +33,9 @@ pub(super) fn read(config: &Config) -> Result<Entry, IntegrationsError> {
         defaults += usize::from(of_credential.is_empty());
         for organization in of_credential {
             if let Some(twice) = organizations.replace(organization) {
-                return Err(Kind::Azure.invalid(format_args!("organization '{twice}' has several credentials")));
+                return Err(
+                    Kind::Azure.invalid(format_args!("organization '{twice}' has several credentials"))
+                );
             }
         }
     }

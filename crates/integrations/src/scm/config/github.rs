@@ -17,6 +17,9 @@ pub(crate) struct GitHubConfig {
     pub(crate) api_base_url: Option<String>,
     /// Without a slash at its end.
     pub(crate) raw_base_url: Option<String>,
+    /// Whether GitHub Apps are configured, whose credentials are not used: files that only they may see are
+    /// unknown, not absent.
+    pub(crate) has_apps: bool,
     token: Option<Secret>,
 }
 
@@ -26,6 +29,7 @@ impl Default for GitHubConfig {
             host: HOST.to_owned(),
             api_base_url: Some(API_BASE_URL.to_owned()),
             raw_base_url: Some(RAW_BASE_URL.to_owned()),
+            has_apps: false,
             token: None,
         }
     }
@@ -35,13 +39,13 @@ impl GitHubConfig {
     pub(super) fn read(config: &Config) -> Result<Self, IntegrationsError> {
         let host = Kind::GitHub.valid_host(config.get_opt_str("host")?.unwrap_or_else(|| HOST.to_owned()))?;
         let is_public = host == HOST;
-        for app in config.get_opt_configs("apps")?.unwrap_or_default() {
-            check_app(&app)?;
-        }
+        let apps = config.get_opt_configs("apps")?.unwrap_or_default();
+        apps.iter().try_for_each(check_app)?;
         let url = |key, default| Kind::GitHub.base_url(config, key, is_public.then_some(default));
         Ok(Self {
             api_base_url: url("apiBaseUrl", API_BASE_URL)?,
             raw_base_url: url("rawBaseUrl", RAW_BASE_URL)?,
+            has_apps: !apps.is_empty(),
             token: config.get_opt_secret("token")?,
             host,
         })
@@ -53,7 +57,10 @@ impl GitHubConfig {
 
     /// The token, if it is not blank.
     pub(crate) fn token(&self) -> Option<&str> {
-        self.token.as_ref().map(|token| token.expose().trim()).filter(|token| !token.is_empty())
+        self.token
+            .as_ref()
+            .map(|token| token.expose().trim())
+            .filter(|token| !token.is_empty())
     }
 }
 
@@ -64,5 +71,7 @@ fn check_app(app: &Config) -> Result<(), IntegrationsError> {
             return Err(Kind::GitHub.invalid(format_args!("an app has no '{key}'")));
         }
     }
-    app.get_opt_u64("appId")?.map(|_| ()).ok_or_else(|| Kind::GitHub.invalid("an app has no 'appId'"))
+    app.get_opt_u64("appId")?
+        .map(|_| ())
+        .ok_or_else(|| Kind::GitHub.invalid("an app has no 'appId'"))
 }

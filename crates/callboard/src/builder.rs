@@ -1,0 +1,147 @@
+//! The catalog of one's own: the built-in parts, and what is added to them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use callboard_config::{Config, Sources};
+use callboard_integrations::Integrations;
+use callboard_model::EntityPolicy;
+use callboard_sdk::{
+    CatalogProcessor, EntityDataParser, EntityProvider, PlaceholderResolver, ScmResolver, UrlReader,
+};
+use clap::Parser as _;
+
+use crate::Error;
+use crate::cli::{Cli, Command};
+use crate::{commands, logging};
+
+/// Puts a catalog together, and runs what the command line asks for.
+///
+/// Everything is added before [`run`](Self::run); the order of registration counts among processors of the same
+/// priority.
+#[derive(Debug)]
+pub struct CatalogBuilder {
+    pub(crate) cli: Cli,
+    pub(crate) sources: Sources,
+    pub(crate) config: Config,
+    pub(crate) integrations: Integrations,
+    pub(crate) added: Added,
+}
+
+/// What was added to the built-in parts.
+#[derive(Debug, Default)]
+pub(crate) struct Added {
+    pub(crate) processors: Vec<Arc<dyn CatalogProcessor>>,
+    pub(crate) providers: Vec<Arc<dyn EntityProvider>>,
+    pub(crate) resolvers: Vec<(String, Arc<dyn PlaceholderResolver>)>,
+    pub(crate) policies: Vec<Box<dyn EntityPolicy>>,
+    pub(crate) parser: Option<Arc<dyn EntityDataParser>>,
+    pub(crate) location_types: Option<Vec<String>>,
+}
+
+impl CatalogBuilder {
+    /// Reads the command line, the environment and the configuration, and starts logging. `--help`, `--version`
+    /// and a command line that is not understood end the process.
+    pub fn from_env() -> Result<Self, Error> {
+        let cli = Cli::parse();
+        let directory = current_directory()?;
+        // What checks files or the configuration itself has no need of an app-config.yaml.
+        let is_config_needed = matches!(cli.command, None | Some(Command::Serve | Command::Ingest { .. }));
+        let sources = Sources {
+            args: cli.config.clone(),
+            env: environment(),
+            cwd: directory.clone(),
+            root: directory,
+            allow_missing_default: !is_config_needed,
+        };
+        let config = Config::load(&sources)?;
+        let level = cli.log_level.as_ref().or(sources.env.get("LOG_LEVEL"));
+        let default_level = if is_config_needed { "info" } else { "warn" };
+        logging::start(cli.log_format, level.map_or(default_level, String::as_str), &config)?;
+        let integrations = Integrations::from_config(&config)?;
+        Ok(Self { cli, sources, config, integrations, added: Added::default() })
+    }
+
+    /// The configuration, for sections of one's own.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Reads what is behind URLs, by the integrations and the allow list of the configuration.
+    pub fn url_reader(&self) -> Arc<dyn UrlReader> {
+        Arc::clone(&self.integrations.reader)
+    }
+
+    /// Knows the URLs of the forges.
+    pub fn scm(&self) -> Arc<dyn ScmResolver> {
+        Arc::clone(&self.integrations.scm)
+    }
+
+    /// Adds a processor. One that is named `BuiltinKindsEntityProcessor` takes the place of the built-in one.
+    pub fn add_processor(&mut self, processor: impl CatalogProcessor) -> &mut Self {
+        self.added.processors.push(Arc::new(processor));
+        self
+    }
+
+    /// Adds an entity provider. It comes before the built-in ones, and replaces one of the same name.
+    pub fn add_entity_provider(&mut self, provider: impl EntityProvider) -> &mut Self {
+        self.added.providers.push(Arc::new(provider));
+        self
+    }
+
+    /// Adds a resolver for the placeholder `$key`. A key that was added before is refused by [`run`](Self::run).
+    pub fn add_placeholder_resolver(&mut self, key: &str, resolver: impl PlaceholderResolver) -> &mut Self {
+        self.added.resolvers.push((key.to_owned(), Arc::new(resolver)));
+        self
+    }
+
+    /// Adds a policy that every entity must pass, after the built-in ones.
+    pub fn add_policy(&mut self, policy: impl EntityPolicy + 'static) -> &mut Self {
+        self.added.policies.push(Box::new(policy));
+        self
+    }
+
+    /// Puts another parser in the place of the one for YAML.
+    pub fn set_entity_data_parser(&mut self, parser: impl EntityDataParser) -> &mut Self {
+        self.added.parser = Some(Arc::new(parser));
+        self
+    }
+
+    /// Sets the types of locations that may be registered; only `url` by default.
+    pub fn set_allowed_location_types(&mut self, types: impl IntoIterator<Item = String>) -> &mut Self {
+        self.added.location_types = Some(types.into_iter().collect());
+        self
+    }
+
+    /// Runs what the command line asks for; the daemon by default. The code is for the process to end with.
+    pub async fn run(self) -> Result<ExitCode, Error> {
+        match &self.cli.command {
+            None | Some(Command::Serve) => commands::serve::run(self).await,
+            Some(Command::Ingest { format, .. }) => {
+                let format = *format;
+                commands::ingest::run(self, format).await
+            }
+            Some(Command::Validate { targets, format }) => {
+                let (targets, format) = (targets.clone(), *format);
+                commands::validate::run(self, &targets, format).await
+            }
+            Some(Command::Processors { format }) => {
+                let format = *format;
+                commands::processors::run(self, format)
+            }
+            Some(Command::Config { command }) => commands::config::run(&self.config, *command),
+        }
+    }
+}
+
+fn current_directory() -> Result<PathBuf, Error> {
+    std::env::current_dir()
+        .map_err(|source| Error::Io { what: "cannot find out the working directory".to_owned(), source })
+}
+
+/// Variables that are not UTF-8 cannot be meant for the configuration.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}

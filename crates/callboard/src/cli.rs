@@ -1,0 +1,104 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "Examples:
+  callboard                                   run the daemon on ./app-config.yaml
+  callboard --config a.yaml --config b.yaml   run it on two files; the later one wins
+  callboard validate catalog-info.yaml        check a file the way the daemon would
+  callboard ingest --once                     walk every location once, for CI and cron
+  callboard config print                      show every setting and the file and line it comes from
+
+While the daemon runs:
+  curl http://localhost:7007/api/catalog/entities    what is in the catalog
+  curl http://localhost:7007/api/catalog/errors      what is wrong, where, and since when";
+
+/// A catalog ingestion daemon with processor plugins, compatible with the Backstage catalog.
+#[derive(Debug, Parser)]
+#[command(name = "callboard", version, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// Configuration file; may be given several times, later ones win. Default: app-config.yaml,
+    /// app-config.local.yaml and those named by BACKSTAGE_ENV.
+    #[arg(long = "config", value_name = "FILE", global = true)]
+    pub(crate) config: Vec<PathBuf>,
+
+    /// How log lines look. `auto` is text on a terminal and JSON elsewhere.
+    #[arg(long, value_enum, default_value_t = LogFormat::Auto, global = true)]
+    pub(crate) log_format: LogFormat,
+
+    /// Which log lines are written: error, warn, info, debug, trace, or a filter such as
+    /// `info,callboard_engine=debug`. Default: LOG_LEVEL, else info.
+    #[arg(long, value_name = "FILTER", global = true)]
+    pub(crate) log_level: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Auto,
+    Text,
+    Json,
+}
+
+/// How results look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon (the default).
+    Serve,
+    /// Walk every location once, print a summary, and end: with code 1 if there were errors.
+    Ingest {
+        /// End when everything was walked once. The daemon is what walks again and again.
+        #[arg(long, required = true)]
+        once: bool,
+        /// How the summary looks.
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
+    },
+    /// Check descriptor files without a daemon, by its own pipeline: with code 1 if there are errors.
+    Validate {
+        /// Files, directories (searched for catalog-info.yaml), or URLs.
+        #[arg(value_name = "PATH|URL", required = true)]
+        targets: Vec<String>,
+        /// How the result looks.
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
+    },
+    /// List the processors in their effective order.
+    Processors {
+        /// How the list looks.
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
+    },
+    /// Look at the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the effective configuration; each value with the file and line it comes from. Secrets are hidden.
+    Print {
+        /// How it looks.
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
+    },
+    /// Check the sections that Callboard reads for unknown and deprecated keys: with code 1 if there are errors.
+    Check {
+        /// How the findings look.
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
+    },
+}

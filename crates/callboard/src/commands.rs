@@ -1,0 +1,9 @@
+//! What the command line can ask for, one file each.
+
+pub(crate) mod config;
+pub(crate) mod ingest;
+mod output;
+pub(crate) mod processors;
+pub(crate) mod running;
+pub(crate) mod serve;
+pub(crate) mod validate;

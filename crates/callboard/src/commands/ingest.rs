@@ -1,0 +1,92 @@
+//! `callboard ingest --once`: every location once, for CI and cron.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use callboard_store::{CatalogError, Counts, ErrorFilter};
+use serde_json::json;
+
+use super::output::{columns, print, print_json};
+use super::running::{Live, Running};
+use crate::cli::OutputFormat;
+use crate::{CatalogBuilder, Error};
+
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Errors that the summary shows; the API and the log have all of them.
+const ERRORS_SHOWN_MAX: usize = 50;
+
+pub(crate) async fn run(builder: CatalogBuilder, format: OutputFormat) -> Result<ExitCode, Error> {
+    let started = Instant::now();
+    let mut running = Running::prepare(builder).await?;
+    running.live().refresh_all().await?;
+    running.start().await?;
+    tokio::select! {
+        result = running.settled() => result?,
+        () = show_progress(running.live(), started) => {}
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let counts = running.live().counts().await?;
+    let filter = ErrorFilter { limit: ERRORS_SHOWN_MAX, ..ErrorFilter::default() };
+    let errors = running.live().store().errors_list(&filter).await?;
+    running.stop().await;
+    match format {
+        OutputFormat::Text => print(&summary(&counts, &errors, seconds))?,
+        OutputFormat::Json => print_json(&json!({
+            "entities": counts.entities_by_kind.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "errors": counts.errors,
+            "seconds": seconds,
+        }))?,
+    }
+    Ok(if counts.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One line that is written over again and again; nothing where nobody watches. Never comes back.
+async fn show_progress(live: &Live, started: Instant) {
+    if !io::stderr().is_terminal() {
+        return std::future::pending().await;
+    }
+    let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let Ok(counts) = live.counts().await else { continue };
+        let entities = total(&counts);
+        let rate = entities as f64 / started.elapsed().as_secs_f64().max(0.001);
+        let line = format!("{entities} entities, {} errors, {rate:.0} entities/s", counts.errors);
+        drop(write!(io::stderr(), "\r\x1b[2K{line}"));
+        drop(io::stderr().flush());
+    }
+}
+
+fn total(counts: &Counts) -> i64 {
+    counts.entities_by_kind.iter().map(|(_, count)| count).sum()
+}
+
+fn summary(counts: &Counts, errors: &[CatalogError], seconds: f64) -> String {
+    let mut rows = vec![["KIND".to_owned(), "ENTITIES".to_owned()]];
+    rows.extend(counts.entities_by_kind.iter().map(|(kind, count)| [kind.clone(), count.to_string()]));
+    rows.push(["total".to_owned(), total(counts).to_string()]);
+    let mut text = columns(&rows);
+    if !errors.is_empty() {
+        let mut rows = vec![["SUBJECT".to_owned(), "AT".to_owned(), "ERROR".to_owned()]];
+        rows.extend(errors.iter().map(|error| [error.subject.clone(), place(error), first_line(error)]));
+        text = format!("{text}\n\n{}", columns(&rows));
+    }
+    let rate = total(counts) as f64 / seconds.max(0.001);
+    format!("{text}\n\n{} errors, {seconds:.1} s, {rate:.0} entities/s", counts.errors)
+}
+
+fn place(error: &CatalogError) -> String {
+    let location = error.error.location.as_deref().unwrap_or_default();
+    match (error.error.line, error.error.column) {
+        (Some(line), Some(column)) => format!("{location}:{line}:{column}"),
+        (Some(line), None) => format!("{location}:{line}"),
+        (None, _) => format!("{location}{}", error.error.pointer.as_deref().unwrap_or_default()),
+    }
+}
+
+fn first_line(error: &CatalogError) -> String {
+    error.error.error.summary().lines().next().unwrap_or_default().to_owned()
+}

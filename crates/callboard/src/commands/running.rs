@@ -1,0 +1,137 @@
+//! The catalog at work: store, loop and providers, for the commands that need all of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use callboard_config::Config;
+use callboard_engine::{Catalog, Engine, RunningEngine};
+use callboard_providers::ConfigLocationProvider;
+use callboard_sdk::{Clock, EntityProvider, SystemClock};
+use callboard_store::{Counts, Store, StoreError};
+
+use crate::database::Database;
+use crate::wiring::{Wired, locations};
+use crate::{CatalogBuilder, Error, settings};
+
+/// A catalog with its loop.
+#[derive(Debug)]
+pub(crate) struct Running {
+    live: Arc<Live>,
+    state: State,
+}
+
+/// What follows the configuration while the loop runs.
+#[derive(Debug)]
+pub(crate) struct Live {
+    catalog: Catalog,
+    clock: Arc<dyn Clock>,
+    wired: Wired,
+    config_locations: Arc<ConfigLocationProvider>,
+    directory: PathBuf,
+}
+
+#[derive(Debug)]
+enum State {
+    Prepared(Option<Box<(Engine, bool)>>),
+    Processing(RunningEngine),
+    /// `catalog.processingInterval: false`
+    ServingOnly,
+}
+
+impl Running {
+    /// Opens the store and puts everything together; nothing runs yet.
+    pub(crate) async fn prepare(mut builder: CatalogBuilder) -> Result<Self, Error> {
+        let CatalogBuilder { config, integrations, sources, added, .. } = &mut builder;
+        let directory = sources.cwd.clone();
+        let engine_settings = settings::engine_settings(config)?;
+        let wired = Wired::new(config, &directory, integrations, added)?;
+        log_processors(&wired);
+        let config_locations = ConfigLocationProvider::new(&locations(config), &directory);
+        let config_locations = Arc::new(config_locations.map_err(|error| Error::Setting(error.to_string()))?);
+        let mut providers = std::mem::take(&mut added.providers);
+        providers.push(Arc::clone(&config_locations) as Arc<dyn EntityProvider>);
+        providers.retain(|provider| !settings::is_provider_disabled(config, provider.name()));
+        let store = Database::from_config(config, &directory)?.open().await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let is_processing = engine_settings.is_some();
+        let pipeline = Arc::clone(&wired.pipeline);
+        let settings = engine_settings.unwrap_or_default();
+        let engine = Engine::new(store, pipeline, providers, Arc::clone(&clock), settings);
+        let live = Live { catalog: engine.catalog(), clock, wired, config_locations, directory };
+        Ok(Self { live: Arc::new(live), state: State::Prepared(Some(Box::new((engine, is_processing)))) })
+    }
+
+    /// Connects the providers, and starts the loop unless this process only serves.
+    pub(crate) async fn start(&mut self) -> Result<(), Error> {
+        let State::Prepared(prepared) = &mut self.state else { return Ok(()) };
+        let Some((engine, is_processing)) = prepared.take().map(|prepared| *prepared) else { return Ok(()) };
+        engine.connect().await?;
+        self.state = if is_processing { State::Processing(engine.start().await?) } else { State::ServingOnly };
+        Ok(())
+    }
+
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Comes back when the loop died, and never if there is none.
+    pub(crate) async fn died(&mut self) {
+        match &mut self.state {
+            State::Processing(engine) => engine.died().await,
+            State::Prepared(_) | State::ServingOnly => std::future::pending().await,
+        }
+    }
+
+    /// Comes back when there is nothing left to do.
+    pub(crate) async fn settled(&self) -> Result<(), StoreError> {
+        match &self.state {
+            State::Processing(engine) => engine.settled().await,
+            State::Prepared(_) | State::ServingOnly => Ok(()),
+        }
+    }
+
+    /// Ends the loop in good order and closes the store.
+    pub(crate) async fn stop(self) {
+        let store = Arc::clone(self.live.catalog.store());
+        if let State::Processing(engine) = self.state {
+            engine.stop().await;
+        }
+        store.close().await;
+    }
+}
+
+impl Live {
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        self.catalog.store()
+    }
+
+    pub(crate) async fn counts(&self) -> Result<Counts, StoreError> {
+        self.store().counts(self.clock.now()).await
+    }
+
+    /// Makes everything due that is looked at again and again.
+    pub(crate) async fn refresh_all(&self) -> Result<(), StoreError> {
+        self.store().refresh_all(self.clock.now()).await.map(drop)
+    }
+
+    /// Puts the locations and rules of a changed configuration into force.
+    pub(crate) async fn update(&self, config: &Config) -> Result<(), Error> {
+        self.wired.update(config, &self.directory)?;
+        let fingerprint = self.wired.pipeline.fingerprint();
+        self.store().fingerprint_apply(fingerprint, self.clock.now()).await?;
+        self.config_locations
+            .update(&locations(config))
+            .await
+            .map_err(|error| Error::Setting(error.to_string()))
+    }
+}
+
+fn log_processors(wired: &Wired) {
+    let processors: Vec<_> =
+        wired.pipeline.processors().into_iter().map(|it| format!("{} ({})", it.name, it.priority)).collect();
+    tracing::info!("processors in order: {}", processors.join(", "));
+}

@@ -1,0 +1,284 @@
+//! `callboard validate`: descriptor files through the daemon's own pipeline, without a daemon.
+//!
+//! A file is read as the daemon would read it from a `file` location, a URL as from a `url` location: with the
+//! processors, integrations and limits of the configuration, if there is one. Locations are followed. Rules about
+//! which kinds may come from where are not applied, as they say nothing about the file.
+
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use callboard_engine::{DryRunEntity, DryRunItem, Pipeline, RulesEnforcer};
+use callboard_model::location_entity;
+use callboard_sdk::{Entity, LocationSpec, ProcessorError};
+use serde_json::{Value, json};
+
+use self::source::SourceFile;
+use super::output::{print, print_json};
+use crate::cli::OutputFormat;
+use crate::wiring::Wired;
+use crate::{CatalogBuilder, Error};
+
+/// What Backstage looks for in a repository.
+const DESCRIPTOR_NAMES: [&str; 2] = ["catalog-info.yaml", "catalog-info.yml"];
+
+/// Directories nested deeper than this are not searched.
+const SEARCH_DEPTH_MAX: usize = 32;
+
+/// What was found out about one file or URL.
+#[derive(Debug, Default)]
+struct Report {
+    target: String,
+    entities: usize,
+    problems: Vec<Problem>,
+}
+
+/// An error with its place.
+#[derive(Debug)]
+struct Problem {
+    file: String,
+    line: Option<u32>,
+    column: Option<u32>,
+    entity_ref: Option<String>,
+    pointer: Option<String>,
+    rule: Option<String>,
+    name: String,
+    message: String,
+}
+
+/// Lets everything in.
+#[derive(Debug)]
+struct NoRules;
+
+impl RulesEnforcer for NoRules {
+    fn is_allowed(&self, _entity: &Entity, _origin: &LocationSpec) -> bool {
+        true
+    }
+
+    fn fingerprint(&self) -> String {
+        String::new()
+    }
+}
+
+pub(crate) async fn run(
+    mut builder: CatalogBuilder,
+    targets: &[String],
+    format: OutputFormat,
+) -> Result<ExitCode, Error> {
+    let CatalogBuilder { config, integrations, sources, added, .. } = &mut builder;
+    let directory = sources.cwd.clone();
+    let targets = expand(targets, &directory)?;
+    let wired = Wired::new(config, &directory, integrations, added)?;
+    let files = targets.iter().filter_map(|target| target.path().map(|path| path.to_string_lossy().into_owned()));
+    wired.local_files.set(files);
+    wired.pipeline.set_rules(std::sync::Arc::new(NoRules));
+    let mut reports = Vec::with_capacity(targets.len());
+    for target in &targets {
+        reports.push(validate(&wired.pipeline, target).await);
+    }
+    match format {
+        OutputFormat::Text => print(&text(&reports))?,
+        OutputFormat::Json => print_json(&json(&reports))?,
+    }
+    let is_valid = reports.iter().all(|report| report.problems.is_empty());
+    Ok(if is_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(Debug)]
+enum Target {
+    File(PathBuf),
+    Url(String),
+}
+
+impl Target {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Url(_) => None,
+        }
+    }
+}
+
+/// Directories become the descriptor files below them.
+fn expand(targets: &[String], directory: &Path) -> Result<Vec<Target>, Error> {
+    let mut expanded = Vec::new();
+    for target in targets {
+        if target.starts_with("https://") || target.starts_with("http://") {
+            expanded.push(Target::Url(target.clone()));
+            continue;
+        }
+        let path = directory.join(target);
+        if path.is_dir() {
+            let before = expanded.len();
+            search(&path, SEARCH_DEPTH_MAX, &mut expanded)?;
+            if expanded.len() == before {
+                return Err(Error::Setting(format!("there is no {} below {target}", DESCRIPTOR_NAMES[0])));
+            }
+        } else {
+            expanded.push(Target::File(std::fs::canonicalize(&path).unwrap_or(path)));
+        }
+    }
+    Ok(expanded)
+}
+
+fn search(directory: &Path, depth: usize, found: &mut Vec<Target>) -> Result<(), Error> {
+    let failed = |source| Error::Io { what: format!("cannot read the directory {}", directory.display()), source };
+    let mut entries = std::fs::read_dir(directory).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let kind = entry.file_type().map_err(failed)?;
+        let name = entry.file_name();
+        if kind.is_dir() && depth > 0 && !name.to_string_lossy().starts_with('.') && name != "node_modules" {
+            search(&entry.path(), depth - 1, found)?;
+        } else if kind.is_file() && DESCRIPTOR_NAMES.iter().any(|known| name == *known) {
+            let path = entry.path();
+            found.push(Target::File(std::fs::canonicalize(&path).unwrap_or(path)));
+        }
+    }
+    Ok(())
+}
+
+async fn validate(pipeline: &Pipeline, target: &Target) -> Report {
+    let (spec, name) = match target {
+        Target::File(path) => (LocationSpec::new("file", path.to_string_lossy()), path.to_string_lossy().into_owned()),
+        Target::Url(url) => (LocationSpec::new("url", url), url.clone()),
+    };
+    let mut report = Report { target: name, ..Report::default() };
+    let location_ref = match spec.location_ref() {
+        Ok(location_ref) => location_ref,
+        Err(error) => {
+            report.problems.push(Problem::of_file(&report.target, error.name(), error.message));
+            return report;
+        }
+    };
+    let location_text = location_ref.to_string();
+    let mut sources = BTreeMap::new();
+    let seeds = match target {
+        // The documents of a file are looked at one by one, so that an error in one does not hide the others'.
+        Target::File(path) => {
+            let source = SourceFile::read(path);
+            let seeds = source.entities(&location_ref, &mut report.problems);
+            sources.insert(location_text, source);
+            seeds
+        }
+        Target::Url(_) => {
+            vec![DryRunEntity { entity: location_entity(&spec, &location_text, &location_text), position: None }]
+        }
+    };
+    let is_file = target.path().is_some();
+    let walked = pipeline
+        .walk(seeds, |item| {
+            collect(&mut report, &mut sources, item, is_file);
+            true
+        })
+        .await;
+    if let Err(message) = walked {
+        report.problems.push(Problem::of_file(&report.target, "Error", message));
+    }
+    report
+}
+
+fn collect(report: &mut Report, sources: &mut BTreeMap<String, SourceFile>, item: DryRunItem, is_file: bool) {
+    match item.result {
+        // The generated Location of a URL is no entity of its file.
+        Ok(_) if is_file || item.position.is_some() => report.entities += 1,
+        Ok(_) => {}
+        Err(errors) => {
+            let location = item.location.unwrap_or_default();
+            for error in errors {
+                report.problems.push(problem(sources, &location, &item.entity_ref, item.position, error));
+            }
+        }
+    }
+}
+
+fn problem(
+    sources: &mut BTreeMap<String, SourceFile>,
+    location: &str,
+    entity_ref: &str,
+    position: Option<(u32, u32)>,
+    error: ProcessorError,
+) -> Problem {
+    let address = &error.address;
+    let location = address.location.as_deref().unwrap_or(location);
+    let document = address.document.or(position.map(|(document, _)| document));
+    let mut line = address.line;
+    let mut column = address.column;
+    if line.is_none() {
+        let source = location.strip_prefix("file:").map(|path| {
+            &*sources.entry(location.to_owned()).or_insert_with(|| SourceFile::read(Path::new(path)))
+        });
+        let found = source.zip(document).and_then(|(source, document)| {
+            source.position(document, address.pointer.as_deref().unwrap_or_default())
+        });
+        line = found.map(|found| found.line).or(position.map(|(_, line)| line));
+        column = found.map(|found| found.column);
+    }
+    Problem {
+        file: location.split_once(':').map_or(location, |(_, target)| target).to_owned(),
+        line,
+        column,
+        entity_ref: Some(entity_ref.to_owned()),
+        pointer: address.pointer.clone(),
+        rule: error.rule,
+        name: error.name,
+        message: error.message,
+    }
+}
+
+impl Problem {
+    fn of_file(file: &str, name: &str, message: String) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            entity_ref: None,
+            pointer: None,
+            rule: None,
+            name: name.to_owned(),
+            message,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut place = self.file.clone();
+        for number in [self.line, self.column].into_iter().flatten() {
+            place = format!("{place}:{number}");
+        }
+        let rule = self.rule.as_deref().map(|rule| format!(" [{rule}]")).unwrap_or_default();
+        format!("{place}: {}: {}{rule}", self.name, self.message.trim_end())
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "file": self.file, "line": self.line, "column": self.column, "entityRef": self.entity_ref,
+            "pointer": self.pointer, "rule": self.rule, "name": self.name, "message": self.message,
+        })
+    }
+}
+
+fn text(reports: &[Report]) -> String {
+    let mut lines: Vec<_> = reports.iter().flat_map(|report| report.problems.iter().map(Problem::text)).collect();
+    let entities: usize = reports.iter().map(|report| report.entities).sum();
+    let problems: usize = reports.iter().map(|report| report.problems.len()).sum();
+    lines.push(format!("{} files, {entities} valid entities, {problems} errors", reports.len()));
+    lines.join("\n")
+}
+
+fn json(reports: &[Report]) -> Value {
+    let files: Vec<_> = reports
+        .iter()
+        .map(|report| {
+            json!({
+                "target": report.target,
+                "valid": report.problems.is_empty(),
+                "entities": report.entities,
+                "errors": report.problems.iter().map(Problem::json).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let is_valid = reports.iter().all(|report| report.problems.is_empty());
+    json!({"valid": is_valid, "files": files})
+}

@@ -1,0 +1,52 @@
+//! Why the program ends without having done what was asked.
+
+use std::fmt;
+
+/// An error to be shown to the person who started the program.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Config(#[from] callboard_config::ConfigError),
+    /// A setting has a value that cannot be used.
+    #[error("{0}")]
+    Setting(String),
+    /// The integrations cannot be used.
+    #[error("{0}")]
+    Integrations(#[from] callboard_integrations::IntegrationsError),
+    /// The store cannot be used.
+    #[error("cannot use the database")]
+    Store(#[from] callboard_store::StoreError),
+    /// The loop cannot start.
+    #[error("cannot start the ingestion loop")]
+    Engine(#[from] callboard_engine::EngineError),
+    /// The server cannot start, or broke down.
+    #[error("cannot serve")]
+    Server(#[from] callboard_server::ServerError),
+    /// The system refused something.
+    #[error("{what}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A defect: a part of the program died.
+    #[error("{0}")]
+    Died(&'static str),
+}
+
+/// What `main` shows when it returns this error: the whole chain of causes.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            write!(f, "\n  caused by: {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}

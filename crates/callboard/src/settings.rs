@@ -1,0 +1,158 @@
+//! From the configuration to what the engine and the pipeline are set to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use callboard_config::Config;
+use callboard_engine::{EngineSettings, Interval, OrphanStrategy, ProcessorOptions, RunLimits};
+use serde_json::Value;
+
+use crate::Error;
+
+/// What the loop is set to; `None` means that this process runs none and only serves.
+pub(crate) fn engine_settings(config: &Config) -> Result<Option<EngineSettings>, Error> {
+    let mut settings = EngineSettings::default();
+    match config.get_value("catalog.processingInterval") {
+        Some(Value::Bool(false)) => return Ok(None),
+        None => {}
+        Some(_) => {
+            let interval = config.get_opt_duration("catalog.processingInterval")?.unwrap_or_default();
+            settings.interval = Interval::from_processing_interval(interval);
+        }
+    }
+    settings.orphans = strategy(config, "catalog.orphanStrategy")?;
+    settings.provider_orphans = strategy(config, "catalog.orphanProviderStrategy")?;
+    let set = |key: &str, to: &mut usize| set_usize(config, &format!("callboard.engine.{key}"), to);
+    set("concurrency", &mut settings.concurrency)?;
+    set("queue", &mut settings.queue_max)?;
+    set("commitBatch", &mut settings.commit_batch_max)?;
+    set("stitchBatch", &mut settings.stitch_batch_max)?;
+    set_duration(config, "callboard.engine.lease", &mut settings.lease)?;
+    set_duration(config, "callboard.engine.janitorInterval", &mut settings.janitor_interval)?;
+    set_duration(config, "callboard.engine.drainTimeout", &mut settings.drain_timeout)?;
+    if let Some(kept) = config.get_opt_u64("callboard.engine.changesKept")? {
+        settings.changes_kept = kept;
+    }
+    Ok(Some(settings))
+}
+
+/// The limits of one run.
+pub(crate) fn run_limits(config: &Config) -> Result<RunLimits, Error> {
+    let mut limits = RunLimits::default();
+    let set = |key: &str, to: &mut usize| set_usize(config, &format!("callboard.limits.{key}"), to);
+    set("emittedEntities", &mut limits.emitted_entities_max)?;
+    set("emittedBytes", &mut limits.emitted_bytes_max)?;
+    set("emittedRelations", &mut limits.emitted_relations_max)?;
+    set("errors", &mut limits.errors_max)?;
+    set_duration(config, "callboard.limits.processorTimeout", &mut limits.processor_timeout)?;
+    Ok(limits)
+}
+
+/// `catalog.processorOptions`, by name of the processor.
+pub(crate) fn processor_options(config: &Config) -> Result<BTreeMap<String, ProcessorOptions>, Error> {
+    let Some(Value::Object(all)) = config.get_value("catalog.processorOptions") else {
+        return Ok(BTreeMap::new());
+    };
+    all.into_iter().map(|(name, options)| Ok((name.clone(), one_processor(&name, &options)?))).collect()
+}
+
+fn one_processor(name: &str, options: &Value) -> Result<ProcessorOptions, Error> {
+    let bad = |key: &str, wanted: &str| {
+        Error::Setting(format!("Invalid value in config for key 'catalog.processorOptions.{name}.{key}', wanted {wanted}"))
+    };
+    let is_disabled = match options.get("disabled") {
+        None | Some(Value::Null) => false,
+        Some(value) => value.as_bool().ok_or_else(|| bad("disabled", "boolean"))?,
+    };
+    let priority = match options.get("priority") {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            let priority = value.as_i64().and_then(|priority| i32::try_from(priority).ok());
+            Some(priority.ok_or_else(|| bad("priority", "number"))?)
+        }
+    };
+    Ok(ProcessorOptions { is_disabled, priority })
+}
+
+/// Whether `catalog.providerOptions.<name>.disabled` says that a provider is left out.
+pub(crate) fn is_provider_disabled(config: &Config, name: &str) -> bool {
+    let options = config.get_value("catalog.providerOptions");
+    let disabled = options.as_ref().and_then(|options| options.get(name)?.get("disabled")?.as_bool());
+    disabled.unwrap_or(false)
+}
+
+fn strategy(config: &Config, key: &str) -> Result<OrphanStrategy, Error> {
+    match config.get_opt_str(key)?.as_deref() {
+        None | Some("delete") => Ok(OrphanStrategy::Delete),
+        Some("keep") => Ok(OrphanStrategy::Keep),
+        Some(other) => Err(Error::Setting(format!(
+            "Invalid value '{other}' in config for key '{key}', wanted 'keep' or 'delete'"
+        ))),
+    }
+}
+
+fn set_usize(config: &Config, key: &str, to: &mut usize) -> Result<(), Error> {
+    if let Some(value) = config.get_opt_u64(key)? {
+        let value = usize::try_from(value).ok().filter(|value| *value > 0);
+        *to = value.ok_or_else(|| Error::Setting(format!("Invalid value in config for key '{key}', wanted 1 or more")))?;
+    }
+    Ok(())
+}
+
+fn set_duration(config: &Config, key: &str, to: &mut Duration) -> Result<(), Error> {
+    if let Some(value) = config.get_opt_duration(key)? {
+        if value.is_zero() {
+            return Err(Error::Setting(format!("Invalid value in config for key '{key}', wanted more than nothing")));
+        }
+        *to = value;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(value: Value) -> Config {
+        Config::from_value("test", value)
+    }
+
+    #[test]
+    fn the_processing_interval_is_a_duration_or_false() {
+        let seconds = |min, max| Interval { min: Duration::from_secs_f64(min), max: Duration::from_secs_f64(max) };
+        for (value, expected) in [
+            (json!({"catalog": {}}), Some(seconds(100.0, 150.0))),
+            (json!({"catalog": {"processingInterval": {"minutes": 30}}}), Some(seconds(1800.0, 2700.0))),
+            (json!({"catalog": {"processingInterval": "PT5S"}}), Some(seconds(5.0, 7.5))),
+            (json!({"catalog": {"processingInterval": {"milliseconds": 10}}}), Some(seconds(1.0, 1.5))),
+            (json!({"catalog": {"processingInterval": false}}), None),
+        ] {
+            let settings = engine_settings(&config(value.clone())).unwrap();
+            assert_eq!(settings.map(|settings| settings.interval), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused_by_key() {
+        for (value, key) in [
+            (json!({"catalog": {"orphanStrategy": "burn"}}), "catalog.orphanStrategy"),
+            (json!({"callboard": {"engine": {"queue": 0}}}), "callboard.engine.queue"),
+            (json!({"callboard": {"engine": {"lease": {"seconds": 0}}}}), "callboard.engine.lease"),
+        ] {
+            let message = engine_settings(&config(value.clone())).unwrap_err().to_string();
+            assert!(message.contains(key), "{message}");
+        }
+    }
+
+    #[test]
+    fn processor_options_are_read_by_name() {
+        let value = json!({"catalog": {"processorOptions": {"a": {"priority": 5}, "B c": {"disabled": true}}}});
+        let options = processor_options(&config(value)).unwrap();
+        assert_eq!(options.get("a"), Some(&ProcessorOptions { is_disabled: false, priority: Some(5) }));
+        assert_eq!(options.get("B c"), Some(&ProcessorOptions { is_disabled: true, priority: None }));
+        let bad = json!({"catalog": {"processorOptions": {"a": {"priority": "x"}}}});
+        assert!(processor_options(&config(bad)).is_err());
+    }
+}

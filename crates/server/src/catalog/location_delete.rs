@@ -1,0 +1,18 @@
+//! `DELETE /locations/{id}`: unregisters a location. What only it brought in goes with it.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::StatusCode;
+
+use crate::api_error::ApiError;
+use crate::catalog::location::refuse_if_readonly;
+use crate::reply;
+use crate::request::Operation;
+use crate::state::AppState;
+
+pub(crate) async fn delete(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
+    let id = Operation::BARE.accept(&state, request).await?.path("id")?;
+    refuse_if_readonly(&state)?;
+    state.catalog.location_delete(&id).await?;
+    Ok(reply::empty(StatusCode::NO_CONTENT))
+}

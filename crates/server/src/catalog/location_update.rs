@@ -1,0 +1,25 @@
+//! `PUT /locations/{id}`: points a registered location elsewhere. Its id and its `entityRef` stay.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use callboard_model::LocationSpec;
+use http::StatusCode;
+
+use crate::api_error::ApiError;
+use crate::catalog::location::{LocationBody, refuse_if_readonly};
+use crate::reply;
+use crate::request::{BodySchema, Field, Operation};
+use crate::state::AppState;
+
+const OPERATION: Operation = Operation {
+    query: &[],
+    body: Some(BodySchema { fields: &[Field::text("type"), Field::text("target")], closed: true }),
+};
+
+pub(crate) async fn update(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
+    let accepted = OPERATION.accept(&state, request).await?;
+    refuse_if_readonly(&state)?;
+    let spec = LocationSpec::new(accepted.body_text("type"), accepted.body_text("target"));
+    let location = state.catalog.location_update(&accepted.path("id")?, &spec).await?;
+    reply::json(StatusCode::OK, &LocationBody::from(&location))
+}

@@ -1,0 +1,26 @@
+//! `POST /refresh`: has an entity, and the Locations it came through, processed at once.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::StatusCode;
+
+use crate::api_error::ApiError;
+use crate::reply;
+use crate::request::{BodySchema, Field, Operation};
+use crate::state::AppState;
+
+/// The token is what old clients send along; it is of no use while nobody is asked who they are.
+const OPERATION: Operation = Operation {
+    query: &[],
+    body: Some(BodySchema {
+        fields: &[Field::text("entityRef"), Field::optional_text("authorizationToken")],
+        closed: true,
+    }),
+};
+
+/// Clients insist on 200.
+pub(crate) async fn refresh(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
+    let accepted = OPERATION.accept(&state, request).await?;
+    state.catalog.refresh(accepted.body_text("entityRef")).await?;
+    Ok(reply::empty(StatusCode::OK))
+}

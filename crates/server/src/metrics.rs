@@ -1,0 +1,140 @@
+//! `GET /metrics`: what was recorded while the daemon ran, and sizes that are counted when somebody asks.
+//!
+//! Names and labels are those of the Prometheus metrics of Backstage's catalog, so that dashboards keep working.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use callboard_sdk::{Clock, SystemClock, Timestamp};
+use callboard_store::{Counts, Store, StoreError};
+use http::header::CONTENT_TYPE;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::api_error::chain;
+use crate::state::AppState;
+
+/// How long counted sizes are good for: counting walks whole tables.
+const COUNTS_AGE_MAX: Duration = Duration::from_secs(30);
+
+const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Sizes of the catalog as gauges.
+#[derive(Debug, Default)]
+pub(crate) struct CatalogGauges(Mutex<Option<Counted>>);
+
+#[derive(Debug)]
+struct Counted {
+    at: Instant,
+    counts: Counts,
+    text: String,
+}
+
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new().route("/metrics", get(render))
+}
+
+async fn render(State(state): State<AppState>) -> Response {
+    let mut text = state.metrics.recorded.render();
+    match state.metrics.gauges.text(state.store().as_ref(), SystemClock.now()).await {
+        Ok(gauges) => text.push_str(&gauges),
+        // The other metrics are wanted most while the store is in trouble.
+        Err(error) => tracing::warn!(error = chain(&error), "cannot count the catalog for metrics"),
+    }
+    ([(CONTENT_TYPE, CONTENT)], text).into_response()
+}
+
+impl CatalogGauges {
+    async fn text(&self, store: &dyn Store, now: Timestamp) -> Result<String, StoreError> {
+        // Held while counting, so that scrapes at the same time count once.
+        let mut cached = self.0.lock().await;
+        if let Some(counted) = cached.as_ref().filter(|counted| counted.at.elapsed() < COUNTS_AGE_MAX) {
+            return Ok(counted.text.clone());
+        }
+        let mut counts = store.counts(now).await?;
+        if let Some(last) = cached.as_ref() {
+            add_vanished(&mut counts, &last.counts);
+        }
+        let text = exposition(&counts);
+        *cached = Some(Counted { at: Instant::now(), counts, text: text.clone() });
+        Ok(text)
+    }
+}
+
+/// A kind that had entities and has none any more is told as 0 once, so that its series does not stay at its last
+/// value.
+fn add_vanished(counts: &mut Counts, last: &Counts) {
+    for (kind, count) in &last.entities_by_kind {
+        if *count > 0 && counts.entities_by_kind.iter().all(|(known, _)| known != kind) {
+            counts.entities_by_kind.push((kind.clone(), 0));
+        }
+    }
+}
+
+fn exposition(counts: &Counts) -> String {
+    let mut text = String::new();
+    header(&mut text, "catalog_entities_count", "Total amount of entities in the catalog");
+    for (kind, count) in &counts.entities_by_kind {
+        let kind = kind.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        text.push_str(&format!("catalog_entities_count{{kind=\"{kind}\"}} {count}\n"));
+    }
+    let sizes = [
+        ("catalog_registered_locations_count", "Total amount of registered locations", counts.locations),
+        ("catalog_relations_count", "Total amount of relations between entities", counts.relations),
+        ("catalog_stitching_queue_length", "Entities that wait for stitching", counts.stitch_queue),
+        ("callboard_errors_count", "Errors of the catalog's content", counts.errors),
+    ];
+    for (name, help, count) in sizes {
+        header(&mut text, name, help);
+        text.push_str(&format!("{name} {count}\n"));
+    }
+    text
+}
+
+fn header(text: &mut String, name: &str, help: &str) {
+    text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(kinds: &[(&str, i64)]) -> Counts {
+        Counts {
+            entities_by_kind: kinds.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+            locations: 2,
+            relations: 3,
+            stitch_queue: 4,
+            due: 5,
+            errors: 6,
+        }
+    }
+
+    #[test]
+    fn gauges_are_in_the_text_format_of_prometheus() {
+        let text = exposition(&counts(&[("component", 7), ("a\"b", 1)]));
+        let values: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(values, [
+            "catalog_entities_count{kind=\"component\"} 7",
+            "catalog_entities_count{kind=\"a\\\"b\"} 1",
+            "catalog_registered_locations_count 2",
+            "catalog_relations_count 3",
+            "catalog_stitching_queue_length 4",
+            "callboard_errors_count 6",
+        ]);
+        assert!(text.contains("# TYPE catalog_relations_count gauge\n"));
+    }
+
+    #[test]
+    fn a_vanished_kind_is_told_as_zero_once() {
+        let mut second = counts(&[("api", 1)]);
+        add_vanished(&mut second, &counts(&[("api", 1), ("component", 7)]));
+        assert_eq!(second.entities_by_kind, [("api".to_owned(), 1), ("component".to_owned(), 0)]);
+        let mut third = counts(&[("api", 1)]);
+        add_vanished(&mut third, &second);
+        assert_eq!(third.entities_by_kind, [("api".to_owned(), 1)]);
+    }
+}

@@ -1,0 +1,226 @@
+//! What the tests of endpoints share: the application over a store in memory, and requests to it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use callboard_engine::{Catalog, Pipeline, PipelineParts, RulesEnforcer, Wake};
+use callboard_model::{Digest, Entity};
+use callboard_sdk::{Clock, LocationSpec, ScmFile, ScmResolver, Timestamp};
+use callboard_store::sqlite::{SqliteOptions, SqliteStore};
+use callboard_store::{
+    CacheWrite, Claim, ClaimRequest, Lane, NewEntity, Outcome, OutcomeKind, Processed, ProviderMutation, Store,
+};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::lifecycle::Lifecycle;
+use crate::options::ServerOptions;
+use crate::router;
+use crate::state::AppState;
+
+#[derive(Debug)]
+struct Standstill;
+
+impl Clock for Standstill {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+#[derive(Debug)]
+struct EverythingAllowed;
+
+impl RulesEnforcer for EverythingAllowed {
+    fn is_allowed(&self, _: &Entity, _: &LocationSpec) -> bool {
+        true
+    }
+
+    fn fingerprint(&self) -> String {
+        String::new()
+    }
+}
+
+#[derive(Debug)]
+struct NoForges;
+
+impl ScmResolver for NoForges {
+    fn resolve_url(&self, target: &str, _: &str) -> Result<String, String> {
+        Ok(target.to_owned())
+    }
+
+    fn resolve_edit_url(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn integration_kind(&self, _: &str) -> Option<&'static str> {
+        None
+    }
+
+    fn file(&self, _: &str) -> Option<ScmFile> {
+        None
+    }
+
+    fn fingerprint(&self) -> String {
+        String::new()
+    }
+}
+
+/// The application, with all that is behind it.
+pub(crate) struct Fixture {
+    pub(crate) app: Router,
+    pub(crate) catalog: Catalog,
+    pub(crate) lifecycle: Lifecycle,
+    is_store_broken: Arc<AtomicBool>,
+}
+
+/// An answer, with its whole body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// Status and message of an error.
+    pub(crate) fn error(&self) -> (u16, String) {
+        let body = self.json();
+        assert_eq!(body["response"]["statusCode"], self.status.as_u16(), "{body}");
+        (self.status.as_u16(), body["error"]["message"].as_str().unwrap().to_owned())
+    }
+}
+
+impl Fixture {
+    /// A catalog without entities, ready to serve.
+    pub(crate) async fn new(options: ServerOptions) -> Self {
+        let fixture = Self::starting(options).await;
+        fixture.lifecycle.set_ready();
+        fixture
+    }
+
+    /// As [`Self::new`], but not ready yet.
+    pub(crate) async fn starting(options: ServerOptions) -> Self {
+        let is_store_broken = Arc::new(AtomicBool::new(false));
+        let mut sqlite = SqliteOptions::memory();
+        let flag = Arc::clone(&is_store_broken);
+        sqlite.fault = Some(Arc::new(move |_| flag.load(Ordering::Relaxed)));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(sqlite).await.unwrap());
+        let parts = PipelineParts::new(Arc::new(EverythingAllowed), Arc::new(NoForges));
+        let pipeline = Arc::new(Pipeline::new(parts));
+        let catalog = Catalog::new(store, pipeline, Arc::new(Standstill), Wake::default());
+        let lifecycle = Lifecycle::new();
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let state = AppState::new(catalog.clone(), lifecycle.clone(), Arc::new(options), metrics);
+        Self { app: router::app(&state), catalog, lifecycle, is_store_broken }
+    }
+
+    /// From now on every statement fails.
+    pub(crate) fn break_store(&self) {
+        self.is_store_broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Brings in entities, as if a provider had handed over the first ones and processing them had emitted `children`.
+    pub(crate) async fn ingest(&self, roots: &[Value], children: &[Value]) {
+        let store = self.catalog.store();
+        let mutation = ProviderMutation::Delta { added: roots.iter().map(new_entity).collect(), removed: Vec::new() };
+        store.provider_mutate("test", mutation, Lane::New, Standstill.now()).await.unwrap();
+        let mut children: Vec<NewEntity> = children.iter().map(new_entity).collect();
+        let request = ClaimRequest {
+            limit: 1000,
+            lane_max: Lane::Periodic,
+            now: Standstill.now(),
+            lease: Duration::from_secs(1),
+        };
+        loop {
+            let claims = store.claim(&request).await.unwrap();
+            if claims.is_empty() {
+                break;
+            }
+            let outcomes: Vec<Outcome> =
+                claims.into_iter().map(|claim| outcome(claim, std::mem::take(&mut children))).collect();
+            let now = Standstill.now();
+            store.commit(&outcomes, 0, now, now).await.unwrap();
+        }
+        while store.stitch(1000, Standstill.now()).await.unwrap().has_more {}
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, "").await
+    }
+
+    /// A request; with a body it has the content type of JSON.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<String>) -> Answer {
+        let body = body.into();
+        let mut request = Request::builder().method(method).uri(path);
+        if !body.is_empty() {
+            request = request.header("content-type", "application/json");
+        }
+        self.call(request.body(Body::from(body)).unwrap()).await
+    }
+
+    pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.respond(request).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
+        self.app.clone().oneshot(request).await.unwrap()
+    }
+}
+
+/// A Component of this name.
+pub(crate) fn component(name: &str) -> Value {
+    serde_json::json!({
+        "apiVersion": "backstage.io/v1alpha1",
+        "kind": "Component",
+        "metadata": { "namespace": "default", "name": name },
+        "spec": { "type": "service", "lifecycle": "production", "owner": "team-a" },
+    })
+}
+
+fn new_entity(entity: &Value) -> NewEntity {
+    let json = entity.to_string();
+    NewEntity {
+        entity_ref: Entity::from_value(entity.clone()).unwrap().entity_ref().to_canonical().into(),
+        digest: Digest::of(&json),
+        json: json.into(),
+        location_key: None,
+        position: None,
+        group: 0,
+    }
+}
+
+fn outcome(claim: Claim, children: Vec<NewEntity>) -> Outcome {
+    let entity = Entity::from_value(serde_json::from_str(&claim.unprocessed).unwrap()).unwrap();
+    let processed = Processed {
+        body: callboard_model::Body::from_processed(&entity),
+        relations: Vec::new(),
+        children,
+        kept_groups: Vec::new(),
+        refresh_keys: Vec::new(),
+    };
+    Outcome {
+        id: claim.id,
+        token: claim.token,
+        location_key: claim.location_key,
+        lane: Lane::New,
+        next_update_at: None,
+        cache: CacheWrite::Keep,
+        result_digest: claim.unprocessed_digest,
+        fingerprint: Digest::of(""),
+        kind: OutcomeKind::Processed(Box::new(processed)),
+    }
+}

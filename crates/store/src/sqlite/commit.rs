@@ -1,0 +1,296 @@
+//! Committing outcomes.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::SqliteStore;
+use super::claim::cache;
+use super::codec::{RowExt as _, ids_json, micros, pack};
+use super::edges::Edge;
+use super::intake::{Intake, Offer, Written};
+use super::leases::Lease;
+use super::results::{GoodRun, PackedBody};
+use super::schedule::Schedule;
+use super::session::Args;
+use super::statement::{bulk_statements, statements};
+use super::writer::Writer;
+use crate::{
+    CacheWrite, Claim, CommitReport, EntityId, Lane, NewEntity, Outcome, OutcomeKind, Processed, StoreError,
+    Timestamp,
+};
+
+statements! {
+    SELECT_COMMITTED =
+        "SELECT s.id, s.next_update_at, s.lane, s.wish, s.result_digest, s.fingerprint, r.location_key \
+         FROM json_each(?1) j CROSS JOIN schedule s ON s.id = j.value CROSS JOIN refresh_state r ON r.id = s.id";
+    SELECT_HANDED =
+        "SELECT s.id, s.wish, s.result_digest, s.fingerprint, c.json, c.ttl \
+         FROM json_each(?1) j CROSS JOIN schedule s ON s.id = j.value LEFT JOIN caches c ON c.id = s.id";
+    SET_LOCATION_KEY = "UPDATE refresh_state SET location_key = ?2 WHERE id = ?1";
+    DELETE_CACHES = "DELETE FROM caches WHERE id IN (SELECT value FROM json_each(?1))";
+}
+
+bulk_statements! {
+    PUT_CACHES("caches", 3) =
+        "INSERT INTO caches (id, ttl, json) VALUES {rows} \
+         ON CONFLICT (id) DO UPDATE SET ttl = excluded.ttl, json = excluded.json";
+}
+
+/// An outcome whose lease holds.
+struct Accepted<'a> {
+    outcome: &'a Outcome,
+    id: i64,
+    lease: Lease,
+    schedule: Schedule,
+    body: Option<PackedBody>,
+}
+
+impl SqliteStore {
+    pub(super) async fn commit_outcomes(
+        &self,
+        batch: &[Outcome],
+        hand_out: usize,
+        lease_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<CommitReport, StoreError> {
+        // Hashing and packing need no lock.
+        let bodies: Vec<Option<PackedBody>> = batch.iter().map(packed_body).collect();
+        let mut writer = self.writer().await?;
+        let started = std::time::Instant::now();
+        let mut report = CommitReport::default();
+        let accepted = writer.accept(batch, bodies, &mut report).await?;
+        writer.write_schedule(&accepted).await?;
+        writer.write_caches(&accepted).await?;
+        writer.write_failures(&accepted, now).await?;
+        let runs = good_runs(accepted);
+        if !runs.is_empty() {
+            writer.processing_errors_clear(runs.iter().map(|(run, _)| run.id)).await?;
+            let children = writer.write_children(&runs, now, &mut report).await?;
+            writer.hand_out(&children, hand_out, lease_until, now, &mut report).await?;
+            writer.results_replace(runs.into_iter().map(|(run, _)| run).collect()).await?;
+        }
+        report.needs_stitching = writer.needs_stitching();
+        writer.finish().await?;
+        metrics::histogram!("callboard_store_commit_seconds").record(started.elapsed());
+        Ok(report)
+    }
+}
+
+fn packed_body(outcome: &Outcome) -> Option<PackedBody> {
+    match &outcome.kind {
+        OutcomeKind::Processed(processed) => Some(PackedBody::new(&processed.body)),
+        OutcomeKind::Unchanged | OutcomeKind::Failed(_) | OutcomeKind::Abandoned => None,
+    }
+}
+
+/// The runs whose results are written, each with the lane that its children queue in.
+fn good_runs(accepted: Vec<Accepted<'_>>) -> Vec<(GoodRun<'_>, Lane)> {
+    let runs = accepted.into_iter().filter_map(|Accepted { outcome, id, body, .. }| {
+        let OutcomeKind::Processed(processed) = &outcome.kind else { return None };
+        let lane = match outcome.lane {
+            Lane::Interactive | Lane::Event => outcome.lane,
+            Lane::New | Lane::Periodic => Lane::New,
+        };
+        Some((GoodRun { id, processed, body: body? }, lane))
+    });
+    runs.collect()
+}
+
+impl Writer<'_> {
+    /// Sorts out the outcomes that may be written: the lease holds, the entity is still there, and nobody took it
+    /// over under another key.
+    async fn accept<'a>(
+        &mut self,
+        batch: &'a [Outcome],
+        bodies: Vec<Option<PackedBody>>,
+        report: &mut CommitReport,
+    ) -> Result<Vec<Accepted<'a>>, StoreError> {
+        let mut rows = HashMap::new();
+        let args = Args::new().with(ids_json(batch.iter().map(|outcome| outcome.id.0)));
+        for row in self.db.rows(SELECT_COMMITTED, args).await? {
+            let schedule = Schedule {
+                id: row.int(0)?,
+                next_update_at: row.int_opt(1)?,
+                lane: row.int(2)?,
+                wish: row.int(3)?,
+                result_digest: row.digest_opt(4)?,
+                fingerprint: row.digest_opt(5)?,
+            };
+            rows.insert(schedule.id, (schedule, row.text_opt(6)?.map(Arc::<str>::from)));
+        }
+        let mut accepted = Vec::with_capacity(batch.len());
+        for (index, (outcome, body)) in batch.iter().zip(bodies).enumerate() {
+            let id = outcome.id.0;
+            // A row is taken out, so that a second outcome of the same claim is refused.
+            let lease = self.state.leases.held(id, outcome.token);
+            let row = lease.and_then(|lease| Some((lease, rows.remove(&id)?)));
+            if lease.is_some() {
+                self.release(id);
+            }
+            match row {
+                Some((lease, (schedule, key))) if key.is_none() || key == outcome.location_key => {
+                    if key != outcome.location_key {
+                        let args = Args::new().with(id).with(outcome.location_key.clone());
+                        self.db.run(SET_LOCATION_KEY, args).await?;
+                    }
+                    accepted.push(Accepted { outcome, id, lease, schedule, body });
+                }
+                _ => report.refused.push(index),
+            }
+        }
+        Ok(accepted)
+    }
+
+    async fn write_schedule(&mut self, accepted: &[Accepted<'_>]) -> Result<(), StoreError> {
+        let rows = accepted.iter().filter_map(|Accepted { outcome, lease, schedule, .. }| {
+            let mut row = *schedule;
+            // Something made the entity due while it was processed: it stays due.
+            if row.wish == lease.wish {
+                row.next_update_at = outcome.next_update_at.map(micros);
+                row.lane = Lane::Periodic as i64;
+            }
+            match &outcome.kind {
+                OutcomeKind::Abandoned => return None,
+                // The digest is the same, or was dropped meanwhile to have a full run.
+                OutcomeKind::Unchanged => row.fingerprint = Some(outcome.fingerprint),
+                OutcomeKind::Processed(_) => {
+                    row.result_digest = Some(outcome.result_digest);
+                    row.fingerprint = Some(outcome.fingerprint);
+                }
+                OutcomeKind::Failed(_) => row.result_digest = Some(outcome.result_digest),
+            }
+            Some(row)
+        });
+        self.schedule_put(rows.collect()).await
+    }
+
+    async fn write_caches(&mut self, accepted: &[Accepted<'_>]) -> Result<(), StoreError> {
+        let (mut put, mut dropped) = (Vec::new(), Vec::new());
+        for Accepted { outcome, id, .. } in accepted {
+            match &outcome.cache {
+                _ if matches!(outcome.kind, OutcomeKind::Abandoned) => {}
+                CacheWrite::Keep => {}
+                CacheWrite::Put(None) => dropped.push(*id),
+                CacheWrite::Put(Some((json, ttl))) => put.push((*id, *ttl, pack(json))),
+            }
+        }
+        if !dropped.is_empty() {
+            self.db.run(DELETE_CACHES, Args::new().with(ids_json(dropped))).await?;
+        }
+        let bind = |args: &mut Args, (id, ttl, json): (i64, i64, Vec<u8>)| {
+            args.push(id);
+            args.push(ttl);
+            args.push(json);
+        };
+        self.db.bulk(&PUT_CACHES, put, bind).await.map(drop)
+    }
+
+    async fn write_failures(&mut self, accepted: &[Accepted<'_>], now: Timestamp) -> Result<(), StoreError> {
+        let failures: Vec<_> = accepted
+            .iter()
+            .filter_map(|Accepted { outcome, id, .. }| match &outcome.kind {
+                OutcomeKind::Failed(errors) => Some((*id, errors.as_slice())),
+                OutcomeKind::Unchanged | OutcomeKind::Processed(_) | OutcomeKind::Abandoned => None,
+            })
+            .collect();
+        self.processing_errors_replace(&failures, now).await
+    }
+
+    /// Writes children and edges by difference; answers the children that need processing.
+    async fn write_children<'a>(
+        &mut self,
+        runs: &[(GoodRun<'a>, Lane)],
+        now: Timestamp,
+        report: &mut CommitReport,
+    ) -> Result<Vec<Written<'a>>, StoreError> {
+        let mut stored: HashMap<i64, HashMap<i64, Edge>> = HashMap::new();
+        for edge in self.edges_from(runs.iter().map(|(run, _)| run.id)).await? {
+            stored.entry(edge.source).or_default().insert(edge.target, edge);
+        }
+        let children = || runs.iter().flat_map(|(run, _)| &run.processed.children);
+        if stored.is_empty() && children().next().is_none() {
+            return Ok(Vec::new());
+        }
+        self.intern(children().map(|child| &child.entity_ref)).await?;
+        let targets =
+            children().map(|child| self.interned(&child.entity_ref)).collect::<Result<BTreeSet<_>, _>>()?;
+        let mut intake = Intake::new(self, targets, now).await?;
+        for (run, lane) in runs {
+            let mut edges = stored.remove(&run.id).unwrap_or_default();
+            for entity in &run.processed.children {
+                let target = self.interned(&entity.entity_ref)?;
+                let previous = edges.remove(&target);
+                intake.offer(Offer { source: run.id, target, entity, previous, lane: *lane, may_rekey: false });
+            }
+            let kept: HashSet<i64> = kept_groups(run.processed);
+            let mut gone: Vec<_> = edges.into_values().filter(|edge| !kept.contains(&edge.group)).collect();
+            gone.sort_unstable_by_key(|edge| edge.target);
+            gone.into_iter().for_each(|edge| intake.withdraw(edge));
+        }
+        report.conflicts = intake.write(self).await?;
+        Ok(intake.written().to_vec())
+    }
+
+    /// Leases the first of the children to the caller.
+    async fn hand_out(
+        &mut self,
+        children: &[Written<'_>],
+        limit: usize,
+        lease_until: Timestamp,
+        now: Timestamp,
+        report: &mut CommitReport,
+    ) -> Result<(), StoreError> {
+        let mut handed: Vec<Written<'_>> = Vec::new();
+        for child in children {
+            if handed.len() < limit && !self.state.leases.is_leased(child.id, micros(now)) {
+                handed.push(*child);
+            } else {
+                report.left_due += 1;
+            }
+        }
+        let known: Vec<i64> = handed.iter().filter(|child| !child.is_new).map(|child| child.id).collect();
+        let mut rows = HashMap::new();
+        if !known.is_empty() {
+            for row in self.db.rows(SELECT_HANDED, Args::new().with(ids_json(known))).await? {
+                rows.insert(row.int(0)?, row);
+            }
+        }
+        for child in handed {
+            let token = self.state.leases.next_token();
+            let mut claim = new_claim(&child, token, now);
+            let mut wish = 0;
+            if let Some(row) = rows.get(&child.id) {
+                wish = row.int(1)?;
+                claim.result_digest = row.digest_opt(2)?;
+                claim.fingerprint = row.digest_opt(3)?;
+                claim.cache = cache(row, 4)?;
+            }
+            self.grant(child.id, Lease { token, until: micros(lease_until), wish });
+            report.handed.push(claim);
+        }
+        Ok(())
+    }
+}
+
+fn kept_groups(processed: &Processed) -> HashSet<i64> {
+    processed.kept_groups.iter().copied().collect()
+}
+
+/// The claim of an entity that the store sees for the first time.
+fn new_claim(child: &Written<'_>, token: crate::LeaseToken, now: Timestamp) -> Claim {
+    let NewEntity { entity_ref, json, digest, location_key, .. } = child.entity;
+    Claim {
+        id: EntityId(child.id),
+        entity_ref: Arc::clone(entity_ref),
+        uid: child.uid,
+        token,
+        lane: child.lane,
+        due_at: now,
+        unprocessed: Arc::clone(json),
+        unprocessed_digest: *digest,
+        location_key: location_key.clone(),
+        cache: None,
+        result_digest: None,
+        fingerprint: None,
+    }
+}

@@ -1,0 +1,186 @@
+//! Opening a database: lock, connections, migrations.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlitePool, SqlStr};
+use tokio::sync::Mutex;
+
+use super::SqliteStore;
+use super::codec::RowExt as _;
+use super::session::{Args, Faults, Session};
+use super::statement::statements;
+use super::writer::WriterState;
+use crate::StoreError;
+
+/// Rows of an entity fit two to four to a page of this size, and pages that a steady state rewrites stay small.
+const PAGE_SIZE: u32 = 4096;
+/// Room for every prepared statement, so that none is prepared twice.
+const STATEMENT_CACHE: usize = 256;
+/// How many rows the connection's thread may be ahead of the reader; each wake-up costs more than a few rows.
+const ROW_BUFFER: usize = 256;
+
+statements! {
+    SELECT_COUNTERS =
+        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'refs'), 0), \
+                coalesce((SELECT max(rank & 281474976710655) FROM stitch_queue), 0)";
+}
+
+/// How to open a database.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct SqliteOptions {
+    /// The database file; `None` keeps everything in memory.
+    pub path: Option<PathBuf>,
+    /// How long to wait for a lock that another connection holds, such as a backup.
+    pub busy_timeout: Duration,
+    /// Connections that only read.
+    pub readers: u32,
+    /// Page cache of the writing connection, in KiB. A batch of 2,000 entities fits into the default.
+    pub cache_size_kib: u32,
+    /// Page cache of each reading connection, in KiB.
+    pub reader_cache_size_kib: u32,
+    /// After how many pages in the write-ahead log they are moved to the database file.
+    pub wal_autocheckpoint: u32,
+    /// Makes statements fail.
+    #[cfg(feature = "testsuite")]
+    pub fault: Option<super::FaultHook>,
+}
+
+impl std::fmt::Debug for SqliteOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteOptions").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl SqliteOptions {
+    /// A database in a file.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { path: Some(path.into()), ..Self::memory() }
+    }
+
+    /// A database that lives as long as the store.
+    pub fn memory() -> Self {
+        Self {
+            path: None,
+            busy_timeout: Duration::from_secs(10),
+            readers: 2,
+            cache_size_kib: 16 * 1024,
+            reader_cache_size_kib: 2 * 1024,
+            wal_autocheckpoint: 4000,
+            #[cfg(feature = "testsuite")]
+            fault: None,
+        }
+    }
+
+    fn faults(&self) -> Faults {
+        #[cfg(feature = "testsuite")]
+        return Faults(self.fault.clone());
+        #[cfg(not(feature = "testsuite"))]
+        return Faults::default();
+    }
+
+    fn connection(&self, cache_size_kib: u32) -> Result<SqliteConnectOptions, StoreError> {
+        let options = match &self.path {
+            Some(path) => SqliteConnectOptions::new()
+                .filename(path)
+                .journal_mode(SqliteJournalMode::Wal)
+                .pragma("wal_autocheckpoint", self.wal_autocheckpoint.to_string()),
+            None => SqliteConnectOptions::from_str("sqlite::memory:")?,
+        };
+        Ok(options
+            .create_if_missing(true)
+            .page_size(PAGE_SIZE)
+            .foreign_keys(true)
+            .busy_timeout(self.busy_timeout)
+            .synchronous(SqliteSynchronous::Normal)
+            .pragma("cache_size", format!("-{cache_size_kib}"))
+            .pragma("temp_store", "memory")
+            .statement_cache_capacity(STATEMENT_CACHE)
+            .row_buffer_size(ROW_BUFFER))
+    }
+}
+
+impl SqliteStore {
+    /// Opens a database, creates or migrates its tables, and makes this process its only user.
+    ///
+    /// `InUse` if another process has it open; `Schema` if a newer version of this program wrote it.
+    pub async fn open(options: SqliteOptions) -> Result<Self, StoreError> {
+        let lock = options.path.as_deref().map(lock).transpose()?;
+        let faults = options.faults();
+        let writer = pool(1).connect_with(options.connection(options.cache_size_kib)?).await?;
+        migrator().run(&writer).await?;
+        let readers = match options.path {
+            // Another connection would see another database.
+            None => writer.clone(),
+            Some(_) => {
+                let connection = options.connection(options.reader_cache_size_kib)?;
+                pool(options.readers.max(1)).connect_with(connection.read_only(true)).await?
+            }
+        };
+        let state = Mutex::new(initial_state(&writer, &faults).await?);
+        Ok(Self { writer, readers, state, faults, lock })
+    }
+}
+
+/// Connections stay open: the writer's is the database if that is in memory, and all of them hold prepared
+/// statements and pages.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(Duration::from_secs(60))
+}
+
+fn migrator() -> Migrator {
+    let init = include_str!("../../../../migrations/sqlite/0001_init.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "init".into(),
+        MigrationType::Simple,
+        SqlStr::from_static(init),
+        false,
+    )])
+}
+
+/// Takes the lock file beside the database. The operating system drops the lock when the process ends, however it
+/// ends.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let unavailable = |error| StoreError::Unavailable(Box::new(error));
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(unavailable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(format!(
+            "the database {} is in use by another process, which holds the lock on {}",
+            path.display(),
+            name.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(unavailable(error)),
+    }
+}
+
+async fn initial_state(writer: &SqlitePool, faults: &Faults) -> Result<WriterState, StoreError> {
+    let mut db = Session::read(writer, faults).await?;
+    let row = db.row(SELECT_COUNTERS, Args::new()).await?;
+    let (last_ref, last_rank) = match &row {
+        Some(row) => (row.int(0)?, row.int(1)?),
+        None => (0, 0),
+    };
+    Ok(WriterState {
+        next_ref: last_ref + 1,
+        next_rank: last_rank + 1,
+        // What happened before this process is not known.
+        may_have_cycles: true,
+        ..WriterState::default()
+    })
+}

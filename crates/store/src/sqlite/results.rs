@@ -1,0 +1,260 @@
+//! What good runs emitted: processed entities, relations, refresh keys. Written by difference.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashMap};
+
+use callboard_model::{Body, Digest};
+
+use super::codec::{
+    RowExt as _, Triple, ids_json, pack, pack_keys, pack_relations, refresh_key, unpack_keys, unpack_relations,
+};
+use super::session::Args;
+use super::statement::{bulk_statements, statements};
+use super::writer::Writer;
+use crate::{Processed, StoreError};
+
+statements! {
+    SELECT_RESULTS =
+        "SELECT r.id, r.body_digest, r.relations, r.refresh_keys, r.status \
+         FROM json_each(?1) j CROSS JOIN results r ON r.id = j.value";
+}
+
+bulk_statements! {
+    PUT_BODIES("bodies", 5) =
+        "INSERT INTO bodies (id, metadata_end, annotations_end, own_etag, json) VALUES {rows} \
+         ON CONFLICT (id) DO UPDATE SET metadata_end = excluded.metadata_end, \
+             annotations_end = excluded.annotations_end, own_etag = excluded.own_etag, json = excluded.json";
+    PUT_RESULTS("results", 5) =
+        "INSERT INTO results (id, body_digest, relations, refresh_keys, status) VALUES {rows} \
+         ON CONFLICT (id) DO UPDATE SET body_digest = excluded.body_digest, relations = excluded.relations, \
+             refresh_keys = excluded.refresh_keys, status = excluded.status";
+    INSERT_PEER_RELATIONS("peer_relations", 4) =
+        "INSERT INTO peer_relations (source, type, target, originator) VALUES {rows} ON CONFLICT DO NOTHING";
+    DELETE_PEER_RELATIONS("peer_relations", 4) =
+        "DELETE FROM peer_relations WHERE (source, type, target, originator) IN (VALUES {rows})";
+    INSERT_REFRESH_KEYS("refresh_keys", 2) =
+        "INSERT INTO refresh_keys (key, id) VALUES {rows} ON CONFLICT DO NOTHING";
+    DELETE_REFRESH_KEYS("refresh_keys", 2) = "DELETE FROM refresh_keys WHERE (key, id) IN (VALUES {rows})";
+}
+
+/// A body, packed before the write lock is taken.
+#[derive(Debug)]
+pub(super) struct PackedBody {
+    digest: Digest,
+    json: Vec<u8>,
+}
+
+impl PackedBody {
+    pub(super) fn new(body: &Body) -> Self {
+        Self { digest: body.as_ref().digest(), json: pack(&body.json) }
+    }
+}
+
+/// A good run of one entity.
+#[derive(Debug)]
+pub(super) struct GoodRun<'a> {
+    pub(super) id: i64,
+    pub(super) processed: &'a Processed,
+    pub(super) body: PackedBody,
+}
+
+/// A row of `results`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct ResultRow {
+    body_digest: Vec<u8>,
+    relations: Vec<u8>,
+    refresh_keys: Vec<u8>,
+    status: Option<String>,
+}
+
+/// Collects the differences.
+#[derive(Debug, Default)]
+struct Difference<'a> {
+    bodies: Vec<(i64, &'a Body, Vec<u8>)>,
+    results: Vec<(i64, ResultRow)>,
+    relations_added: Vec<(Triple, i64)>,
+    relations_removed: Vec<(Triple, i64)>,
+    keys_added: Vec<(i64, i64)>,
+    keys_removed: Vec<(i64, i64)>,
+}
+
+impl Writer<'_> {
+    /// Replaces what the entities' last good runs emitted. Queues them for stitching, and those at which relations
+    /// begin that came or went.
+    pub(super) async fn results_replace(&mut self, runs: Vec<GoodRun<'_>>) -> Result<(), StoreError> {
+        let mut stored = HashMap::new();
+        let ids = ids_json(runs.iter().map(|run| run.id));
+        for row in self.db.rows(SELECT_RESULTS, Args::new().with(ids)).await? {
+            let result = ResultRow {
+                body_digest: row.blob(1)?.to_vec(),
+                relations: row.blob(2)?.to_vec(),
+                refresh_keys: row.blob(3)?.to_vec(),
+                status: row.text_opt(4)?.map(str::to_owned),
+            };
+            stored.insert(row.int(0)?, result);
+        }
+        self.intern(runs.iter().flat_map(|run| &run.processed.relations).flat_map(|r| [&r.source, &r.target])).await?;
+        self.intern_relation_types(runs.iter().flat_map(|run| &run.processed.relations).map(|r| &r.kind)).await?;
+        let mut difference = Difference::default();
+        for run in runs {
+            self.stitch(run.id);
+            self.compare(run, &stored, &mut difference)?;
+        }
+        self.write_difference(difference).await
+    }
+
+    fn compare<'a>(
+        &mut self,
+        run: GoodRun<'a>,
+        stored: &HashMap<i64, ResultRow>,
+        difference: &mut Difference<'a>,
+    ) -> Result<(), StoreError> {
+        let GoodRun { id, processed, body } = run;
+        let before = stored.get(&id);
+        let relations: BTreeSet<Triple> = processed
+            .relations
+            .iter()
+            .map(|r| Ok((self.interned(&r.source)?, self.relation_type_id(&r.kind)?, self.interned(&r.target)?)))
+            .collect::<Result<_, StoreError>>()?;
+        let relations: Vec<Triple> = relations.into_iter().collect();
+        let keys: BTreeSet<i64> = processed.refresh_keys.iter().map(|key| refresh_key(key)).collect();
+        let keys: Vec<i64> = keys.into_iter().collect();
+        let after = ResultRow {
+            body_digest: body.digest.as_bytes().to_vec(),
+            relations: pack_relations(id, &relations),
+            refresh_keys: pack_keys(&keys),
+            status: processed.body.status.clone(),
+        };
+        if before == Some(&after) {
+            return Ok(());
+        }
+        if before.is_none_or(|before| before.body_digest != after.body_digest) {
+            difference.bodies.push((id, &processed.body, body.json));
+        }
+        let relations_before = before.map_or(Ok(Vec::new()), |before| unpack_relations(id, &before.relations))?;
+        let keys_before = before.map_or_else(Vec::new, |before| unpack_keys(&before.refresh_keys));
+        diff(&keys_before, &keys, |key, is_new| {
+            if is_new { &mut difference.keys_added } else { &mut difference.keys_removed }.push((key, id));
+        });
+        let mut count = 0;
+        diff(&relations_before, &relations, |relation, is_new| {
+            count += if is_new { 1 } else { -1 };
+            // The entity's own are read from its result.
+            if relation.0 != id {
+                self.stitch_peer(relation.0);
+                if is_new { &mut difference.relations_added } else { &mut difference.relations_removed }
+                    .push((relation, id));
+            }
+        });
+        self.count_relations(count);
+        difference.results.push((id, after));
+        Ok(())
+    }
+
+    async fn write_difference(&mut self, difference: Difference<'_>) -> Result<(), StoreError> {
+        let Difference { bodies, results, relations_added, relations_removed, keys_added, keys_removed } = difference;
+        let bind_body = |args: &mut Args, (id, body, json): (i64, &Body, Vec<u8>)| {
+            args.push(id);
+            args.push(body.metadata_end);
+            args.push(body.annotations_end);
+            args.push(body.own_etag);
+            args.push(json);
+        };
+        let bind_result = |args: &mut Args, (id, row): (i64, ResultRow)| {
+            args.push(id);
+            args.push(row.body_digest);
+            args.push(row.relations);
+            args.push(row.refresh_keys);
+            args.push(row.status);
+        };
+        self.db.bulk(&PUT_BODIES, bodies, bind_body).await?;
+        self.db.bulk(&PUT_RESULTS, results, bind_result).await?;
+        self.peer_relations_delete(relations_removed).await?;
+        let mut relations_added = relations_added;
+        // In the order of the index, each page of it is visited once.
+        relations_added.sort_unstable();
+        self.db.bulk(&INSERT_PEER_RELATIONS, relations_added, bind_relation).await?;
+        self.refresh_keys_delete(keys_removed).await?;
+        self.db.bulk(&INSERT_REFRESH_KEYS, keys_added, bind_key).await?;
+        Ok(())
+    }
+
+    /// Removes all traces that the entities' results left outside their own rows, and queues those at which their
+    /// relations began.
+    pub(super) async fn results_retract(&mut self, ids: &BTreeSet<i64>) -> Result<(), StoreError> {
+        let (mut relations, mut keys) = (Vec::new(), Vec::new());
+        for row in self.db.rows(SELECT_RESULTS, Args::new().with(ids_json(ids.iter().copied()))).await? {
+            let id = row.int(0)?;
+            let emitted = unpack_relations(id, row.blob(2)?)?;
+            self.count_relations(-i64::try_from(emitted.len()).unwrap_or_default());
+            for relation in emitted.into_iter().filter(|relation| relation.0 != id) {
+                self.stitch_peer(relation.0);
+                relations.push((relation, id));
+            }
+            keys.extend(unpack_keys(row.blob(3)?).into_iter().map(|key| (key, id)));
+        }
+        self.peer_relations_delete(relations).await?;
+        self.refresh_keys_delete(keys).await
+    }
+
+    async fn peer_relations_delete(&mut self, relations: Vec<(Triple, i64)>) -> Result<(), StoreError> {
+        self.db.bulk(&DELETE_PEER_RELATIONS, relations, bind_relation).await.map(drop)
+    }
+
+    async fn refresh_keys_delete(&mut self, keys: Vec<(i64, i64)>) -> Result<(), StoreError> {
+        self.db.bulk(&DELETE_REFRESH_KEYS, keys, bind_key).await.map(drop)
+    }
+}
+
+fn bind_relation(args: &mut Args, (relation, originator): (Triple, i64)) {
+    args.push(relation.0);
+    args.push(relation.1);
+    args.push(relation.2);
+    args.push(originator);
+}
+
+fn bind_key(args: &mut Args, (key, id): (i64, i64)) {
+    args.push(key);
+    args.push(id);
+}
+
+/// Walks two sorted lists; tells what is in one of them only, and whether that is the second.
+fn diff<T: Copy + Ord>(before: &[T], after: &[T], mut tell: impl FnMut(T, bool)) {
+    let (mut before, mut after) = (before.iter().copied().peekable(), after.iter().copied().peekable());
+    loop {
+        match (before.peek(), after.peek()) {
+            (Some(old), Some(new)) => match old.cmp(new) {
+                Ordering::Equal => {
+                    before.next();
+                    after.next();
+                }
+                Ordering::Less => before.next().into_iter().for_each(|old| tell(old, false)),
+                Ordering::Greater => after.next().into_iter().for_each(|new| tell(new, true)),
+            },
+            (Some(_), None) => before.by_ref().for_each(|old| tell(old, false)),
+            (None, Some(_)) => after.by_ref().for_each(|new| tell(new, true)),
+            (None, None) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_difference_is_told() {
+        let rows: [(&[i64], &[i64], &[(i64, bool)]); 5] = [
+            (&[], &[], &[]),
+            (&[1, 2, 3], &[2, 3, 4], &[(1, false), (4, true)]),
+            (&[1], &[], &[(1, false)]),
+            (&[], &[1], &[(1, true)]),
+            (&[1, 5], &[1, 5], &[]),
+        ];
+        for (before, after, expected) in rows {
+            let mut told = Vec::new();
+            diff(before, after, |item, is_new| told.push((item, is_new)));
+            assert_eq!(told, expected);
+        }
+    }
+}

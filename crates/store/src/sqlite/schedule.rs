@@ -1,0 +1,120 @@
+//! When entities are due.
+
+use callboard_model::Digest;
+
+use super::codec::{ids_json, micros};
+use super::session::Args;
+use super::statement::{bulk_statements, statements};
+use super::writer::Writer;
+use crate::{Lane, StoreError, Timestamp};
+
+statements! {
+    // Whoever is due already keeps the earlier time, so that being asked for twice costs nobody the place in the
+    // queue.
+    MARK_DUE =
+        "UPDATE schedule SET next_update_at = min(coalesce(next_update_at, ?3), ?3), lane = min(lane, ?2), \
+                             wish = wish + 1 \
+         WHERE id IN (SELECT value FROM json_each(?1))";
+    MARK_DUE_IN_FULL =
+        "UPDATE schedule SET next_update_at = min(coalesce(next_update_at, ?3), ?3), lane = min(lane, ?2), \
+                             wish = wish + 1, result_digest = NULL \
+         WHERE id IN (SELECT value FROM json_each(?1))";
+    MARK_DUE_BY_KEYS =
+        "UPDATE schedule SET next_update_at = min(coalesce(next_update_at, ?3), ?3), lane = min(lane, ?2), \
+                             wish = wish + 1 \
+         WHERE id IN (SELECT k.id FROM json_each(?1) j CROSS JOIN refresh_keys k ON k.key = j.value)";
+    // Those that are due anyway need no mark, unless their run began with the old processors.
+    MARK_DUE_BY_FINGERPRINT =
+        "UPDATE schedule SET next_update_at = min(coalesce(next_update_at, ?2), ?2), wish = wish + 1 \
+         WHERE fingerprint IS NOT ?1 \
+           AND (next_update_at IS NULL OR next_update_at > ?2 OR id IN (SELECT value FROM json_each(?3)))";
+}
+
+bulk_statements! {
+    PUT_SCHEDULE("schedule", 6) =
+        "INSERT INTO schedule (id, next_update_at, lane, wish, result_digest, fingerprint) VALUES {rows} \
+         ON CONFLICT (id) DO UPDATE SET next_update_at = excluded.next_update_at, lane = excluded.lane, \
+             result_digest = excluded.result_digest, fingerprint = excluded.fingerprint";
+}
+
+/// A row of `schedule`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Schedule {
+    pub(super) id: i64,
+    pub(super) next_update_at: Option<i64>,
+    pub(super) lane: i64,
+    pub(super) wish: i64,
+    pub(super) result_digest: Option<Digest>,
+    pub(super) fingerprint: Option<Digest>,
+}
+
+impl Schedule {
+    /// A new entity, due now.
+    pub(super) fn new(id: i64, lane: Lane, now: i64) -> Self {
+        Self { id, next_update_at: Some(now), lane: lane as i64, wish: 0, result_digest: None, fingerprint: None }
+    }
+}
+
+/// How thoroughly an entity is to be processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Run {
+    /// If the result is that of the last run, nothing needs to be written.
+    IfChanged,
+    /// The result must be written whatever it is: something that the last run wrote is gone.
+    InFull,
+}
+
+impl Writer<'_> {
+    /// Inserts rows, or overwrites all but their `wish`.
+    pub(super) async fn schedule_put(&mut self, rows: Vec<Schedule>) -> Result<(), StoreError> {
+        let bind = |args: &mut Args, row: Schedule| {
+            args.push(row.id);
+            args.push(row.next_update_at);
+            args.push(row.lane);
+            args.push(row.wish);
+            args.push(row.result_digest.map(|digest| digest.as_bytes().to_vec()));
+            args.push(row.fingerprint.map(|digest| digest.as_bytes().to_vec()));
+        };
+        self.db.bulk(&PUT_SCHEDULE, rows, bind).await.map(drop)
+    }
+
+    /// Makes entities due. A run of theirs that is under way will not count as the one that was asked for.
+    pub(super) async fn mark_due(
+        &mut self,
+        ids: impl IntoIterator<Item = i64>,
+        lane: Lane,
+        run: Run,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let statement = match run {
+            Run::IfChanged => MARK_DUE,
+            Run::InFull => MARK_DUE_IN_FULL,
+        };
+        let ids = ids_json(ids);
+        if ids == "[]" {
+            return Ok(0);
+        }
+        self.db.run(statement, Args::new().with(ids).with(lane as i64).with(micros(now))).await
+    }
+
+    /// Makes entities due by the numbers of their refresh keys.
+    pub(super) async fn mark_due_by_keys(
+        &mut self,
+        keys: impl IntoIterator<Item = i64>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let args = Args::new().with(ids_json(keys)).with(Lane::Event as i64).with(micros(now));
+        self.db.run(MARK_DUE_BY_KEYS, args).await
+    }
+
+    /// Makes entities due whose last good run had other processors.
+    pub(super) async fn mark_due_by_fingerprint(
+        &mut self,
+        fingerprint: Digest,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let running = ids_json(self.state.leases.running(micros(now)));
+        let args = Args::new().with(fingerprint.as_bytes().to_vec()).with(micros(now)).with(running);
+        self.db.run(MARK_DUE_BY_FINGERPRINT, args).await
+    }
+}

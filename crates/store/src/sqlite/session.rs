@@ -1,0 +1,149 @@
+//! One transaction: the only way in which statements reach the database.
+
+use std::sync::Arc;
+
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Arguments as _, AssertSqlSafe, Encode, Sqlite, SqlitePool, Transaction, Type};
+
+use super::statement::{Bulk, Statement};
+use crate::StoreError;
+
+/// Decides whether the statement of this name is to fail; lets tests break every statement in turn.
+pub type FaultHook = Arc<dyn Fn(&'static str) -> bool + Send + Sync>;
+
+/// The fault hook, if tests put one in.
+#[derive(Clone, Default)]
+pub(super) struct Faults(pub(super) Option<FaultHook>);
+
+impl std::fmt::Debug for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Faults").field(&self.0.is_some()).finish()
+    }
+}
+
+impl Faults {
+    fn check(&self, name: &'static str) -> Result<(), StoreError> {
+        match &self.0 {
+            Some(fails) if fails(name) => Err(StoreError::Unavailable(format!("{name} was made to fail").into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The parameters of an execution.
+#[derive(Default)]
+pub(super) struct Args {
+    values: SqliteArguments,
+    error: Option<sqlx::error::BoxDynError>,
+}
+
+impl Args {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a parameter. Should it not encode, the execution fails.
+    pub(super) fn push<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(&mut self, value: T) {
+        if let Err(error) = self.values.add(value) {
+            self.error = Some(error);
+        }
+    }
+
+    /// Adds a parameter.
+    pub(super) fn with<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(mut self, value: T) -> Self {
+        self.push(value);
+        self
+    }
+
+    fn take(self) -> Result<SqliteArguments, StoreError> {
+        match self.error {
+            Some(error) => Err(StoreError::Internal(error)),
+            None => Ok(self.values),
+        }
+    }
+}
+
+/// One transaction. Dropped without [`commit`](Self::commit), it is rolled back.
+#[derive(Debug)]
+pub(super) struct Session {
+    tx: Transaction<'static, Sqlite>,
+    faults: Faults,
+    /// Rows written by table; counted when they are committed.
+    written: Vec<(&'static str, u64)>,
+}
+
+impl Session {
+    /// A snapshot to read from.
+    pub(super) async fn read(pool: &SqlitePool, faults: &Faults) -> Result<Self, StoreError> {
+        faults.check("BEGIN")?;
+        Ok(Self { tx: pool.begin().await?, faults: faults.clone(), written: Vec::new() })
+    }
+
+    /// The write lock. It is taken at once: a transaction that begins by reading and wants to write later fails
+    /// whenever somebody else wrote in between, whatever the busy timeout is.
+    pub(super) async fn write(pool: &SqlitePool, faults: &Faults) -> Result<Self, StoreError> {
+        faults.check("BEGIN IMMEDIATE")?;
+        let tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Self { tx, faults: faults.clone(), written: Vec::new() })
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.faults.check("COMMIT")?;
+        self.tx.commit().await?;
+        for (table, rows) in self.written {
+            metrics::counter!("callboard_store_rows_written_total", "table" => table).increment(rows);
+        }
+        Ok(())
+    }
+
+    /// Executes a statement; answers how many rows it wrote.
+    pub(super) async fn run(&mut self, statement: Statement, args: Args) -> Result<u64, StoreError> {
+        self.faults.check(statement.name)?;
+        Ok(sqlx::query_with(statement.sql, args.take()?).execute(&mut *self.tx).await?.rows_affected())
+    }
+
+    pub(super) async fn rows(&mut self, statement: Statement, args: Args) -> Result<Vec<SqliteRow>, StoreError> {
+        self.faults.check(statement.name)?;
+        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(&mut *self.tx).await?)
+    }
+
+    pub(super) async fn row(
+        &mut self,
+        statement: Statement,
+        args: Args,
+    ) -> Result<Option<SqliteRow>, StoreError> {
+        self.faults.check(statement.name)?;
+        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_optional(&mut *self.tx).await?)
+    }
+
+    /// Executes a bulk statement for all items; `bind` adds the parameters of one.
+    pub(super) async fn bulk<T, I>(
+        &mut self,
+        bulk: &'static Bulk,
+        items: I,
+        mut bind: impl FnMut(&mut Args, T) + Send,
+    ) -> Result<u64, StoreError>
+    where
+        I: IntoIterator<Item = T>,
+        I::IntoIter: ExactSizeIterator + Send,
+        T: Send,
+    {
+        let mut items = items.into_iter();
+        let mut written = 0;
+        while items.len() > 0 {
+            let (size, sql) = bulk.chunk(items.len());
+            let mut args = Args::new();
+            args.values.reserve(size * bulk.columns(), 0);
+            for item in items.by_ref().take(size) {
+                bind(&mut args, item);
+            }
+            self.faults.check(bulk.name)?;
+            let query = sqlx::query_with(AssertSqlSafe(sql), args.take()?);
+            written += query.execute(&mut *self.tx).await?.rows_affected();
+        }
+        if written > 0 {
+            self.written.push((bulk.table, written));
+        }
+        Ok(written)
+    }
+}
