@@ -16,6 +16,7 @@
 #![warn(missing_docs)]
 
 mod builder;
+mod checks;
 mod cli;
 mod commands;
 mod database;

@@ -86,8 +86,8 @@ impl Fetcher {
         &self.settings
     }
 
-    /// Makes the request and follows redirects. Any status but a redirect comes back as a response; the body is
-    /// read only on success.
+    /// Makes the request and follows redirects. Any status but a redirect comes back as a response; the body
+    /// is read only on success.
     pub async fn get(&self, request: &FetchRequest<'_>) -> Result<FetchResponse, ReadError> {
         tokio::select! {
             biased;
@@ -250,8 +250,8 @@ fn paused(request: &FetchRequest<'_>, left: Duration) -> ReadError {
     }
 }
 
-/// Where the response redirects to. 303 is not followed, nor is a redirect without `Location`: the caller sees
-/// their statuses, which are no success.
+/// Where the response redirects to. 303 is not followed, nor is a redirect without `Location`: the caller
+/// sees their statuses, which are no success.
 fn redirect(
     request: &FetchRequest<'_>,
     url: &Url,

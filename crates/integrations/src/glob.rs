@@ -82,8 +82,8 @@ impl Segment {
     }
 }
 
-/// Fills the table "do the first i segments match the first j names" row by row, so that the time is bounded by
-/// pattern times path, however many `**` there are.
+/// Fills the table "do the first i segments match the first j names" row by row, so that the time is bounded
+/// by pattern times path, however many `**` there are.
 fn matches(segments: &[Segment], names: &[&str]) -> bool {
     let mut is_prefix_open = true;
     let mut row: Vec<bool> = segments

@@ -63,13 +63,6 @@ impl ConfigLocationProvider {
         state.locations = locations;
         state.push().await
     }
-
-    /// The absolute targets of the `file` locations.
-    pub async fn file_targets(&self) -> Vec<String> {
-        let state = self.state.lock().await;
-        let files = state.locations.iter().filter(|location| location.type_ == "file");
-        files.map(|location| location.target.clone()).collect()
-    }
 }
 
 impl State {

@@ -1,1 +1,253 @@
-//! Under construction.
+//! The catalog in a SQLite database.
+//!
+//! One process works on a database at a time; a lock file beside it sees to that. One connection writes, others
+//! read from snapshots. Each method of the store is one transaction.
+//!
+//! **What a crash loses.** The database runs in WAL mode with `synchronous=NORMAL`. When the process dies, nothing
+//! is lost: what was committed is in the operating system's hands. When the machine dies, the last commits may be
+//! missing, but the database is what it was at an earlier commit. What processing wrote is then simply done again,
+//! since due times and results were written together; what providers handed over is handed over again when they
+//! start. Only what a user was told is done has no other origin, so those few transactions wait for the disk.
+//!
+//! **What a batch costs.** Statements take whole batches, as lists of rows or of numbers; none is executed per
+//! entity. A new entity is inserted at the end of each table. What changes in a steady state is one small row.
+
+mod changes;
+mod claim;
+mod codec;
+mod commit;
+mod counts;
+mod delete;
+mod edges;
+mod error;
+mod errors;
+mod intake;
+mod leases;
+mod locations;
+mod open;
+mod orphans;
+mod provider;
+mod read;
+mod refs;
+mod requests;
+mod results;
+mod schedule;
+mod session;
+mod statement;
+mod stitch;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fs::File;
+
+use async_trait::async_trait;
+use callboard_model::{Digest, LocationSpec};
+use sqlx::SqlitePool;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+pub use open::SqliteOptions;
+pub use session::FaultHook;
+
+use crate::{
+    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage, ErrorFilter,
+    FinalEntity, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity, Outcome, ProviderMutation,
+    StitchReport, Store, StoreError, StoredLocation, Timestamp,
+};
+use session::{Args, Faults, Session};
+use statement::statements;
+use writer::{Writer, WriterState};
+
+statements! {
+    SYNC_EACH_COMMIT = "PRAGMA synchronous = FULL";
+    SYNC_CHECKPOINTS = "PRAGMA synchronous = NORMAL";
+}
+
+/// A store in a SQLite database.
+#[derive(Debug)]
+pub struct SqliteStore {
+    /// One connection. Whoever uses it holds the lock on `state`.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    state: Mutex<WriterState>,
+    faults: Faults,
+    /// Locked as long as it is open.
+    lock: Option<File>,
+}
+
+impl SqliteStore {
+    async fn reader(&self) -> Result<Session, StoreError> {
+        Session::read(&self.readers, &self.faults).await
+    }
+
+    async fn writer(&self) -> Result<Writer<'_>, StoreError> {
+        self.begin(false).await
+    }
+
+    /// A transaction that is on disk once it is committed.
+    async fn synced_writer(&self) -> Result<Writer<'_>, StoreError> {
+        self.begin(true).await
+    }
+
+    async fn begin(&self, is_synced: bool) -> Result<Writer<'_>, StoreError> {
+        let mut state = self.state.lock().await;
+        if state.is_synced != is_synced {
+            let pragma = if is_synced { SYNC_EACH_COMMIT } else { SYNC_CHECKPOINTS };
+            sqlx::query(pragma.sql).execute(&self.writer).await?;
+            state.is_synced = is_synced;
+        }
+        Ok(Writer::new(Session::write(&self.writer, &self.faults).await?, state))
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+        self.claim_due(request).await
+    }
+
+    async fn commit(
+        &self,
+        batch: &[Outcome],
+        hand_out: usize,
+        lease_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<CommitReport, StoreError> {
+        self.commit_outcomes(batch, hand_out, lease_until, now).await
+    }
+
+    async fn leases_extend(
+        &self,
+        leases: &[(EntityId, LeaseToken)],
+        until: Timestamp,
+    ) -> Result<Vec<EntityId>, StoreError> {
+        Ok(self.extend_leases(leases, until).await)
+    }
+
+    async fn next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.earliest_due().await
+    }
+
+    async fn fingerprint_apply(&self, fingerprint: Digest, now: Timestamp) -> Result<u64, StoreError> {
+        self.apply_fingerprint(fingerprint, now).await
+    }
+
+    async fn stitch(&self, limit: usize, now: Timestamp) -> Result<StitchReport, StoreError> {
+        self.stitch_queued(limit, now).await
+    }
+
+    async fn orphans_delete(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
+        self.delete_orphans(limit, now).await
+    }
+
+    async fn tidy(&self, changes_kept: u64, _now: Timestamp) -> Result<(), StoreError> {
+        self.clean_up(changes_kept).await
+    }
+
+    async fn provider_mutate(
+        &self,
+        provider: &str,
+        mutation: ProviderMutation,
+        lane: Lane,
+        now: Timestamp,
+    ) -> Result<MutationReport, StoreError> {
+        self.mutate(provider, mutation, lane, now).await
+    }
+
+    async fn providers(&self) -> Result<Vec<String>, StoreError> {
+        self.list_providers().await
+    }
+
+    async fn refresh_by_keys(&self, keys: &[String], now: Timestamp) -> Result<u64, StoreError> {
+        self.mark_keys(keys, now).await
+    }
+
+    async fn entity_refresh(&self, entity_ref: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.refresh(entity_ref, now).await
+    }
+
+    async fn entity_delete(&self, uid: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        self.delete(uid, now).await
+    }
+
+    async fn entity_by_ref(&self, entity_ref: &str) -> Result<Option<FinalEntity>, StoreError> {
+        self.final_by_ref(entity_ref).await
+    }
+
+    async fn entity_by_uid(&self, uid: Uuid) -> Result<Option<FinalEntity>, StoreError> {
+        self.final_by_uid(uid).await
+    }
+
+    async fn entities_page(&self, after: Option<&str>, limit: usize) -> Result<EntityPage, StoreError> {
+        self.final_page(after, limit).await
+    }
+
+    async fn ancestry(&self, entity_ref: &str) -> Result<Vec<Ancestor>, StoreError> {
+        self.ancestors(entity_ref).await
+    }
+
+    async fn errors_list(&self, filter: &ErrorFilter) -> Result<Vec<CatalogError>, StoreError> {
+        self.list_errors(filter).await
+    }
+
+    async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        self.count(now).await
+    }
+
+    async fn location_create(
+        &self,
+        provider: &str,
+        spec: &LocationSpec,
+        entity: NewEntity,
+        on_conflict: LocationConflict,
+        now: Timestamp,
+    ) -> Result<StoredLocation, StoreError> {
+        self.create_location(provider, spec, entity, on_conflict, now).await
+    }
+
+    async fn location_update(
+        &self,
+        provider: &str,
+        id: &str,
+        spec: &LocationSpec,
+        entity: NewEntity,
+        now: Timestamp,
+    ) -> Result<StoredLocation, StoreError> {
+        self.update_location(provider, id, spec, entity, now).await
+    }
+
+    async fn location_delete(&self, provider: &str, id: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.delete_location(provider, id, now).await
+    }
+
+    async fn location_get(&self, id: &str) -> Result<Option<StoredLocation>, StoreError> {
+        self.get_location(id).await
+    }
+
+    async fn location_find(&self, spec: &LocationSpec) -> Result<Option<StoredLocation>, StoreError> {
+        self.find_location(spec).await
+    }
+
+    async fn locations_list(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredLocation>, StoreError> {
+        self.list_locations(after, limit).await
+    }
+
+    async fn changes_after(&self, position: i64, limit: usize) -> Result<Vec<Change>, StoreError> {
+        self.list_changes(position, limit).await
+    }
+
+    async fn position(&self) -> Result<i64, StoreError> {
+        self.newest_position().await
+    }
+
+    async fn close(&self) {
+        // Whoever writes at the moment may finish.
+        let _state = self.state.lock().await;
+        self.readers.close().await;
+        self.writer.close().await;
+        if let Some(lock) = &self.lock {
+            drop(lock.unlock());
+        }
+    }
+}

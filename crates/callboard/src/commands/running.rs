@@ -11,7 +11,7 @@ use callboard_store::{Counts, Store, StoreError};
 
 use crate::database::Database;
 use crate::wiring::{Wired, locations};
-use crate::{CatalogBuilder, Error, settings};
+use crate::{CatalogBuilder, Error, checks, settings};
 
 /// A catalog with its loop.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ impl Running {
     pub(crate) async fn prepare(mut builder: CatalogBuilder) -> Result<Self, Error> {
         let CatalogBuilder { config, integrations, sources, added, .. } = &mut builder;
         let directory = sources.cwd.clone();
+        checks::before_start(config, &added.processors, |name| sources.env.contains_key(name))?;
         let engine_settings = settings::engine_settings(config)?;
         let wired = Wired::new(config, &directory, integrations, added)?;
         log_processors(&wired);

@@ -26,8 +26,8 @@ pub struct FetchResponse {
 }
 
 impl FetchResponse {
-    /// Turns every status but a success into an error. Only 404 says that there is nothing; `message` words it
-    /// and all others.
+    /// Turns every status but a success into an error. Only 404 says that there is nothing; `message` words
+    /// it and all others.
     pub fn accepted(self, message: impl FnOnce(&Self) -> String) -> Result<Self, ReadError> {
         match self.status {
             status if status.is_success() => Ok(self),

@@ -26,8 +26,8 @@ impl Unpack<'_> {
     /// The wanted files, in the archive's order; `url` is for messages. Blocks for as long as the unpacking
     /// takes.
     ///
-    /// Symbolic links are files of size zero. A path that leads out of the archive fails all of it, as does any
-    /// damage: half a tree would look as if the other half had been deleted.
+    /// Symbolic links are files of size zero. A path that leads out of the archive fails all of it, as does
+    /// any damage: half a tree would look as if the other half had been deleted.
     pub(crate) fn tar_gz(&self, url: &str, archive: &Bytes) -> Result<Vec<TreeFile>, ReadError> {
         self.entries(archive).map_err(|error| {
             ReadError::failed(format!(

@@ -202,7 +202,8 @@ fn incorrect(url: &str, reason: &str) -> ReadError {
     ReadError::failed(format!("Incorrect URL: {}, Error: {reason}", shown(url)))
 }
 
-/// Whether the path has a dot segment however often it is decoded. Plain ones are gone since the URL was parsed.
+/// Whether the path has a dot segment however often it is decoded. Plain ones are gone since the URL was
+/// parsed.
 fn has_dot_segment(path: &str) -> bool {
     let mut path = path.to_owned();
     loop {

@@ -51,8 +51,8 @@ impl Mux {
             .find(|(predicate, _)| predicate.accepts(&parsed));
         found.map(|(_, reader)| &**reader).ok_or_else(|| {
             ReadError::NotAllowed(format!(
-                "Reading from '{}' is not allowed. You may need to configure an integration for the target host, \
-                 or add it to the configured list of allowed hosts at 'backend.reading.allow'",
+                "Reading from '{}' is not allowed. You may need to configure an integration for the target \
+                 host, or add it to the configured list of allowed hosts at 'backend.reading.allow'",
                 shown(url)
             ))
         })

@@ -1,7 +1,7 @@
 //! Reads and checks `integrations` in the configuration.
 //!
-//! Entries of all kinds are checked at start, as Backstage does, so that a mistake does not wait for the first
-//! file that is read from there.
+//! Entries of all kinds are checked at start, as Backstage does, so that a mistake does not wait for the
+//! first file that is read from there.
 
 mod azure;
 mod github;

@@ -8,8 +8,8 @@ use super::azure;
 use super::config::Kind;
 use super::git_url::GitUrl;
 
-/// Resolves a target against the URL of the file that mentions it. `kind` is that of the integration that knows
-/// the base's host.
+/// Resolves a target against the URL of the file that mentions it. `kind` is that of the integration that
+/// knows the base's host.
 pub(super) fn resolve_url(kind: Option<Kind>, target: &str, base: &str) -> Result<String, String> {
     match kind {
         // On GitHub, `tree` URLs work for files and directories alike.
@@ -25,12 +25,16 @@ pub(super) fn resolve_edit_url(kind: Kind, url: &str) -> String {
         Kind::GitHub => with_github_kind(url, "edit").into_owned(),
         Kind::GitLab => gitlab_edit_url(url).unwrap_or_else(|| url.to_owned()),
         Kind::BitbucketCloud => bitbucket_cloud_edit_url(url).unwrap_or_else(|| url.to_owned()),
+        Kind::BitbucketServer => url.split('?').next().unwrap_or(url).to_owned(),
+        Kind::Gitea => gitea_edit_url(url).unwrap_or_else(|| url.to_owned()),
+        Kind::AwsCodeCommit => url.replacen("/browse/", "/files/edit/", 1),
         _ => url.to_owned(),
     }
 }
 
-/// An absolute target stays as it is. One with a leading slash starts at the root of the base's repository, at
-/// the base's ref. All others are relative to the base. The query string is the base's, as it may name the ref.
+/// An absolute target stays as it is. One with a leading slash starts at the root of the base's repository,
+/// at the base's ref. All others are relative to the base. The query string is the base's, as it may name the
+/// ref.
 fn resolve_default(target: &str, base: &str) -> Result<String, String> {
     if Url::parse(target).is_ok() {
         return Ok(target.to_owned());
@@ -76,6 +80,20 @@ fn gitlab_edit_url(url: &str) -> Option<String> {
         "{}/-/edit/{}",
         url.get(..at)?,
         url.get(at + "/-/blob/".len()..)?
+    ))
+}
+
+/// `/src/branch/` and the like become `/_edit/`; the ref that follows stays.
+fn gitea_edit_url(url: &str) -> Option<String> {
+    let refs = ["/src/branch/", "/src/tag/", "/src/commit/"];
+    let (at, kind) = refs
+        .into_iter()
+        .filter_map(|kind| Some((url.find(kind)?, kind)))
+        .min()?;
+    Some(format!(
+        "{}/_edit/{}",
+        url.get(..at)?,
+        url.get(at + kind.len()..)?
     ))
 }
 

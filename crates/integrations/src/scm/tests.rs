@@ -144,6 +144,31 @@ fn pages_to_edit_and_source_locations_are_as_the_table_says() {
 }
 
 #[test]
+fn other_forges_have_pages_to_edit_too() {
+    let scm = scm(&json!({
+        "awsCodeCommit": [{ "region": "eu-west-1", "host": "aws.example.com" }],
+        "bitbucketServer": [{ "host": "bbs.example.com" }],
+        "gerrit": [{ "host": "gerrit.example.com", "gitilesBaseUrl": "https://gerrit.example.com/gitiles" }],
+        "gitea": [{ "host": "gitea.example.com" }],
+    }));
+    let table = "
+        https://bbs.example.com/projects/P/repos/r/browse/c?at=m   https://bbs.example.com/projects/P/repos/r/browse/c
+        https://gitea.example.com/o/r/src/branch/main/a/c          https://gitea.example.com/o/r/_edit/main/a/c
+        https://gitea.example.com/o/r                              https://gitea.example.com/o/r
+        https://aws.example.com/repositories/r/browse/--/c         https://aws.example.com/repositories/r/files/edit/--/c
+        https://gerrit.example.com/p/+/refs/heads/m/c              https://gerrit.example.com/p/+/refs/heads/m/c
+    ";
+    for line in table.lines().filter(|line| !line.trim().is_empty()) {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        assert_eq!(
+            scm.resolve_edit_url(columns[0]).as_deref(),
+            Some(columns[1]),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn repository_and_path_are_told_where_the_url_shows_them() {
     let scm = scm(&json!({}));
     let parts = |url: &str| {

@@ -66,7 +66,6 @@ async fn connecting_hands_over_one_location_entity_for_each_item() {
             "file:/srv/catalog/*.yaml"
         ]]
     );
-    assert_eq!(provider.file_targets().await, ["/srv/catalog/*.yaml"]);
     let entity = recorder.buckets.lock().unwrap()[0][0].entity.clone();
     let key = "url:https://backstage.io/catalog-info.yaml";
     assert_eq!(

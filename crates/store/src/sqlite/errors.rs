@@ -236,7 +236,7 @@ fn category(number: i64) -> Result<ErrorCategory, StoreError> {
         .ok_or_else(|| StoreError::Inconsistent(format!("{number} is not a category of errors")))
 }
 
-fn serialized(json: &str) -> Result<SerializedError, StoreError> {
+pub(super) fn serialized(json: &str) -> Result<SerializedError, StoreError> {
     serde_json::from_str(json).map_err(|error| StoreError::Inconsistent(error.to_string()))
 }
 

@@ -18,6 +18,7 @@ use uuid::{NoContext, Uuid};
 
 use super::codec::{RowExt as _, ids_json, micros, pack};
 use super::edges::Edge;
+use super::refs::provider_name;
 use super::schedule::{Run, Schedule};
 use super::session::Args;
 use super::statement::{bulk_statements, statements};
@@ -158,7 +159,7 @@ impl<'a> Intake<'a> {
                 existing_key: existing_key.unwrap_or_default(),
             });
         } else {
-            if !was_accepted {
+            if !was_accepted && self.stored.contains_key(&offer.target) {
                 self.gained.insert(offer.target);
             }
             if offer.previous.is_some_and(|previous| previous.is_refused) {
@@ -263,7 +264,7 @@ impl<'a> Intake<'a> {
             errors.push(((refusal.source, refusal.target), refusal.error(source)));
             conflicts.push(Conflict {
                 entity_ref: refusal.entity.entity_ref.to_string(),
-                source: super::refs::provider_name(source).unwrap_or(source).to_owned(),
+                source: provider_name(source).unwrap_or(source).to_owned(),
                 existing_key: refusal.existing_key.to_string(),
                 new_key: refusal.entity.location_key.as_deref().map(str::to_owned),
             });
@@ -277,14 +278,14 @@ impl Refusal<'_> {
     /// The error that is kept, in the words that Backstage logs.
     fn error(&self, source: &str) -> NewError {
         let clash = format!(
-            "detected conflicting entityRef {} already referenced by {} and now also {}",
+            "conflicting entityRef {} already referenced by {} and now also {}",
             self.entity.entity_ref,
             self.existing_key,
             self.entity.location_key.as_deref().unwrap_or("undefined"),
         );
-        let message = match super::refs::provider_name(source) {
-            Some(name) => format!("Source {name} {clash}"),
-            None => format!("D{}", clash.trim_start_matches('d')),
+        let message = match provider_name(source) {
+            Some(name) => format!("Source {name} detected {clash}"),
+            None => format!("Detected {clash}"),
         };
         NewError {
             error: SerializedError::new("ConflictError", message),

@@ -105,8 +105,8 @@ impl GitHubApi {
         self.fetcher.settings()
     }
 
-    /// One file: through the API with a token or where there is nothing else, else from the host of raw files,
-    /// whose limits on anonymous requests are wider.
+    /// One file: through the API with a token or where there is nothing else, else from the host of raw
+    /// files, whose limits on anonymous requests are wider.
     pub(super) async fn file(
         &self,
         file: &GitUrl,

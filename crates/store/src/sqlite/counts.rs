@@ -1,0 +1,38 @@
+//! Sizes, for metrics.
+
+use super::SqliteStore;
+use super::codec::{RowExt as _, micros};
+use super::session::Args;
+use super::statement::statements;
+use crate::{Counts, StoreError, Timestamp};
+
+statements! {
+    COUNT_KINDS =
+        "SELECT substr(i.entity_ref, 1, instr(i.entity_ref, ':') - 1), count(*) \
+         FROM final_entities f CROSS JOIN refs i ON i.id = f.id GROUP BY 1 ORDER BY 1";
+    COUNT_OTHERS =
+        "SELECT (SELECT count(*) FROM locations), (SELECT value FROM meta WHERE key = 'relations'), \
+                (SELECT count(*) FROM stitch_queue), \
+                (SELECT count(*) FROM schedule WHERE lane IN (0, 1, 2, 3) AND next_update_at <= ?1), \
+                (SELECT count(*) FROM errors)";
+}
+
+impl SqliteStore {
+    pub(super) async fn count(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        let mut db = self.reader().await?;
+        let kinds = db.rows(COUNT_KINDS, Args::new()).await?;
+        let entities_by_kind =
+            kinds.iter().map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?))).collect::<Result<_, StoreError>>()?;
+        let Some(row) = db.row(COUNT_OTHERS, Args::new().with(micros(now))).await? else {
+            return Ok(Counts { entities_by_kind, ..Counts::default() });
+        };
+        Ok(Counts {
+            entities_by_kind,
+            locations: row.int(0)?,
+            relations: row.int(1)?,
+            stitch_queue: row.int(2)?,
+            due: row.int(3)?,
+            errors: row.int(4)?,
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Reading final entities. Their text is put together here, out of slices.
+
+use std::collections::{BTreeMap, HashMap};
+
+use callboard_model::{BodyRef, assemble, etag};
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::SqliteStore;
+use super::codec::{RowExt as _, ids_json, unpack};
+use super::session::{Args, Session};
+use super::statement::statements;
+use crate::{Ancestor, EntityId, EntityPage, FinalEntity, StoreError};
+
+/// The columns that make a final entity, and the tables that they come from, beside `refs` under the name `i`.
+macro_rules! final_entity_query {
+    ($from:literal, $where:literal) => {
+        concat!(
+            "SELECT i.id, i.entity_ref, r.uid, b.metadata_end, b.annotations_end, b.own_etag, b.json, \
+                    x.body_digest, f.relations, f.status, f.is_orphan \
+             FROM ",
+            $from,
+            " CROSS JOIN final_entities f ON f.id = i.id CROSS JOIN refresh_state r ON r.id = i.id \
+              CROSS JOIN bodies b ON b.id = i.id CROSS JOIN results x ON x.id = i.id ",
+            $where
+        )
+    };
+}
+
+statements! {
+    SELECT_FINAL_BY_REF = final_entity_query!("refs i", "WHERE i.entity_ref = ?1");
+    SELECT_FINAL_BY_UID =
+        final_entity_query!("refresh_state u CROSS JOIN refs i ON i.id = u.id", "WHERE u.uid = ?1");
+    SELECT_FINAL_BY_IDS = final_entity_query!("json_each(?1) j CROSS JOIN refs i ON i.id = j.value", "");
+    SELECT_FINAL_PAGE = final_entity_query!("refs i", "WHERE i.entity_ref > ?1 ORDER BY i.entity_ref LIMIT ?2");
+    // Breadth first: SQLite takes the rows of a recursive query in the order in which they were found.
+    SELECT_ANCESTORS =
+        "WITH RECURSIVE up (id) AS ( \
+           SELECT f.id FROM refs i CROSS JOIN final_entities f ON f.id = i.id WHERE i.entity_ref = ?1 UNION \
+           SELECT e.source FROM up CROSS JOIN edges e ON e.target = up.id AND e.refused = 0 \
+             CROSS JOIN final_entities f ON f.id = e.source) \
+         SELECT id FROM up LIMIT ?2";
+    SELECT_PARENTS =
+        "SELECT e.target, i.entity_ref FROM json_each(?1) j CROSS JOIN edges e ON e.target = j.value AND e.refused = 0 \
+           CROSS JOIN final_entities f ON f.id = e.source CROSS JOIN refs i ON i.id = e.source \
+         ORDER BY e.target, i.entity_ref";
+}
+
+/// How many ancestors are followed. Real entities have a handful; the limit is for cycles of generated ones.
+const ANCESTORS_MAX: i64 = 1000;
+
+impl SqliteStore {
+    pub(super) async fn final_by_ref(&self, entity_ref: &str) -> Result<Option<FinalEntity>, StoreError> {
+        let row = self.reader().await?.row(SELECT_FINAL_BY_REF, Args::new().with(entity_ref)).await?;
+        row.as_ref().map(final_entity).transpose()
+    }
+
+    pub(super) async fn final_by_uid(&self, uid: Uuid) -> Result<Option<FinalEntity>, StoreError> {
+        let args = Args::new().with(uid.as_bytes().to_vec());
+        let row = self.reader().await?.row(SELECT_FINAL_BY_UID, args).await?;
+        row.as_ref().map(final_entity).transpose()
+    }
+
+    pub(super) async fn final_page(&self, after: Option<&str>, limit: usize) -> Result<EntityPage, StoreError> {
+        let args =
+            Args::new().with(after.unwrap_or_default()).with(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = self.reader().await?.rows(SELECT_FINAL_PAGE, args).await?;
+        let entities: Vec<FinalEntity> = rows.iter().map(final_entity).collect::<Result<_, _>>()?;
+        let next_after =
+            if entities.len() < limit { None } else { entities.last().map(|last| last.entity_ref.clone()) };
+        Ok(EntityPage { entities, next_after })
+    }
+
+    pub(super) async fn ancestors(&self, entity_ref: &str) -> Result<Vec<Ancestor>, StoreError> {
+        let mut db = self.reader().await?;
+        let args = Args::new().with(entity_ref).with(ANCESTORS_MAX);
+        let rows = db.rows(SELECT_ANCESTORS, args).await?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        let mut parents: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+        let args = Args::new().with(ids_json(ids.iter().copied()));
+        for row in db.rows(SELECT_PARENTS, args).await? {
+            parents.entry(row.int(0)?).or_default().push(row.text(1)?.to_owned());
+        }
+        let mut entities = finals_by_ids(&mut db, &ids).await?;
+        let ancestors = ids.iter().filter_map(|id| {
+            let parent_refs = parents.remove(id).unwrap_or_default();
+            entities.remove(id).map(|entity| Ancestor { entity, parent_refs })
+        });
+        Ok(ancestors.collect())
+    }
+}
+
+async fn finals_by_ids(db: &mut Session, ids: &[i64]) -> Result<HashMap<i64, FinalEntity>, StoreError> {
+    let args = Args::new().with(ids_json(ids.iter().copied()));
+    let rows = db.rows(SELECT_FINAL_BY_IDS, args).await?;
+    rows.iter().map(|row| Ok((row.int(0)?, final_entity(row)?))).collect()
+}
+
+fn final_entity(row: &SqliteRow) -> Result<FinalEntity, StoreError> {
+    let offset = |at: usize| {
+        u32::try_from(row.int(at)?).map_err(|error| StoreError::Inconsistent(error.to_string()))
+    };
+    let uid = row.uid(2)?;
+    let json = unpack(row.blob(6)?)?;
+    let body = BodyRef {
+        json: &json,
+        metadata_end: offset(3)?,
+        annotations_end: offset(4)?,
+        own_etag: row.flag(5)?,
+        status: None,
+    };
+    let relations = unpack(row.blob(8)?)?;
+    let status = row.text_opt(9)?;
+    let is_orphan = row.flag(10)?;
+    // Between a commit and the next stitch the body is newer than the etag in the row. One that is computed from
+    // what is served always tells contents apart, and is the same one once it is stitched.
+    let etag = etag(&row.digest(7)?, &relations, status, is_orphan);
+    Ok(FinalEntity {
+        id: EntityId(row.int(0)?),
+        entity_ref: row.text(1)?.to_owned(),
+        uid,
+        json: assemble(body, &uid.hyphenated().to_string(), &etag, &relations, status, is_orphan),
+    })
+}

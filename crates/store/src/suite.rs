@@ -1,0 +1,1 @@
+//! The rules that every store must keep.

@@ -1,0 +1,113 @@
+//! Descriptor files from the wild give what the Backstage catalog backend makes of them: the same entities, the same
+//! verdicts, the same errors.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a broken expectation is a failed test, and how much was compared belongs into its output"
+)]
+
+use std::fs;
+
+use callboard_tests::corpus::{self, same_answer, same_entities};
+use callboard_tests::{Api, Home, Upstream, settled_snapshot, workspace_root};
+use serde_json::{Value, json};
+
+/// Files whose answers differ on purpose, and why. `docs/compatibility.md` tells users about each.
+const DELIBERATE: &[(&str, &str)] = &[];
+
+/// How many differences are shown.
+const SHOWN_MAX: usize = 25;
+
+#[test]
+fn a_dry_run_of_each_file_answers_as_backstage_does() {
+    let Some(folder) = corpus::folder() else { return };
+    let (home, upstream) = (Home::new(), Upstream::of_folder(&folder));
+    let daemon = home.start(&corpus::config(&home, &upstream));
+    let mut tally = Tally::default();
+    for (file, golden) in corpus::golden_files(&folder) {
+        let ours = dry_run(daemon.api(), &corpus::url(&upstream, &file));
+        tally.count(&file, same_answer(&corpus::normalised(&ours, &upstream, &file), &golden));
+    }
+    tally.assert_equal("dry runs");
+}
+
+#[test]
+fn each_root_settles_to_the_catalog_of_backstage() {
+    let Some(folder) = corpus::folder() else { return };
+    let upstream = Upstream::of_folder(&folder);
+    let mut tally = Tally::default();
+    for (root, golden) in corpus::golden_roots(&folder) {
+        let home = Home::new();
+        let config = corpus::config(&home, &upstream).location("url", corpus::url(&upstream, &root));
+        let catalog = settled_snapshot(&home.start(&config));
+        let ours = Value::Array(catalog.into_values().collect());
+        tally.count(&root, same_entities(&corpus::normalised(&ours, &upstream, &root), &golden));
+    }
+    tally.assert_equal("catalogs");
+}
+
+#[test]
+fn validation_from_the_command_line_comes_to_the_same_verdicts() {
+    let Some(folder) = corpus::folder() else { return };
+    let home = Home::new();
+    let mut tally = Tally::default();
+    for (file, golden) in corpus::golden_files(&folder) {
+        let path = folder.join(&file);
+        let finished = home.run(&["validate", "--format", "json", path.to_str().unwrap()]);
+        let is_valid = finished.code == Some(0);
+        let verdict = if is_valid == (golden["status"] == 201) {
+            Ok(())
+        } else {
+            Err(format!("valid: {is_valid}; {} {}", golden["error"]["message"], finished.output()))
+        };
+        tally.count(&file, verdict);
+    }
+    tally.assert_equal("verdicts");
+}
+
+#[test]
+fn every_deliberate_difference_is_documented() {
+    let page = workspace_root().join("docs/compatibility.md");
+    let text = fs::read_to_string(&page).unwrap();
+    for (file, reason) in DELIBERATE {
+        assert!(text.contains(file), "{} does not tell of {file} ({reason})", page.display());
+    }
+}
+
+/// The answer in the form in which the corpus keeps it.
+fn dry_run(api: &Api, url: &str) -> Value {
+    let reply = api.post("/api/catalog/locations?dryRun=true", &json!({ "type": "url", "target": url }));
+    let body = reply.json();
+    if reply.status != 201 {
+        return json!({ "status": reply.status, "error": body["error"] });
+    }
+    let outer = body["location"]["entityRef"].as_str().unwrap();
+    let is_outer = |entity: &Value| outer.ends_with(&format!("/{}", entity["metadata"]["name"].as_str().unwrap()));
+    let entities = body["entities"].as_array().unwrap().iter().filter(|entity| !is_outer(entity));
+    json!({ "status": 201, "entities": entities.collect::<Vec<_>>() })
+}
+
+/// What was compared.
+#[derive(Default)]
+struct Tally {
+    equal: usize,
+    deliberate: usize,
+    differences: Vec<String>,
+}
+
+impl Tally {
+    fn count(&mut self, file: &str, comparison: Result<(), String>) {
+        match comparison {
+            Ok(()) => self.equal += 1,
+            Err(_) if DELIBERATE.iter().any(|(path, _)| *path == file) => self.deliberate += 1,
+            Err(difference) => self.differences.push(format!("{file}: {difference}")),
+        }
+    }
+
+    fn assert_equal(&self, what: &str) {
+        let all = self.equal + self.deliberate + self.differences.len();
+        eprintln!("{what}: {} of {all} equal, {} deliberate", self.equal, self.deliberate);
+        let shown: Vec<_> = self.differences.iter().take(SHOWN_MAX).map(String::as_str).collect();
+        assert!(shown.is_empty(), "{} {what} differ:\n{}", self.differences.len(), shown.join("\n"));
+    }
+}
