@@ -47,7 +47,10 @@ impl Api {
             .http_status_as_error(false)
             .timeout_global(Some(ANSWER_LIMIT))
             .build();
-        Self { address, agent: config.new_agent() }
+        Self {
+            address,
+            agent: config.new_agent(),
+        }
     }
 
     /// Where the daemon listens.
@@ -101,14 +104,20 @@ impl Api {
             assert_eq!(reply.status, 200, "{reply:?}");
             let mut page = reply.json();
             errors.append(page["items"].as_array_mut().expect("errors come in pages"));
-            let Some(cursor) = page["pageInfo"]["nextCursor"].as_str() else { return errors };
+            let Some(cursor) = page["pageInfo"]["nextCursor"].as_str() else {
+                return errors;
+            };
             path = format!("/api/catalog/errors?limit={ERRORS_PAGE}&after={cursor}");
         }
     }
 
     /// The first error whose location holds `location`.
     pub fn error_at(&self, location: &str) -> Option<Value> {
-        let is_there = |error: &Value| error["location"].as_str().is_some_and(|text| text.contains(location));
+        let is_there = |error: &Value| {
+            error["location"]
+                .as_str()
+                .is_some_and(|text| text.contains(location))
+        };
         self.errors().into_iter().find(is_there)
     }
 
@@ -124,6 +133,13 @@ impl Api {
 
 fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Reply, ureq::Error> {
     let mut answer = answer?;
-    let body = answer.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string()?;
-    Ok(Reply { status: answer.status().as_u16(), body })
+    let body = answer
+        .body_mut()
+        .with_config()
+        .limit(BODY_BYTES_MAX)
+        .read_to_string()?;
+    Ok(Reply {
+        status: answer.status().as_u16(),
+        body,
+    })
 }

@@ -9,7 +9,9 @@ const OVERRIDE: &str = "CALLBOARD_BINARY";
 
 /// The folder of the workspace.
 pub fn workspace_root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member of a workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests are a member of a workspace")
 }
 
 /// The binary, built once per process in the profile of the tests, so that it is never an old one.
@@ -31,7 +33,17 @@ fn build() -> PathBuf {
         Some(name) => name,
     };
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--package", "callboard", "--bin", "callboard", "--profile", profile, "--target-dir"])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "callboard",
+            "--bin",
+            "callboard",
+            "--profile",
+            profile,
+            "--target-dir",
+        ])
         .arg(target_folder)
         .current_dir(workspace_root())
         .status()

@@ -15,7 +15,17 @@ impl AppConfig {
     /// Listens on a free port of the loopback interface, keeps its catalog in `database`, allows all kinds that the
     /// tests use, and visits every entity each second.
     pub fn new(database: &Path) -> Self {
-        let kinds = ["Component", "API", "Resource", "System", "Domain", "User", "Group", "Location", "Template"];
+        let kinds = [
+            "Component",
+            "API",
+            "Resource",
+            "System",
+            "Domain",
+            "User",
+            "Group",
+            "Location",
+            "Template",
+        ];
         Self(json!({
             "backend": {
                 "baseUrl": "http://127.0.0.1:7007",
@@ -59,7 +69,9 @@ impl AppConfig {
     /// Adds a location.
     #[must_use]
     pub fn location(mut self, kind: &str, target: impl fmt::Display) -> Self {
-        let locations = self.0["catalog"]["locations"].as_array_mut().expect("locations are a list");
+        let locations = self.0["catalog"]["locations"]
+            .as_array_mut()
+            .expect("locations are a list");
         locations.push(json!({ "type": kind, "target": target.to_string() }));
         self
     }

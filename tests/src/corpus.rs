@@ -27,8 +27,21 @@ const GOLDEN_BASE: &str = "http://corpus.test/";
 
 /// The kinds that the recording allowed.
 const KINDS: [&str; 15] = [
-    "Component", "API", "System", "Domain", "Resource", "Group", "User", "Location", "Template", "AiResource",
-    "Widget", "Environment", "Product", "Package", "Plugin",
+    "Component",
+    "API",
+    "System",
+    "Domain",
+    "Resource",
+    "Group",
+    "User",
+    "Location",
+    "Template",
+    "AiResource",
+    "Widget",
+    "Environment",
+    "Product",
+    "Package",
+    "Plugin",
 ];
 
 /// The folder of the corpus, `../shared/corpus` beside the workspace unless the environment names another. Without one,
@@ -41,7 +54,10 @@ pub fn folder() -> Option<PathBuf> {
     }
     let is_required = std::env::var_os(REQUIRE).is_some_and(|value| value == "1");
     assert!(!is_required, "there is no corpus in {}", folder.display());
-    eprintln!("skipped: there is no corpus in {}; set {FOLDER} to its folder", folder.display());
+    eprintln!(
+        "skipped: there is no corpus in {}; set {FOLDER} to its folder",
+        folder.display()
+    );
     None
 }
 
@@ -66,13 +82,25 @@ pub fn golden_files(corpus: &Path) -> BTreeMap<String, Value> {
 
 /// The recorded catalogs by the path of their root, relative to the corpus.
 pub fn golden_roots(corpus: &Path) -> BTreeMap<String, Value> {
-    let Value::Object(index) = read_json(&corpus.join("golden/roots.json")) else { panic!("the index is an object") };
-    index.into_iter().map(|(root, file)| (root, read_json(&corpus.join("golden").join(file.as_str().unwrap())))).collect()
+    let Value::Object(index) = read_json(&corpus.join("golden/roots.json")) else {
+        panic!("the index is an object")
+    };
+    index
+        .into_iter()
+        .map(|(root, file)| {
+            (
+                root,
+                read_json(&corpus.join("golden").join(file.as_str().unwrap())),
+            )
+        })
+        .collect()
 }
 
 /// The configuration that the recording had, without locations.
 pub fn config(home: &Home, upstream: &Upstream) -> AppConfig {
-    home.config().set("catalog.rules", json!([{ "allow": KINDS }])).allow(upstream)
+    home.config()
+        .set("catalog.rules", json!([{ "allow": KINDS }]))
+        .allow(upstream)
 }
 
 /// The URL of a file of the corpus.

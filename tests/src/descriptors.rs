@@ -19,8 +19,9 @@ pub fn described_component(name: &str, description: &str) -> String {
 
 /// A Location that leads to `targets`.
 pub fn location(name: &str, targets: &[&str]) -> String {
-    let mut text =
-        format!("apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata:\n  name: {name}\nspec:\n  targets:\n");
+    let mut text = format!(
+        "apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata:\n  name: {name}\nspec:\n  targets:\n"
+    );
     for target in targets {
         writeln!(text, "    - {target}").expect("a text grows");
     }

@@ -12,7 +12,9 @@ pub type Snapshot = BTreeMap<String, Value>;
 /// What the catalog shows now.
 pub fn snapshot(api: &Api) -> Snapshot {
     let comparable = |mut entity: Value| {
-        let metadata = entity["metadata"].as_object_mut().expect("entities have metadata");
+        let metadata = entity["metadata"]
+            .as_object_mut()
+            .expect("entities have metadata");
         metadata.remove("uid");
         metadata.remove("etag");
         (entity_ref(&entity), entity)
@@ -24,17 +26,17 @@ pub fn snapshot(api: &Api) -> Snapshot {
 ///
 /// What is not shown (entities that failed in their first run) is processed too, so that failures are allowed for.
 pub fn settled_snapshot(daemon: &Daemon) -> Snapshot {
-    let mut last: Option<(Snapshot, usize, f64)> = None;
+    let mut last: Option<(Snapshot, usize, u64)> = None;
     daemon.wait_for("the catalog to settle", |api| {
         let now = snapshot(api);
         let errors = api.errors().len();
         let metrics = api.metrics();
         let runs = metrics.sum("catalog_processed_entities_count");
-        let is_idle = metrics.sum("catalog_stitching_queue_length") < 1.0;
+        let is_idle = metrics.sum("catalog_stitching_queue_length") == 0;
         match &last {
             Some((before, errors_before, since)) if *before == now && *errors_before == errors => {
                 let whole_cycles = 2 * (now.len() + errors + 1);
-                (is_idle && runs - since >= whole_cycles as f64).then_some(now)
+                (is_idle && runs - since >= whole_cycles as u64).then_some(now)
             }
             _ => {
                 last = Some((now, errors, runs));
@@ -48,5 +50,9 @@ fn entity_ref(entity: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
     let metadata = &entity["metadata"];
     let namespace = metadata["namespace"].as_str().unwrap_or("default").to_lowercase();
-    format!("{}:{namespace}/{}", text(&entity["kind"]), text(&metadata["name"]))
+    format!(
+        "{}:{namespace}/{}",
+        text(&entity["kind"]),
+        text(&metadata["name"])
+    )
 }

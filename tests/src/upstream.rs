@@ -60,7 +60,9 @@ impl Stop {
 
     /// Waits for so long. Answers whether the server still stands.
     fn pause(&self, time: Duration) -> bool {
-        let waited = self.changed.wait_timeout_while(self.is_set.lock().unwrap(), time, |is_set| !*is_set);
+        let waited = self
+            .changed
+            .wait_timeout_while(self.is_set.lock().unwrap(), time, |is_set| !*is_set);
         !*waited.unwrap().0
     }
 }
@@ -95,7 +97,11 @@ impl Upstream {
             let shared = Arc::clone(&shared);
             move || accept(&listener, &shared)
         });
-        Self { address, shared, acceptor: Some(acceptor) }
+        Self {
+            address,
+            shared,
+            acceptor: Some(acceptor),
+        }
     }
 
     /// Host and port, as the daemon's list of allowed hosts wants them.
@@ -110,7 +116,11 @@ impl Upstream {
 
     /// Answers requests for this path, without its first slash, so from now on.
     pub fn put(&self, path: &str, answer: impl Into<Answer>) {
-        self.shared.answers.lock().unwrap().insert(format!("/{path}"), answer.into());
+        self.shared
+            .answers
+            .lock()
+            .unwrap()
+            .insert(format!("/{path}"), answer.into());
     }
 
     /// What was answered since the start or the last [`forget`](Self::forget).
@@ -120,8 +130,14 @@ impl Upstream {
 
     /// How often the path, without its first slash, was answered with this status.
     pub fn count(&self, path: &str, status: u16) -> usize {
-        let wanted = Exchange { path: format!("/{path}"), status };
-        self.exchanges().into_iter().filter(|exchange| *exchange == wanted).count()
+        let wanted = Exchange {
+            path: format!("/{path}"),
+            status,
+        };
+        self.exchanges()
+            .into_iter()
+            .filter(|exchange| *exchange == wanted)
+            .count()
     }
 
     /// Begins a new list of exchanges.
@@ -146,7 +162,9 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         if shared.stop.is_set() {
             return;
         }
-        let (Ok(stream), shared) = (stream, Arc::clone(shared)) else { continue };
+        let (Ok(stream), shared) = (stream, Arc::clone(shared)) else {
+            continue;
+        };
         // Clients that go away are part of the tests.
         std::thread::spawn(move || drop(converse(&stream, &shared)));
     }
@@ -183,13 +201,17 @@ impl Shared {
         if let Some(answer) = self.answers.lock().unwrap().get(path) {
             return answer.clone();
         }
-        self.file(path).map_or(Answer::Status(404), |content| content.into())
+        self.file(path).map_or(Answer::Status(404), Answer::from)
     }
 
     fn file(&self, path: &str) -> Option<Vec<u8>> {
         let relative = Path::new(path.trim_start_matches('/'));
-        let is_inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
-        fs::read(self.folder.as_ref()?.join(relative)).ok().filter(|_| is_inside)
+        let is_inside = relative
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        fs::read(self.folder.as_ref()?.join(relative))
+            .ok()
+            .filter(|_| is_inside)
     }
 }
 
@@ -199,16 +221,13 @@ fn decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let code = text.get(text.len() - tail.len()..).and_then(|tail| tail.get(..2));
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        let (byte, after) = match byte.filter(|_| *first == b'%') {
+            Some(byte) => (byte, &tail[2..]),
+            None => (*first, tail),
+        };
+        bytes.push(byte);
+        rest = after;
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -219,7 +238,12 @@ mod tests {
 
     #[test]
     fn decodes_paths() {
-        for (path, expected) in [("/a%40b%20c", "/a@b c"), ("/100%", "/100%"), ("/%zz%4", "/%zz%4"), ("/%C3%A9", "/é")] {
+        for (path, expected) in [
+            ("/a%40b%20c", "/a@b c"),
+            ("/100%", "/100%"),
+            ("/%zz%4", "/%zz%4"),
+            ("/%C3%A9", "/é"),
+        ] {
             assert_eq!(decode(path), expected);
         }
     }
@@ -231,11 +255,17 @@ mod tests {
         let upstream = Upstream::of_folder(folder.path());
         upstream.put("b.yaml", Answer::Status(500));
         let status = |path: &str| {
-            let agent: ureq::Agent =
-                ureq::Agent::config_builder().proxy(None).http_status_as_error(false).build().into();
+            let agent: ureq::Agent = ureq::Agent::config_builder()
+                .proxy(None)
+                .http_status_as_error(false)
+                .build()
+                .into();
             agent.get(upstream.url(path)).call().unwrap().status().as_u16()
         };
-        assert_eq!((status("a.yaml"), status("b.yaml"), status("c.yaml")), (200, 500, 404));
+        assert_eq!(
+            (status("a.yaml"), status("b.yaml"), status("c.yaml")),
+            (200, 500, 404)
+        );
         assert_eq!(upstream.count("b.yaml", 500), 1);
     }
 }

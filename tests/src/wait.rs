@@ -14,7 +14,11 @@ pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = probe() {
             return found;
         }
-        assert!(started.elapsed() < LIMIT, "waited {} s in vain for {what}", LIMIT.as_secs());
+        assert!(
+            started.elapsed() < LIMIT,
+            "waited {} s in vain for {what}",
+            LIMIT.as_secs()
+        );
         std::thread::sleep(PAUSE);
     }
 }

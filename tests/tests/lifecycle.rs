@@ -1,5 +1,5 @@
 //! Starting, stopping, and changes of the configuration and of files while the daemon runs.
-#![expect(clippy::unwrap_used, reason = "a broken expectation is a failed test")]
+#![cfg(test)]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,8 +17,13 @@ fn a_second_daemon_on_the_same_database_is_refused() {
     let code = second.wait_for_end();
     assert!(code.is_some_and(|code| code != 0), "{code:?}");
     let log = second.log_text();
-    assert!(log.contains("callboard.sqlite"), "the message does not name the database: {log}");
-    let names_the_reason = ["lock", "in use", "another", "other process"].iter().any(|word| log.contains(word));
+    assert!(
+        log.contains("callboard.sqlite"),
+        "the message does not name the database: {log}"
+    );
+    let names_the_reason = ["lock", "in use", "another", "other process"]
+        .iter()
+        .any(|word| log.contains(word));
     assert!(names_the_reason, "the message does not say why: {log}");
     assert!(first.is_running());
 }
@@ -50,17 +55,27 @@ fn a_request_under_way_is_answered_before_the_end() {
     let (home, upstream) = (Home::new(), Upstream::new());
     upstream.put("slow.yaml", callboard_tests::Answer::Drip);
     // A dry run that waits for its upstream is a request that takes its time.
-    let daemon = home.start(&home.config().allow(&upstream).set("callboard.reading.totalTime", "2s".into()));
+    let daemon = home.start(
+        &home
+            .config()
+            .allow(&upstream)
+            .set("callboard.reading.totalTime", "2s".into()),
+    );
     let mut stream = TcpStream::connect(daemon.api().address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
-    let body = format!("{{\"type\":\"url\",\"target\":\"{}\"}}", upstream.url("slow.yaml"));
+    let body = format!(
+        "{{\"type\":\"url\",\"target\":\"{}\"}}",
+        upstream.url("slow.yaml")
+    );
     let head = format!(
         "POST /api/catalog/locations?dryRun=true HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all((head + &body).as_bytes()).unwrap();
-    wait_for("the dry run to read", || (upstream.count("slow.yaml", 200) > 0).then_some(()));
+    wait_for("the dry run to read", || {
+        (upstream.count("slow.yaml", 200) > 0).then_some(())
+    });
     daemon.terminate();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -72,8 +87,15 @@ fn a_request_under_way_is_answered_before_the_end() {
 fn reads_under_way_do_not_keep_the_daemon_from_ending() {
     let (home, upstream) = (Home::new(), Upstream::new());
     upstream.put("silent.yaml", callboard_tests::Answer::Silence);
-    let daemon = home.start(&home.config().allow(&upstream).location("url", upstream.url("silent.yaml")));
-    wait_for("the daemon to read", || (upstream.count("silent.yaml", 200) > 0).then_some(()));
+    let daemon = home.start(
+        &home
+            .config()
+            .allow(&upstream)
+            .location("url", upstream.url("silent.yaml")),
+    );
+    wait_for("the daemon to read", || {
+        (upstream.count("silent.yaml", 200) > 0).then_some(())
+    });
     daemon.terminate();
     assert_eq!(daemon.wait_for_end(), Some(0));
 }
@@ -109,7 +131,9 @@ fn a_broken_configuration_changes_nothing() {
     home.write("app-config.yaml", "catalog:\n  locations: [\n");
     daemon.wait_for("the daemon to say that the configuration is broken", |_| {
         let log = daemon.log_text();
-        log.lines().any(|line| line.contains("app-config.yaml") && is_complaint(line)).then_some(())
+        log.lines()
+            .any(|line| line.contains("app-config.yaml") && is_complaint(line))
+            .then_some(())
     });
     assert_eq!(settled_snapshot(&daemon), before);
     home.configure(&config.location("file", "b.yaml"));
@@ -126,15 +150,23 @@ fn an_error_in_a_file_is_shown_until_it_is_repaired() {
     home.write("a.yaml", component("a").replace("  name: a", "  name: [a"));
     let error = daemon.wait_for("the error", |api| api.error_at("a.yaml"));
     assert_eq!(error["location"], format!("file:{}", path.display()), "{error}");
-    assert!(error["line"].as_u64().is_some_and(|line| (3..=9).contains(&line)), "{error}");
-    assert!(daemon.api().entity("component:default/a").is_some(), "the last good state is gone");
+    assert!(
+        error["line"].as_u64().is_some_and(|line| (3..=9).contains(&line)),
+        "{error}"
+    );
+    assert!(
+        daemon.api().entity("component:default/a").is_some(),
+        "the last good state is gone"
+    );
 
     home.write("a.yaml", described_component("a", "repaired"));
     daemon.wait_for("the repaired entity", |api| {
         let entity = api.entity("component:default/a")?;
         (entity["metadata"]["description"] == "repaired").then_some(())
     });
-    daemon.wait_for("the error to be gone", |api| api.errors().is_empty().then_some(()));
+    daemon.wait_for("the error to be gone", |api| {
+        api.errors().is_empty().then_some(())
+    });
 }
 
 #[test]
@@ -150,7 +182,10 @@ fn an_entity_that_breaks_a_rule_keeps_its_last_good_state_and_says_so() {
     });
     assert_eq!(entity["spec"]["owner"], Value::from("team-a"));
     let item = &entity["status"]["items"][0];
-    assert_eq!((&item["type"], &item["level"]), (&"backstage.io/catalog-processing".into(), &"error".into()));
+    assert_eq!(
+        (&item["type"], &item["level"]),
+        (&"backstage.io/catalog-processing".into(), &"error".into())
+    );
     let errors = daemon.api().errors();
     assert_eq!(errors[0]["entityRef"], "component:default/a", "{errors:?}");
 }

@@ -39,11 +39,15 @@ pub(crate) struct Collector<'a> {
     pub(crate) refresh_keys: BTreeSet<String>,
     pub(crate) errors: Vec<ProcessorError>,
     pub(crate) errors_dropped: usize,
+    /// Groups of the targets that were read.
+    pub(crate) read_groups: BTreeSet<i64>,
     pub(crate) kept_groups: Vec<i64>,
     /// Groups of which more was emitted than children and refresh keys, which is all that can be kept.
     pub(crate) unkeepable_groups: BTreeSet<i64>,
-    /// The first child that the rules do not allow; fails the run at its end.
+    /// The first child that the rules do not allow, or the limit that was reached; fails the run at its end, even if
+    /// the processor does not mind.
     pub(crate) refused: Option<ProcessorError>,
+    is_full: bool,
 }
 
 impl<'a> Collector<'a> {
@@ -60,15 +64,18 @@ impl<'a> Collector<'a> {
             refresh_keys: BTreeSet::new(),
             errors: Vec::new(),
             errors_dropped: 0,
+            read_groups: BTreeSet::new(),
             kept_groups: Vec::new(),
             unkeepable_groups: BTreeSet::new(),
             refused: None,
+            is_full: false,
         }
     }
 
     /// What comes next is read from this target; `None` after the last one.
     pub(crate) fn enter_target(&mut self, target: Option<&str>) {
         self.group = target.map_or(0, target_group);
+        self.read_groups.extend(target.map(target_group));
     }
 
     pub(crate) fn push_error(&mut self, error: ProcessorError) {
@@ -167,7 +174,8 @@ impl<'a> Collector<'a> {
         self.check_size()
     }
 
-    fn check_size(&self) -> Result<(), ProcessorError> {
+    /// Once it is full, a collector takes nothing more.
+    fn check_size(&mut self) -> Result<(), ProcessorError> {
         let RunLimits {
             emitted_entities_max,
             emitted_bytes_max,
@@ -184,7 +192,10 @@ impl<'a> Collector<'a> {
             return Ok(());
         };
         let message = format!("{} emitted {over}", self.parent.entity_ref);
-        Err(ProcessorError::general(message).with_rule("limit/emitted"))
+        let error = ProcessorError::general(message).with_rule("limit/emitted");
+        self.is_full = true;
+        self.refused = Some(error.clone());
+        Err(error)
     }
 
     fn refusal(
@@ -212,6 +223,9 @@ impl<'a> Collector<'a> {
 
 impl EmitSink for Collector<'_> {
     fn emit(&mut self, item: Emit) -> Result<(), ProcessorError> {
+        if let Some(full) = self.refused.as_ref().filter(|_| self.is_full) {
+            return Err(full.clone());
+        }
         match item {
             Emit::Entity {
                 entity,
@@ -240,6 +254,10 @@ impl EmitSink for Collector<'_> {
             }
             Emit::Refresh { key } => {
                 self.refresh_keys.insert(key);
+            }
+            Emit::Unchanged if self.group == 0 => {
+                let message = "only what is read from a target can be unchanged";
+                return Err(ProcessorError::general(message).with_rule("processor/unchanged"));
             }
             Emit::Unchanged => self.kept_groups.push(self.group),
             other => {
@@ -285,3 +303,6 @@ pub(crate) fn parent_of(entity: &Entity, entity_ref: &str) -> Result<(Parent, Lo
     };
     Ok((parent, LocationSpec::new(location.type_, location.target)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! The digest by which two runs of an entity are compared.
 //!
-//! The first half covers the entity itself, the second its children; so that a run whose reader says "unchanged" can
-//! be compared although it does not know the children.
+//! The first half covers the entity itself, and the children that come from no target; the second the children that
+//! were read from targets. So a run whose readers all say "unchanged" can be compared although it does not know them.
+
+use std::collections::BTreeSet;
 
 use callboard_model::{Body, Digest};
 use callboard_sdk::ProcessorError;
@@ -28,10 +30,13 @@ pub(crate) fn of_good(good: &Good, body: &Body, before: Option<Digest>) -> Diges
     }
     parts.push(b"keys");
     parts.extend(good.refresh_keys.iter().map(String::as_bytes));
+    let (unread, read): (Vec<_>, Vec<_>) = good.children.iter().partition(|child| child.group == 0);
+    let unread = of_children(unread, &[]);
+    parts.push(unread.as_ref());
     let own = first_half(Digest::of_parts(parts));
-    let children = match (good.kept_groups.is_empty(), good.children.is_empty(), before) {
-        (false, true, Some(before)) => second_half(before),
-        _ => first_half(of_children(&good.children)),
+    let children = match before {
+        Some(before) if good.is_all_kept => second_half(before),
+        _ => first_half(of_children(read, &good.kept_groups)),
     };
     join(GOOD, own, children)
 }
@@ -49,20 +54,24 @@ pub(crate) fn is_failed(digest: Digest) -> bool {
     digest.as_bytes().first() == Some(&FAILED)
 }
 
-fn of_children(children: &[NewEntity]) -> Digest {
-    let mut rows: Vec<_> = children.iter().map(|child| (&child.entity_ref, child)).collect();
-    rows.sort_unstable_by_key(|(entity_ref, _)| *entity_ref);
-    let mut text = Vec::with_capacity(rows.len() * 64);
-    for (entity_ref, child) in rows {
+/// Kept groups count as children: a group that stands beside one that is read afresh is not one that is gone.
+fn of_children(mut children: Vec<&NewEntity>, kept_groups: &[i64]) -> Digest {
+    children.sort_unstable_by_key(|child| &child.entity_ref);
+    let kept_groups: BTreeSet<_> = kept_groups.iter().collect();
+    let mut text = Vec::with_capacity(children.len() * 64);
+    for child in children {
         let key = child.location_key.as_deref().unwrap_or_default();
         let (document, line) = child.position.unwrap_or_default();
         text.extend_from_slice(child.digest.as_ref());
         text.extend_from_slice(&child.group.to_be_bytes());
         text.extend_from_slice(&document.to_be_bytes());
         text.extend_from_slice(&line.to_be_bytes());
-        text.extend_from_slice(entity_ref.as_bytes());
+        text.extend_from_slice(child.entity_ref.as_bytes());
         text.extend_from_slice(key.as_bytes());
         text.push(u8::from(child.location_key.is_some()));
+    }
+    for group in kept_groups {
+        text.extend_from_slice(&group.to_be_bytes());
     }
     Digest::of(text)
 }
@@ -84,3 +93,6 @@ fn join(state: u8, own: [u8; HALF], children: [u8; HALF]) -> Digest {
     bytes[0] = state;
     Digest::from_bytes(bytes)
 }
+
+#[cfg(test)]
+mod tests;

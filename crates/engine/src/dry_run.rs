@@ -93,7 +93,11 @@ impl Pipeline {
             Err(error) => return vec![error.into()],
         };
         for annotation in [MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION] {
-            if entity.annotation(annotation).is_none() {
+            // An entity that claims to be from another kind of location might be let nearer to this machine.
+            let is_kept = entity.annotation(annotation).is_some_and(|text| {
+                text.split_once(':').is_some_and(|(kind, _)| kind.trim() == location.kind)
+            });
+            if !is_kept {
                 entity.set_annotation(annotation, &location_ref);
             }
         }
@@ -126,3 +130,6 @@ fn joined(errors: &[ProcessorError]) -> String {
         .collect();
     texts.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@ mod rules;
 mod run;
 mod settings;
 mod stitcher;
+#[cfg(test)]
+mod testing;
 mod wake;
 mod worker;
 

@@ -10,7 +10,7 @@ use callboard_store::{CacheWrite, Claim, NewError, Outcome, OutcomeKind, Process
 use rand::RngExt as _;
 use serde_json::Value;
 
-use crate::run::{Good, Progress, RunInput, RunOutput, timed_out};
+use crate::run::{Good, Progress, RunInput, RunOutput, panicked, timed_out};
 use crate::settings::Interval;
 use crate::{Pipeline, digest};
 
@@ -98,8 +98,12 @@ impl Processing {
             let before = progress.steps();
             match tokio::time::timeout(limit + STUCK_GRACE, &mut task).await {
                 Ok(Ok(output)) => return output,
+                // Text of the runtime has a task number in it: the same failure would look new each time.
                 Ok(Err(error)) => {
-                    return cut_short(ProcessorError::general(format!("the run died: {error}")));
+                    return cut_short(error.try_into_panic().map_or_else(
+                        |_| ProcessorError::general("the run was cancelled"),
+                        |panic| panicked(panic.as_ref()),
+                    ));
                 }
                 Err(_) if progress.steps() != before => {}
                 Err(_) => {
@@ -199,3 +203,6 @@ fn new_error(error: &ProcessorError, digest: Digest) -> NewError {
         digest,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,10 +75,15 @@ impl Queue {
     /// Lets nobody wait any longer, and gives back what nobody took.
     pub(crate) fn close(&self) -> Vec<Claim> {
         self.ready.close();
-        self.lanes().iter_mut().flat_map(std::mem::take).collect()
+        let left = self.lanes().iter_mut().flat_map(std::mem::take).collect();
+        self.drained.notify_one();
+        left
     }
 
     fn lanes(&self) -> MutexGuard<'_, [VecDeque<Claim>; LANES.len()]> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,6 +69,8 @@ pub(crate) struct Good {
     pub(crate) entity: Entity,
     pub(crate) children: Vec<NewEntity>,
     pub(crate) kept_groups: Vec<i64>,
+    /// Whether everything that was read from targets is in `kept_groups`.
+    pub(crate) is_all_kept: bool,
     pub(crate) relations: Vec<RelationKey>,
     pub(crate) refresh_keys: Vec<String>,
     pub(crate) cache: Map<String, Value>,
@@ -229,6 +231,7 @@ impl Pipeline {
             mut errors,
             errors_dropped,
             kept_groups,
+            read_groups,
             ..
         } = collector;
         if errors_dropped > 0 {
@@ -254,6 +257,9 @@ impl Pipeline {
         forget_targets(&mut cache, &collector.unkeepable_groups);
         Ok(Good {
             entity,
+            is_all_kept: !kept_groups.is_empty()
+                && read_groups.iter().all(|group| kept_groups.contains(group))
+                && children.iter().all(|child| child.group == 0),
             children,
             kept_groups,
             relations: relations.into_iter().collect(),
@@ -290,8 +296,7 @@ impl Pipeline {
         match tokio::time::timeout(limit, AssertUnwindSafe(call).catch_unwind()).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => {
-                let message = format!("the processor panicked: {}", panic_text(panic.as_ref()));
-                Err(ProcessorError::general(message).with_rule(RULE_PANIC))
+                Err(panicked(panic.as_ref()))
             }
             Err(_) => Err(timed_out(limit)),
         }
@@ -317,6 +322,12 @@ pub(crate) fn timed_out(limit: Duration) -> ProcessorError {
     ProcessorError::general(message).with_rule(RULE_TIMEOUT)
 }
 
+/// The error of a processor that panicked.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> ProcessorError {
+    let message = format!("the processor panicked: {}", panic_text(panic));
+    ProcessorError::general(message).with_rule(RULE_PANIC)
+}
+
 /// Whether the error says nothing about the input, so that the same input may do better the next time.
 fn is_cut_short(error: &ProcessorError) -> bool {
     matches!(error.rule.as_deref(), Some(RULE_PANIC | RULE_TIMEOUT))
@@ -329,3 +340,6 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod tests;

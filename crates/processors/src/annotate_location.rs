@@ -112,7 +112,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fake_scm::FakeScm;
+    use crate::test_scm::scm;
 
     fn entity(location: &str, more: &[(&str, &str)]) -> Entity {
         let value = json!({"apiVersion": "a/1", "kind": "Component", "metadata": {"name": "n"}});
@@ -126,59 +126,59 @@ mod tests {
     }
 
     async fn annotated(entity: Entity) -> Entity {
-        let processor = AnnotateLocationProcessor::new(Arc::new(FakeScm));
+        let processor = AnnotateLocationProcessor::new(scm());
         TestKit::new(processor).pre_process(entity).await.result.unwrap()
     }
 
     #[tokio::test]
     async fn annotations_depend_on_the_location() {
-        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let hash = "0123456789abcdef0123456789abcdef01234567";
+        let pinned = format!("https://github.com/o/r/blob/{hash}/c.yaml");
+        let pinned_source = format!("url:https://github.com/o/r/tree/{hash}/");
+        let upper = hash.to_uppercase();
+        let upper_pinned = format!("https://github.com/o/r/blob/{upper}/c.yaml");
+        let (upper_edit, upper_source) = (
+            format!("https://github.com/o/r/edit/{upper}/c.yaml"),
+            format!("url:https://github.com/o/r/tree/{upper}/"),
+        );
+        let bitbucket = "https://bitbucket.org/w/r/src/main/c.yaml";
+        let azure = "https://dev.azure.com/o/p/_git/r?path=%2Fc.yaml";
         let cases = [
-            ("file:/a/catalog-info.yaml".to_owned(), [None, None, None]),
             (
-                "url:https://github.com/o/r/blob/main/a/c.yaml".to_owned(),
-                [
-                    Some("https://github.com/o/r/blob/main/a/c.yaml".to_owned()),
-                    Some("https://github.com/o/r/edit/main/a/c.yaml".to_owned()),
-                    Some("url:https://github.com/o/r/tree/main/a/".to_owned()),
-                ],
+                "https://github.com/o/r/blob/main/a/c.yaml",
+                Some("https://github.com/o/r/edit/main/a/c.yaml"),
+                Some("url:https://github.com/o/r/tree/main/a/"),
             ),
             (
-                format!("url:https://github.com/o/r/blob/{commit}/c.yaml"),
-                [
-                    Some(format!("https://github.com/o/r/blob/{commit}/c.yaml")),
-                    None,
-                    Some(format!("url:https://github.com/o/r/tree/{commit}/")),
-                ],
+                "https://gitlab.com/g/r/-/blob/main/c.yaml",
+                Some("https://gitlab.com/g/r/-/edit/main/c.yaml"),
+                Some("url:https://gitlab.com/g/r/-/blob/main/"),
             ),
             (
-                format!("url:https://github.com/o/r/blob/{}/c.yaml", commit.to_uppercase()),
-                [
-                    Some(format!(
-                        "https://github.com/o/r/blob/{}/c.yaml",
-                        commit.to_uppercase()
-                    )),
-                    Some(format!(
-                        "https://github.com/o/r/edit/{}/c.yaml",
-                        commit.to_uppercase()
-                    )),
-                    Some(format!(
-                        "url:https://github.com/o/r/tree/{}/",
-                        commit.to_uppercase()
-                    )),
-                ],
+                bitbucket,
+                Some("https://bitbucket.org/w/r/src/main/c.yaml?mode=edit&at=main"),
+                Some("url:https://bitbucket.org/w/r/src/main/"),
             ),
             (
-                "url:https://example.com/c.yaml".to_owned(),
-                [Some("https://example.com/c.yaml".to_owned()), None, None],
+                azure,
+                Some(azure),
+                Some("url:https://dev.azure.com/o/p/_git/r?path=%2F"),
             ),
+            (&pinned, None, Some(&pinned_source)),
+            (&upper_pinned, Some(&upper_edit), Some(&upper_source)),
+            ("https://example.com/c.yaml", None, None),
         ];
-        for (location, expected) in cases {
-            let entity = annotated(entity(&location, &[])).await;
-            let found =
-                [VIEW_URL, EDIT_URL, SOURCE_LOCATION].map(|key| entity.annotation(key).map(str::to_owned));
-            assert_eq!(found, expected, "{location}");
+        for (target, edit, source) in cases {
+            let entity = annotated(entity(&format!("url:{target}"), &[])).await;
+            let found = [VIEW_URL, EDIT_URL, SOURCE_LOCATION].map(|key| entity.annotation(key));
+            assert_eq!(found, [Some(target), edit, source], "{target}");
         }
+    }
+
+    #[tokio::test]
+    async fn files_get_nothing_but_their_locations() {
+        let before = entity("file:/a/catalog-info.yaml", &[]);
+        assert_eq!(annotated(before.clone()).await, before);
     }
 
     #[tokio::test]
@@ -194,7 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_contract_is_kept() {
-        let processor = AnnotateLocationProcessor::new(Arc::new(FakeScm));
+        let processor = AnnotateLocationProcessor::new(scm());
         let entity = entity("url:https://github.com/o/r/blob/main/c.yaml", &[]);
         entity_conformance(processor, &entity).await.unwrap();
     }

@@ -96,7 +96,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fake_scm::FakeScm;
+    use crate::test_scm::scm;
 
     fn entity(kind: &str, location: &str) -> Entity {
         let value = json!({"apiVersion": "a/1", "kind": kind, "metadata": {"name": "n"}});
@@ -106,7 +106,7 @@ mod tests {
     }
 
     async fn slug(entity: Entity, key: &str) -> Option<String> {
-        let run = TestKit::new(AnnotateScmSlugProcessor::new(Arc::new(FakeScm)))
+        let run = TestKit::new(AnnotateScmSlugProcessor::new(scm()))
             .pre_process(entity)
             .await;
         run.result.unwrap().annotation(key).map(str::to_owned)
@@ -142,6 +142,12 @@ mod tests {
                 "gitlab.com/project-slug",
                 Some("g/s/r"),
             ),
+            (
+                "Component",
+                "url:https://dev.azure.com/o/p/_git/r?path=%2Fc.yaml",
+                "dev.azure.com/project-repo",
+                Some("p/r"),
+            ),
         ];
         for (kind, location, key, expected) in cases {
             assert_eq!(
@@ -164,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_contract_is_kept() {
-        let processor = AnnotateScmSlugProcessor::new(Arc::new(FakeScm));
+        let processor = AnnotateScmSlugProcessor::new(scm());
         let entity = entity("Component", "url:https://github.com/o/r/blob/main/c.yaml");
         entity_conformance(processor, &entity).await.unwrap();
     }

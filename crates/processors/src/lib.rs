@@ -10,12 +10,12 @@ mod annotate_scm_slug;
 mod builtin_kinds;
 mod cache;
 mod code_owners;
-#[cfg(test)]
-mod fake_scm;
 mod file_reader;
 mod files;
 mod openapi;
 mod placeholder;
+#[cfg(test)]
+mod test_scm;
 mod url_reader;
 
 use std::sync::Arc;
@@ -87,12 +87,12 @@ mod tests {
     use callboard_sdk::testkit::FakeReader;
 
     use super::*;
-    use crate::fake_scm::FakeScm;
+    use crate::test_scm::scm;
 
     fn names(is_builtin_kinds_replaced: bool, is_default_disabled: bool) -> Vec<String> {
         let processors = default_processors(DefaultProcessors {
             reader: Arc::new(FakeReader::default()),
-            scm: Arc::new(FakeScm),
+            scm: scm(),
             resolvers: PlaceholderResolvers::builtin(&LocalFiles::default()),
             file_bytes_max: FILE_BYTES_MAX,
             is_builtin_kinds_replaced,

@@ -31,8 +31,8 @@ pub struct ProcessorError {
     pub message: String,
     /// What caused it.
     pub cause: Option<Box<SerializedError>>,
-    /// Where it stands.
-    pub address: Address,
+    /// Where it stands; boxed to keep results small.
+    pub address: Box<Address>,
     /// Stable id of the rule that was broken, such as `field-format/metadata.name`.
     pub rule: Option<String>,
 }
@@ -44,7 +44,7 @@ impl ProcessorError {
             name: name.into(),
             message: message.into(),
             cause: None,
-            address: Address::default(),
+            address: Box::default(),
             rule: None,
         }
     }
@@ -89,7 +89,7 @@ impl ProcessorError {
     /// Says where the error stands.
     #[must_use]
     pub fn at(mut self, address: Address) -> Self {
-        self.address = address;
+        self.address = Box::new(address);
         self
     }
 

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use globset::{GlobBuilder, GlobMatcher};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    CONTENT_LENGTH, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, CONTENT_LENGTH, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
@@ -51,7 +51,10 @@ pub(crate) fn origin_pattern(pattern: &str) -> Result<GlobMatcher, globset::Erro
             single.push(letter);
         }
     }
-    let glob = GlobBuilder::new(&single).case_insensitive(true).literal_separator(true).build()?;
+    let glob = GlobBuilder::new(&single)
+        .case_insensitive(true)
+        .literal_separator(true)
+        .build()?;
     Ok(glob.compile_matcher())
 }
 
@@ -110,9 +113,10 @@ impl Cors {
     fn add_preflight_headers(&self, request: &HeaderMap, headers: &mut HeaderMap) {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
         if self.allowed_headers.is_none() {
-            let vary = match headers.contains_key(VARY) {
-                true => "Origin, Access-Control-Request-Headers",
-                false => "Access-Control-Request-Headers",
+            let vary = if headers.contains_key(VARY) {
+                "Origin, Access-Control-Request-Headers"
+            } else {
+                "Access-Control-Request-Headers"
             };
             headers.insert(VARY, HeaderValue::from_static(vary));
         }
@@ -147,7 +151,11 @@ mod tests {
             ("*", "", true),
         ];
         for (pattern, origin, allowed) in rows {
-            assert_eq!(origin_pattern(pattern).unwrap().is_match(origin), allowed, "{pattern} {origin}");
+            assert_eq!(
+                origin_pattern(pattern).unwrap().is_match(origin),
+                allowed,
+                "{pattern} {origin}"
+            );
         }
     }
 }

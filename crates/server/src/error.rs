@@ -25,7 +25,9 @@ pub enum ServerError {
     #[error("Unable to parse listen address {0}, expected <port> or <host>:<port>")]
     ListenAddress(String),
     /// `backend.https` is set. Serving plain HTTP instead would hand out what was meant to be protected.
-    #[error("backend.https is not supported yet: remove it and let a reverse proxy end TLS in front of Callboard")]
+    #[error(
+        "backend.https is not supported yet: remove it and let a reverse proxy end TLS in front of Callboard"
+    )]
     Https,
     /// The address cannot be bound.
     #[error("cannot listen on {address}")]

@@ -45,8 +45,15 @@ impl Lifecycle {
 
     /// The daemon is to stop: readiness fails from now on. [`Server::serve`](crate::Server::serve) does this too when
     /// it is told to shut down.
+    ///
+    /// A daemon that never was ready closes at once: nobody sends it anything that would have to be served.
     pub fn set_stopping(&self) {
-        self.advance(Phase::Stopping);
+        let was_starting = self.phase() == Phase::Starting;
+        self.advance(if was_starting {
+            Phase::Closed
+        } else {
+            Phase::Stopping
+        });
     }
 
     pub(crate) fn set_closed(&self) {
@@ -71,12 +78,19 @@ impl Lifecycle {
     async fn started(&self) -> Phase {
         let mut phases = self.0.subscribe();
         // The sender lives in `self`, so that waiting cannot fail.
-        phases.wait_for(|phase| *phase != Phase::Starting).await.map_or(Phase::Closed, |phase| *phase)
+        phases
+            .wait_for(|phase| *phase != Phase::Starting)
+            .await
+            .map_or(Phase::Closed, |phase| *phase)
     }
 }
 
 /// Lets requests in while the daemon serves; those that come during the start wait for a while.
-pub(crate) async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, ApiError> {
+pub(crate) async fn gate(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let pause = state.options.startup_request_pause;
     match tokio::time::timeout(pause, state.lifecycle.started()).await {
         Ok(Phase::Closed) => Err(ApiError::unavailable("Service is shutting down")),
@@ -92,9 +106,17 @@ mod tests {
     #[test]
     fn never_goes_back() {
         let lifecycle = Lifecycle::new();
+        lifecycle.set_ready();
         lifecycle.set_stopping();
         lifecycle.set_ready();
         assert_eq!(lifecycle.phase(), Phase::Stopping);
+    }
+
+    #[test]
+    fn a_daemon_that_never_started_closes_at_once() {
+        let lifecycle = Lifecycle::new();
+        lifecycle.set_stopping();
+        assert_eq!(lifecycle.phase(), Phase::Closed);
     }
 
     #[tokio::test]

@@ -39,7 +39,12 @@ pub(crate) fn routes() -> Router<AppState> {
 
 async fn render(State(state): State<AppState>) -> Response {
     let mut text = state.metrics.recorded.render();
-    match state.metrics.gauges.text(state.store().as_ref(), SystemClock.now()).await {
+    match state
+        .metrics
+        .gauges
+        .text(state.store().as_ref(), SystemClock.now())
+        .await
+    {
         Ok(gauges) => text.push_str(&gauges),
         // The other metrics are wanted most while the store is in trouble.
         Err(error) => tracing::warn!(error = chain(&error), "cannot count the catalog for metrics"),
@@ -51,7 +56,10 @@ impl CatalogGauges {
     async fn text(&self, store: &dyn Store, now: Timestamp) -> Result<String, StoreError> {
         // Held while counting, so that scrapes at the same time count once.
         let mut cached = self.0.lock().await;
-        if let Some(counted) = cached.as_ref().filter(|counted| counted.at.elapsed() < COUNTS_AGE_MAX) {
+        if let Some(counted) = cached
+            .as_ref()
+            .filter(|counted| counted.at.elapsed() < COUNTS_AGE_MAX)
+        {
             return Ok(counted.text.clone());
         }
         let mut counts = store.counts(now).await?;
@@ -59,7 +67,11 @@ impl CatalogGauges {
             add_vanished(&mut counts, &last.counts);
         }
         let text = exposition(&counts);
-        *cached = Some(Counted { at: Instant::now(), counts, text: text.clone() });
+        *cached = Some(Counted {
+            at: Instant::now(),
+            counts,
+            text: text.clone(),
+        });
         Ok(text)
     }
 }
@@ -75,27 +87,46 @@ fn add_vanished(counts: &mut Counts, last: &Counts) {
 }
 
 fn exposition(counts: &Counts) -> String {
-    let mut text = String::new();
-    header(&mut text, "catalog_entities_count", "Total amount of entities in the catalog");
-    for (kind, count) in &counts.entities_by_kind {
-        let kind = kind.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        text.push_str(&format!("catalog_entities_count{{kind=\"{kind}\"}} {count}\n"));
-    }
+    let kinds = counts.entities_by_kind.iter().map(|(kind, count)| {
+        let kind = kind
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n");
+        format!("catalog_entities_count{{kind=\"{kind}\"}} {count}\n")
+    });
+    let mut text = header(
+        "catalog_entities_count",
+        "Total amount of entities in the catalog",
+    );
+    text.extend(kinds);
     let sizes = [
-        ("catalog_registered_locations_count", "Total amount of registered locations", counts.locations),
-        ("catalog_relations_count", "Total amount of relations between entities", counts.relations),
-        ("catalog_stitching_queue_length", "Entities that wait for stitching", counts.stitch_queue),
-        ("callboard_errors_count", "Errors of the catalog's content", counts.errors),
+        (
+            "catalog_registered_locations_count",
+            "Total amount of registered locations",
+            counts.locations,
+        ),
+        (
+            "catalog_relations_count",
+            "Total amount of relations between entities",
+            counts.relations,
+        ),
+        (
+            "catalog_stitching_queue_length",
+            "Entities that wait for stitching",
+            counts.stitch_queue,
+        ),
+        (
+            "callboard_errors_count",
+            "Errors of the catalog's content",
+            counts.errors,
+        ),
     ];
-    for (name, help, count) in sizes {
-        header(&mut text, name, help);
-        text.push_str(&format!("{name} {count}\n"));
-    }
+    text.extend(sizes.map(|(name, help, count)| format!("{}{name} {count}\n", header(name, help))));
     text
 }
 
-fn header(text: &mut String, name: &str, help: &str) {
-    text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+fn header(name: &str, help: &str) -> String {
+    format!("# HELP {name} {help}\n# TYPE {name} gauge\n")
 }
 
 #[cfg(test)]
@@ -104,7 +135,10 @@ mod tests {
 
     fn counts(kinds: &[(&str, i64)]) -> Counts {
         Counts {
-            entities_by_kind: kinds.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+            entities_by_kind: kinds
+                .iter()
+                .map(|(kind, count)| ((*kind).to_owned(), *count))
+                .collect(),
             locations: 2,
             relations: 3,
             stitch_queue: 4,
@@ -117,14 +151,17 @@ mod tests {
     fn gauges_are_in_the_text_format_of_prometheus() {
         let text = exposition(&counts(&[("component", 7), ("a\"b", 1)]));
         let values: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
-        assert_eq!(values, [
-            "catalog_entities_count{kind=\"component\"} 7",
-            "catalog_entities_count{kind=\"a\\\"b\"} 1",
-            "catalog_registered_locations_count 2",
-            "catalog_relations_count 3",
-            "catalog_stitching_queue_length 4",
-            "callboard_errors_count 6",
-        ]);
+        assert_eq!(
+            values,
+            [
+                "catalog_entities_count{kind=\"component\"} 7",
+                "catalog_entities_count{kind=\"a\\\"b\"} 1",
+                "catalog_registered_locations_count 2",
+                "catalog_relations_count 3",
+                "catalog_stitching_queue_length 4",
+                "callboard_errors_count 6",
+            ]
+        );
         assert!(text.contains("# TYPE catalog_relations_count gauge\n"));
     }
 
@@ -132,7 +169,10 @@ mod tests {
     fn a_vanished_kind_is_told_as_zero_once() {
         let mut second = counts(&[("api", 1)]);
         add_vanished(&mut second, &counts(&[("api", 1), ("component", 7)]));
-        assert_eq!(second.entities_by_kind, [("api".to_owned(), 1), ("component".to_owned(), 0)]);
+        assert_eq!(
+            second.entities_by_kind,
+            [("api".to_owned(), 1), ("component".to_owned(), 0)]
+        );
         let mut third = counts(&[("api", 1)]);
         add_vanished(&mut third, &second);
         assert_eq!(third.entities_by_kind, [("api".to_owned(), 1)]);

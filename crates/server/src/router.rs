@@ -22,6 +22,7 @@ const COMPRESS_BYTES_MIN: u64 = 1024;
 pub(crate) fn app(state: &AppState) -> Router {
     let catalog = catalog::routes()
         .fallback(unknown)
+        .layer(from_fn(target::refuse_empty_segments))
         .layer(from_fn_with_state(state.clone(), lifecycle::gate))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(render_errors));
@@ -48,7 +49,10 @@ pub(crate) async fn unknown() -> Response {
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is that of the layer")]
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
     ApiError::masked_text(&format!("panic: {}", text.unwrap_or("of unknown kind"))).into_response()
 }
 

@@ -11,6 +11,7 @@ use http::uri::PathAndQuery;
 use http::{StatusCode, Uri};
 
 use crate::api_error::ApiError;
+use crate::reply;
 use crate::request::percent;
 
 /// Where the catalog's API is mounted.
@@ -22,15 +23,19 @@ pub(crate) struct Target(Uri);
 
 impl Target {
     pub(crate) fn of(request: &Request) -> Self {
-        request.extensions().get::<Self>().cloned().unwrap_or_else(|| Self(request.uri().clone()))
+        request
+            .extensions()
+            .get::<Self>()
+            .cloned()
+            .unwrap_or_else(|| Self(request.uri().clone()))
     }
 
     /// Path and query below the mount of the API, verbatim; all of them outside of it.
     pub(crate) fn relative_url(&self) -> String {
         let full = self.0.path_and_query().map_or("/", PathAndQuery::as_str);
-        let below = full
-            .split_at_checked(MOUNT.len())
-            .filter(|(mount, rest)| mount.eq_ignore_ascii_case(MOUNT) && !rest.starts_with(|c| c != '/' && c != '?'));
+        let below = full.split_at_checked(MOUNT.len()).filter(|(mount, rest)| {
+            mount.eq_ignore_ascii_case(MOUNT) && !rest.starts_with(|c| c != '/' && c != '?')
+        });
         match below {
             Some((_, rest)) if rest.starts_with('/') => rest.to_owned(),
             Some((_, rest)) => format!("/{rest}"),
@@ -44,9 +49,15 @@ impl Target {
             .as_str()
             .split('/')
             .position(|segment| segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) == Some(name));
-        let raw = place.and_then(|place| self.0.path().split('/').nth(place)).unwrap_or_default();
+        let raw = place
+            .and_then(|place| self.0.path().split('/').nth(place))
+            .unwrap_or_default();
         percent::decode(raw).ok_or_else(|| {
-            ApiError::new(StatusCode::BAD_REQUEST, "URIError", format!("Failed to decode param '{raw}'"))
+            ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "URIError",
+                format!("Failed to decode param '{raw}'"),
+            )
         })
     }
 }
@@ -66,10 +77,21 @@ pub(crate) async fn normalize(mut request: Request, next: Next) -> Response {
     response
 }
 
+/// Path parameters are never empty, yet the router would let `//` pass for one that is.
+pub(crate) async fn refuse_empty_segments(request: Request, next: Next) -> Response {
+    if request.uri().path().contains("//") {
+        return reply::empty(StatusCode::NOT_FOUND);
+    }
+    next.run(request).await
+}
+
 /// The URI with a lower-case path without a trailing slash; `None` if it is so already.
 fn normal_form(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
-    let trimmed = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path);
+    let trimmed = path
+        .strip_suffix('/')
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(path);
     if trimmed.len() == path.len() && !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return None;
     }
@@ -92,7 +114,10 @@ mod tests {
         let rows = [
             ("/api/catalog/entities", None),
             ("/API/Catalog/ENTITIES", Some("/api/catalog/entities")),
-            ("/api/catalog/entities/?Limit=1", Some("/api/catalog/entities?Limit=1")),
+            (
+                "/api/catalog/entities/?Limit=1",
+                Some("/api/catalog/entities?Limit=1"),
+            ),
             ("/", None),
             ("/a/b%2FC", Some("/a/b%2fc")),
         ];

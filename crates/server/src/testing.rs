@@ -9,11 +9,12 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use callboard_engine::{Catalog, Pipeline, PipelineParts, RulesEnforcer, Wake};
-use callboard_model::{Digest, Entity};
+use callboard_model::{Digest, Entity, SerializedError};
 use callboard_sdk::{Clock, LocationSpec, ScmFile, ScmResolver, Timestamp};
 use callboard_store::sqlite::{SqliteOptions, SqliteStore};
 use callboard_store::{
-    CacheWrite, Claim, ClaimRequest, Lane, NewEntity, Outcome, OutcomeKind, Processed, ProviderMutation, Store,
+    CacheWrite, Claim, ClaimRequest, Lane, NewEntity, NewError, Outcome, OutcomeKind, Processed,
+    ProviderMutation, Store,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -98,7 +99,10 @@ impl Answer {
     pub(crate) fn error(&self) -> (u16, String) {
         let body = self.json();
         assert_eq!(body["response"]["statusCode"], self.status.as_u16(), "{body}");
-        (self.status.as_u16(), body["error"]["message"].as_str().unwrap().to_owned())
+        (
+            self.status.as_u16(),
+            body["error"]["message"].as_str().unwrap().to_owned(),
+        )
     }
 }
 
@@ -123,7 +127,12 @@ impl Fixture {
         let lifecycle = Lifecycle::new();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let state = AppState::new(catalog.clone(), lifecycle.clone(), Arc::new(options), metrics);
-        Self { app: router::app(&state), catalog, lifecycle, is_store_broken }
+        Self {
+            app: router::app(&state),
+            catalog,
+            lifecycle,
+            is_store_broken,
+        }
     }
 
     /// From now on every statement fails.
@@ -133,27 +142,70 @@ impl Fixture {
 
     /// Brings in entities, as if a provider had handed over the first ones and processing them had emitted `children`.
     pub(crate) async fn ingest(&self, roots: &[Value], children: &[Value]) {
-        let store = self.catalog.store();
-        let mutation = ProviderMutation::Delta { added: roots.iter().map(new_entity).collect(), removed: Vec::new() };
-        store.provider_mutate("test", mutation, Lane::New, Standstill.now()).await.unwrap();
         let mut children: Vec<NewEntity> = children.iter().map(new_entity).collect();
-        let request = ClaimRequest {
-            limit: 1000,
-            lane_max: Lane::Periodic,
-            now: Standstill.now(),
-            lease: Duration::from_secs(1),
+        self.hand_over(roots).await;
+        while self
+            .process(|claim| good(claim, std::mem::take(&mut children)))
+            .await
+        {}
+        while self
+            .catalog
+            .store()
+            .stitch(1000, Standstill.now())
+            .await
+            .unwrap()
+            .has_more
+        {}
+    }
+
+    /// Brings in an entity whose processing fails.
+    pub(crate) async fn ingest_failing(&self, entity: &Value, messages: &[&str]) {
+        self.hand_over(std::slice::from_ref(entity)).await;
+        self.process(|_| OutcomeKind::Failed(messages.iter().map(|message| new_error(message)).collect()))
+            .await;
+    }
+
+    async fn hand_over(&self, entities: &[Value]) {
+        let added = entities.iter().map(new_entity).collect();
+        let mutation = ProviderMutation::Delta {
+            added,
+            removed: Vec::new(),
         };
-        loop {
-            let claims = store.claim(&request).await.unwrap();
-            if claims.is_empty() {
-                break;
-            }
-            let outcomes: Vec<Outcome> =
-                claims.into_iter().map(|claim| outcome(claim, std::mem::take(&mut children))).collect();
-            let now = Standstill.now();
-            store.commit(&outcomes, 0, now, now).await.unwrap();
-        }
-        while store.stitch(1000, Standstill.now()).await.unwrap().has_more {}
+        let now = Standstill.now();
+        self.catalog
+            .store()
+            .provider_mutate("test", mutation, Lane::New, now)
+            .await
+            .unwrap();
+    }
+
+    /// Commits a result for everything that is due; answers whether there was anything.
+    async fn process(&self, mut result: impl FnMut(&Claim) -> OutcomeKind) -> bool {
+        let (store, now) = (self.catalog.store(), Standstill.now());
+        let lease = Duration::from_secs(1);
+        let request = ClaimRequest {
+            limit: 2000,
+            lane_max: Lane::Periodic,
+            now,
+            lease,
+        };
+        let claims = store.claim(&request).await.unwrap();
+        let outcomes: Vec<Outcome> = claims
+            .into_iter()
+            .map(|claim| Outcome {
+                kind: result(&claim),
+                id: claim.id,
+                token: claim.token,
+                location_key: claim.location_key,
+                lane: Lane::New,
+                next_update_at: None,
+                cache: CacheWrite::Keep,
+                result_digest: claim.unprocessed_digest,
+                fingerprint: Digest::of(""),
+            })
+            .collect();
+        store.commit(&outcomes, 0, now, now).await.unwrap();
+        !outcomes.is_empty()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -173,7 +225,11 @@ impl Fixture {
     pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
         let (parts, body) = self.respond(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
     }
 
     pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
@@ -194,7 +250,11 @@ pub(crate) fn component(name: &str) -> Value {
 fn new_entity(entity: &Value) -> NewEntity {
     let json = entity.to_string();
     NewEntity {
-        entity_ref: Entity::from_value(entity.clone()).unwrap().entity_ref().to_canonical().into(),
+        entity_ref: Entity::from_value(entity.clone())
+            .unwrap()
+            .entity_ref()
+            .to_canonical()
+            .into(),
         digest: Digest::of(&json),
         json: json.into(),
         location_key: None,
@@ -203,24 +263,26 @@ fn new_entity(entity: &Value) -> NewEntity {
     }
 }
 
-fn outcome(claim: Claim, children: Vec<NewEntity>) -> Outcome {
+fn new_error(message: &str) -> NewError {
+    NewError {
+        error: SerializedError::new("InputError", message),
+        location: None,
+        document: None,
+        line: None,
+        column: None,
+        pointer: None,
+        rule: None,
+        digest: Digest::of(message),
+    }
+}
+
+fn good(claim: &Claim, children: Vec<NewEntity>) -> OutcomeKind {
     let entity = Entity::from_value(serde_json::from_str(&claim.unprocessed).unwrap()).unwrap();
-    let processed = Processed {
-        body: callboard_model::Body::from_processed(&entity),
+    OutcomeKind::Processed(Box::new(Processed {
+        body: callboard_model::Body::from_processed(entity),
         relations: Vec::new(),
         children,
         kept_groups: Vec::new(),
         refresh_keys: Vec::new(),
-    };
-    Outcome {
-        id: claim.id,
-        token: claim.token,
-        location_key: claim.location_key,
-        lane: Lane::New,
-        next_update_at: None,
-        cache: CacheWrite::Keep,
-        result_digest: claim.unprocessed_digest,
-        fingerprint: Digest::of(""),
-        kind: OutcomeKind::Processed(Box::new(processed)),
-    }
+    }))
 }

@@ -55,7 +55,7 @@ use crate::{
     FinalEntity, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity, Outcome, ProviderMutation,
     StitchReport, Store, StoreError, StoredLocation, Timestamp,
 };
-use session::{Args, Faults, Session};
+use session::{Faults, Session};
 use statement::statements;
 use writer::{Writer, WriterState};
 
@@ -161,6 +161,10 @@ impl Store for SqliteStore {
 
     async fn refresh_by_keys(&self, keys: &[String], now: Timestamp) -> Result<u64, StoreError> {
         self.mark_keys(keys, now).await
+    }
+
+    async fn refresh_all(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.mark_all(now).await
     }
 
     async fn entity_refresh(&self, entity_ref: &str, now: Timestamp) -> Result<(), StoreError> {

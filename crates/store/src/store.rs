@@ -76,6 +76,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     // --- what users ask for ---
 
+    /// Makes every entity due at once that is due at some time. Answers how many.
+    async fn refresh_all(&self, now: Timestamp) -> Result<u64, StoreError>;
+
     /// Makes an entity due, and the Locations that it came through. `NotFound` if nobody emits it.
     async fn entity_refresh(&self, entity_ref: &str, now: Timestamp) -> Result<(), StoreError>;
 

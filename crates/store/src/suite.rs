@@ -1,1 +1,195 @@
-//! The rules that every store must keep.
+//! The rules that every store must keep, as functions over `&dyn Store`.
+//!
+//! [`store_suite!`](crate::store_suite) makes one test of each rule for one kind of store.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "this is test code, although it is compiled into the library for the use of other crates"
+)]
+
+pub mod children;
+pub mod claims;
+pub mod conflicts;
+pub mod errors;
+pub mod load;
+pub mod locations;
+pub mod log;
+pub mod outcomes;
+pub mod providers;
+pub mod pruning;
+pub mod relations;
+pub mod requests;
+pub mod stitching;
+pub mod world;
+
+/// Makes a test of each rule. The argument is the name of an async function that opens an empty store.
+#[macro_export]
+macro_rules! store_suite {
+    ($open:ident) => {
+        $crate::store_suite!(@area $open children {
+            new_children_are_due
+            the_first_children_are_handed_out_with_leases
+            children_queue_behind_whoever_waits_for_their_parent
+            children_with_the_same_content_are_left_alone
+            a_child_with_other_content_is_handed_out_with_its_memory
+            a_child_that_failed_waits_for_its_own_retry
+            a_child_that_is_being_processed_is_not_handed_out
+            all_parents_are_kept
+            two_parents_may_emit_the_same_new_child_in_one_batch
+            a_child_may_be_committed_with_its_parent
+            a_child_that_is_no_longer_emitted_is_an_orphan
+            children_of_kept_groups_stay
+            a_child_may_move_to_another_group
+            an_outcome_without_children_drops_them_all
+            whole_batches_go_in_at_once
+        });
+        $crate::store_suite!(@area $open claims {
+            a_claim_carries_all_that_processing_needs
+            nothing_is_claimed_twice
+            concurrent_claimers_get_disjoint_sets
+            the_longest_due_is_claimed_first
+            lower_lanes_are_served_first
+            what_is_not_due_yet_is_not_claimed
+            an_entity_whose_lease_ran_out_is_due
+            a_lease_that_ran_out_is_still_good_until_somebody_claims
+            leases_can_be_prolonged_while_they_are_held
+            nothing_is_due_in_an_empty_catalog
+            new_processors_make_everything_due_that_ran_with_the_old_ones
+        });
+        $crate::store_suite!(@area $open conflicts {
+            keys_of_a_child_follow_the_table
+            a_refused_parent_is_no_parent
+            a_refusal_is_an_error_of_the_parent
+            a_refused_parent_is_due_when_the_entity_in_its_way_is_deleted
+            a_refused_parent_is_due_when_the_key_in_its_way_changes
+            a_refused_provider_is_told
+            a_refused_entity_is_not_in_the_bucket
+            an_entity_without_a_key_can_be_taken_over
+            a_provider_may_change_the_key_of_what_is_its_own
+            nobody_changes_the_key_of_what_others_hold_too
+        });
+        $crate::store_suite!(@area $open errors {
+            an_error_is_kept_with_its_address
+            the_same_error_again_is_counted
+            errors_go_away_with_their_cause
+            repeated_errors_of_one_run_are_one
+            errors_are_shown_in_the_status_until_they_are_gone
+            an_entity_that_never_ran_well_has_errors_but_no_final_entity
+            errors_are_found_by_what_they_are_about
+            errors_come_in_pages
+            conflicts_of_a_provider_are_found_under_its_name
+        });
+        $crate::store_suite!(@area $open locations {
+            registering_hands_over_the_location_entity
+            a_location_is_registered_once
+            registering_again_may_ask_for_a_refresh
+            a_location_can_point_elsewhere
+            a_location_may_be_updated_to_what_it_is
+            updates_are_refused_with_reasons
+            unregistering_removes_what_only_the_location_brought_in
+            locations_are_listed_by_id
+        });
+        $crate::store_suite!(@area $open log {
+            changes_are_logged_in_order
+            what_is_as_it_was_is_not_logged
+            what_was_never_visible_is_not_logged_when_it_goes
+            a_trimmed_log_says_where_it_begins
+            tidying_forgets_only_refs_that_nothing_mentions
+        });
+        $crate::store_suite!(@area $open outcomes {
+            an_outcome_for_an_unknown_entity_is_refused
+            an_outcome_of_another_lease_is_refused
+            an_outcome_is_good_once
+            an_outcome_under_another_location_key_is_refused
+            an_outcome_gives_its_location_key_to_an_entity_without
+            an_entity_that_was_taken_over_meanwhile_refuses_the_outcome
+            an_entity_that_was_deleted_meanwhile_refuses_the_outcome
+            a_refused_outcome_does_not_touch_the_others
+            a_good_run_is_remembered_for_the_next_claim
+            an_unchanged_outcome_only_moves_the_due_time
+            an_abandoned_entity_is_due_at_once
+            an_entity_without_a_next_time_is_never_due
+            a_wish_during_a_run_outlives_its_outcome
+            new_content_during_a_run_outlives_its_outcome
+            caches_are_kept_replaced_and_dropped
+            a_run_that_fails_keeps_what_the_last_good_one_gave
+        });
+        $crate::store_suite!(@area $open providers {
+            a_full_mutation_adds_updates_and_removes
+            the_same_full_set_again_changes_nothing
+            an_empty_full_set_empties_the_bucket
+            a_delta_leaves_the_rest_of_the_bucket_alone
+            a_delta_removes_whatever_the_location_key_is
+            what_is_removed_and_added_at_once_stays
+            a_provider_cannot_remove_what_is_not_in_its_bucket
+            two_providers_may_hold_the_same_entity
+            of_two_entities_with_one_ref_the_last_counts
+            ten_thousand_entities_come_in_one_delta
+            providers_with_a_bucket_are_listed
+            an_orphan_can_be_adopted
+            new_content_waits_in_the_lane_of_the_mutation
+        });
+        $crate::store_suite!(@area $open pruning {
+            what_was_removed_takes_along_what_only_it_brought_in
+            a_full_mutation_prunes_below_what_it_drops
+            a_diamond_goes_as_a_whole
+            what_another_provider_brings_in_stays
+            what_another_root_of_the_same_provider_brings_in_stays
+            cycles_go_with_their_last_root
+            a_provider_prunes_only_its_own_roots
+            a_root_that_is_also_a_child_stays_as_a_child
+            what_hangs_on_an_orphan_does_not_hold_what_is_pruned
+            those_that_had_relations_from_the_pruned_are_stitched
+            orphans_go_with_all_that_hangs_on_them
+            orphans_are_deleted_in_rounds
+            a_cycle_that_nobody_holds_is_deleted
+            deleted_entities_are_gone_for_every_reader
+        });
+        $crate::store_suite!(@area $open relations {
+            sources_of_relations_that_come_or_go_are_stitched
+            without_a_change_of_relations_only_the_entity_is_stitched
+            the_same_relation_twice_is_one
+            relations_are_sorted_bytewise_by_type_and_target
+            relations_may_begin_at_entities_that_come_later
+            relations_are_counted
+            a_group_may_have_thousands_of_members
+            an_event_makes_all_due_that_carry_its_key
+        });
+        $crate::store_suite!(@area $open requests {
+            a_refresh_reaches_the_entity_and_all_locations_above
+            a_refresh_of_an_unknown_entity_is_refused
+            an_orphan_can_be_refreshed
+            a_refresh_ends_at_a_limit_of_depth
+            a_deleted_entity_comes_back_as_another_one
+            a_full_run_that_was_asked_for_outlives_a_run_under_way
+            deleting_stitches_those_with_relations_from_the_deleted
+            deleting_an_unknown_uid_is_no_error
+            a_deleted_root_comes_back_with_the_next_mutation
+        });
+        $crate::store_suite!(@area $open stitching {
+            a_final_entity_is_the_processed_one_completed
+            the_etag_changes_with_the_content_and_only_then
+            new_content_never_goes_under_an_old_etag
+            an_etag_and_a_status_that_an_entity_brings_are_kept
+            a_change_of_the_own_status_alone_is_seen
+            refs_without_an_entity_are_abandoned
+            stitching_goes_in_rounds_own_changes_first
+            a_ref_that_is_queued_twice_is_stitched_once
+            pages_are_ordered_by_ref
+            ancestry_leads_up_to_the_roots_and_ends_in_cycles
+            final_entities_are_counted_by_kind
+        });
+    };
+    (@area $open:ident $area:ident { $($rule:ident)* }) => {
+        mod $area {
+            $(
+                #[tokio::test]
+                async fn $rule() {
+                    let store = super::$open().await;
+                    $crate::suite::$area::$rule($crate::suite::world::World::new(&store)).await;
+                }
+            )*
+        }
+    };
+}

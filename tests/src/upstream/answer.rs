@@ -12,7 +12,7 @@ use super::Stop;
 const DRIP_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long [`Answer::Silence`] holds a connection: longer than any client waits.
-const SILENCE: Duration = Duration::from_secs(600);
+const SILENCE: Duration = Duration::from_mins(10);
 
 /// What a path is answered with.
 #[derive(Debug, Clone)]
@@ -78,8 +78,12 @@ impl Answer {
                 stream.write_all(b"sorry.\n")
             }
             Self::Html => {
-                const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body></body></html>\n";
-                head(&[("Content-Type", "text/html"), ("Content-Length", &whole(PAGE.as_bytes()))])?;
+                const PAGE: &str =
+                    "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body></body></html>\n";
+                head(&[
+                    ("Content-Type", "text/html"),
+                    ("Content-Length", &whole(PAGE.as_bytes())),
+                ])?;
                 stream.write_all(PAGE.as_bytes())
             }
             Self::Redirect(url) => head(&[("Location", url), ("Content-Length", "0")]),

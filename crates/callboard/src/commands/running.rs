@@ -127,6 +127,7 @@ impl Live {
         self.config_locations
             .update(&locations(config))
             .await
+            .map(drop)
             .map_err(|error| Error::Setting(error.to_string()))
     }
 }

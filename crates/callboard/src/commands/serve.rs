@@ -46,10 +46,11 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
         result = &mut serving => return result.map(|()| ExitCode::SUCCESS).map_err(Error::from),
         () = stop_signal.received() => return Ok(ExitCode::SUCCESS),
     }
+    let live = Arc::clone(running.live());
     let ended = tokio::select! {
         result = &mut serving => result.map_err(Error::from),
         () = running.died() => Err(Error::Died("a part of the ingestion loop died")),
-        () = follow_config(reloader, Arc::clone(running.live()), &metrics) => Ok(()),
+        () = follow_config(reloader, live, &metrics) => Ok(()),
         () = stop_signal.received() => Ok(()),
     };
     tracing::info!("stopping");

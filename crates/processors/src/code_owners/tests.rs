@@ -2,7 +2,7 @@ use callboard_sdk::model::annotations::MANAGED_BY_LOCATION;
 use callboard_sdk::testkit::{FakeReader, TestKit, entity_conformance};
 
 use super::*;
-use crate::fake_scm::FakeScm;
+use crate::test_scm::scm;
 
 const LOCATION: &str = "url:https://github.com/o/r/tree/main/a/c.yaml";
 const ROOT: &str = "https://github.com/o/r/tree/main";
@@ -18,10 +18,7 @@ fn entity(kind: &str, location: &str, spec: Option<Value>) -> Entity {
 }
 
 fn kit(reader: &FakeReader) -> TestKit {
-    TestKit::new(CodeOwnersProcessor::new(
-        Arc::new(reader.clone()),
-        Arc::new(FakeScm),
-    ))
+    TestKit::new(CodeOwnersProcessor::new(Arc::new(reader.clone()), scm()))
 }
 
 async fn owner(reader: &FakeReader, entity: Entity) -> Option<String> {
@@ -137,7 +134,7 @@ async fn an_unchanged_file_gives_the_owner_from_the_cache() {
 async fn the_contract_is_kept() {
     let reader = FakeReader::default();
     reader.put(&format!("{ROOT}/CODEOWNERS"), "* @org/root", Some("e1"));
-    let processor = CodeOwnersProcessor::new(Arc::new(reader), Arc::new(FakeScm));
+    let processor = CodeOwnersProcessor::new(Arc::new(reader), scm());
     entity_conformance(processor, &entity("Component", LOCATION, None))
         .await
         .unwrap();

@@ -6,8 +6,8 @@ use callboard_sdk::testkit::{FakeReader, Run, TestKit};
 use serde_json::json;
 
 use super::*;
-use crate::fake_scm::FakeScm;
 use crate::placeholder::{PlaceholderProcessor, PlaceholderResolvers};
+use crate::test_scm::scm;
 
 const ROOT: &str = "https://github.com/o/r/tree/main";
 
@@ -20,7 +20,7 @@ async fn run(files: &[(&str, &str)]) -> Run<Entity> {
     resolvers
         .add("openapi", Arc::new(OpenApiResolver::default()))
         .unwrap();
-    let processor = PlaceholderProcessor::new(Arc::new(reader), Arc::new(FakeScm), resolvers.into_map());
+    let processor = PlaceholderProcessor::new(Arc::new(reader), scm(), resolvers.into_map());
     let value = json!({
         "kind": "API",
         "metadata": {"name": "n"},

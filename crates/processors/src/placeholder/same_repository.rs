@@ -20,7 +20,8 @@ impl SameRepository {
 impl ScmResolver for SameRepository {
     fn resolve_url(&self, target: &str, base: &str) -> Result<String, String> {
         let resolved = self.0.resolve_url(target, base).map_err(with_class)?;
-        if let (Some(from), Some(to)) = (self.0.file(base), self.0.file(&resolved))
+        let file = |url: &str| self.0.file(url).filter(|file| !file.path.is_empty());
+        if let (Some(from), Some(to)) = (file(base), file(&resolved))
             && (from.host != to.host || from.full_name != to.full_name)
         {
             return Err(

@@ -6,7 +6,7 @@ use callboard_sdk::testkit::{FakeReader, Run, TestKit, entity_conformance};
 use serde_json::json;
 
 use super::*;
-use crate::fake_scm::FakeScm;
+use crate::test_scm::scm;
 
 const BASE: &str = "https://github.com/o/r/tree/main/a/b/catalog-info.yaml";
 
@@ -24,7 +24,7 @@ impl PlaceholderResolver for Echo {
 fn processor(reader: &FakeReader, local: &LocalFiles) -> PlaceholderProcessor {
     let mut resolvers = PlaceholderResolvers::builtin(local);
     resolvers.add("echo", Arc::new(Echo)).unwrap();
-    PlaceholderProcessor::new(Arc::new(reader.clone()), Arc::new(FakeScm), resolvers.into_map())
+    PlaceholderProcessor::new(Arc::new(reader.clone()), scm(), resolvers.into_map())
 }
 
 fn entity(location: &str, origin: &str, spec: Value) -> Entity {

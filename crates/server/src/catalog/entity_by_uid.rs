@@ -33,7 +33,9 @@ pub(crate) async fn delete(State(state): State<AppState>, request: Request) -> R
 
 /// Only the form with hyphens is a uid, in any letter case; UUIDs have others.
 fn parse(given: &str) -> Option<Uuid> {
-    Some(given).filter(|given| given.len() == uuid::fmt::Hyphenated::LENGTH).and_then(|given| given.parse().ok())
+    Some(given)
+        .filter(|given| given.len() == uuid::fmt::Hyphenated::LENGTH)
+        .and_then(|given| given.parse().ok())
 }
 
 #[cfg(test)]
@@ -44,7 +46,12 @@ mod tests {
     fn uids_have_one_form() {
         let uid = "0190163F-8F0B-7d3e-8c1d-0a1b2c3d4e5f";
         assert_eq!(parse(uid).unwrap().to_string(), uid.to_lowercase());
-        for other in ["nope", "", "0190163f8f0b7d3e8c1d0a1b2c3d4e5f", "{0190163f-8f0b-7d3e-8c1d-0a1b2c3d4e5f}"] {
+        for other in [
+            "nope",
+            "",
+            "0190163f8f0b7d3e8c1d0a1b2c3d4e5f",
+            "{0190163f-8f0b-7d3e-8c1d-0a1b2c3d4e5f}",
+        ] {
             assert_eq!(parse(other), None, "{other}");
         }
     }

@@ -16,7 +16,13 @@ use crate::reply;
 use crate::request::{BodySchema, Operation};
 use crate::state::AppState;
 
-const OPERATION: Operation = Operation { query: &[], body: Some(BodySchema { fields: &[], closed: false }) };
+const OPERATION: Operation = Operation {
+    query: &[],
+    body: Some(BodySchema {
+        fields: &[],
+        closed: false,
+    }),
+};
 
 #[derive(Serialize)]
 struct Invalid {
@@ -25,7 +31,8 @@ struct Invalid {
 
 pub(crate) async fn validate(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let accepted = OPERATION.accept(&state, request).await;
-    let parsed = accepted.and_then(|accepted| parse(accepted.body.get("entity"), accepted.body.get("location")));
+    let parsed =
+        accepted.and_then(|accepted| parse(accepted.body.get("entity"), accepted.body.get("location")));
     let errors = match parsed {
         Ok((entity, location)) => state.catalog.validate_entity(entity, &location).await,
         Err(error) => vec![error.into()],
@@ -37,7 +44,9 @@ pub(crate) async fn validate(State(state): State<AppState>, request: Request) ->
 }
 
 fn parse(entity: Option<&Value>, location: Option<&Value>) -> Result<(Entity, LocationSpec), ApiError> {
-    let location = location.and_then(Value::as_str).ok_or_else(|| malformed::not_a_text("location", location))?;
+    let location = location
+        .and_then(Value::as_str)
+        .ok_or_else(|| malformed::not_a_text("location", location))?;
     let Some(Value::Object(entity)) = entity else {
         return Err(type_error("<root> must be object - type: object"));
     };
@@ -45,8 +54,9 @@ fn parse(entity: Option<&Value>, location: Option<&Value>) -> Result<(Entity, Lo
     entity.check_envelope()?;
     let LocationRef { type_, target } = LocationRef::parse(location)?;
     if type_ != "url" {
-        let message =
-            format!("Invalid location ref {location}, only 'url:<target>' is supported, e.g. url:https://host/path");
+        let message = format!(
+            "Invalid location ref {location}, only 'url:<target>' is supported, e.g. url:https://host/path"
+        );
         return Err(type_error(message));
     }
     Ok((entity, LocationSpec::new(type_, target)))

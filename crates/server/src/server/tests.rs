@@ -20,7 +20,10 @@ struct Running {
 }
 
 fn options() -> ServerOptions {
-    ServerOptions { listen: ListenAddress::new(None, Some(0)), ..ServerOptions::default() }
+    ServerOptions {
+        listen: ListenAddress::new(None, Some(0)),
+        ..ServerOptions::default()
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests join the task themselves")]
@@ -28,8 +31,18 @@ async fn run(fixture: &Fixture, options: ServerOptions, lifecycle: Lifecycle) ->
     let server = Server::bind(options).await.unwrap();
     let (address, shutdown) = (server.local_addr(), CancellationToken::new());
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let serving = server.serve(fixture.catalog.clone(), lifecycle.clone(), metrics, shutdown.clone());
-    Running { address, shutdown, lifecycle, task: tokio::spawn(serving) }
+    let serving = server.serve(
+        fixture.catalog.clone(),
+        lifecycle.clone(),
+        metrics,
+        shutdown.clone(),
+    );
+    Running {
+        address,
+        shutdown,
+        lifecycle,
+        task: tokio::spawn(serving),
+    }
 }
 
 async fn ready(options: ServerOptions) -> Running {
@@ -75,14 +88,18 @@ async fn lists_are_sent_in_chunks() {
     lifecycle.set_ready();
     let running = run(&fixture, options(), lifecycle).await;
     let mut socket = running.connect().await;
-    socket.write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    socket
+        .write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
     let text = read_until(&mut socket, "0\r\n\r\n").await;
     assert!(text.contains("transfer-encoding: chunked\r\n"), "{text}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn heads_that_take_too_long_end_the_connection() {
     let running = ready(options()).await;
+    tokio::time::pause();
     let mut socket = running.connect().await;
     socket.write_all(b"GET / HTTP/1.1\r\nslow").await.unwrap();
     let mut rest = Vec::new();
@@ -99,7 +116,10 @@ async fn heads_of_16_kib_pass_and_endless_ones_do_not() {
         let (mut reader, mut writer) = socket.split();
         let mut start = [0; 12];
         // The server answers, and may close, before it has read it all.
-        let (_, answer) = tokio::join!(writer.write_all(request.as_bytes()), reader.read_exact(&mut start));
+        let (_, answer) = tokio::join!(
+            writer.write_all(request.as_bytes()),
+            reader.read_exact(&mut start)
+        );
         answer.unwrap();
         assert_eq!(std::str::from_utf8(&start).unwrap(), format!("HTTP/1.1 {status}"));
     }
@@ -107,7 +127,11 @@ async fn heads_of_16_kib_pass_and_endless_ones_do_not() {
 
 #[tokio::test]
 async fn further_connections_wait_for_a_free_place() {
-    let running = ready(ServerOptions { connections_max: 1, ..options() }).await;
+    let running = ready(ServerOptions {
+        connections_max: 1,
+        ..options()
+    })
+    .await;
     let mut first = running.connect().await;
     first.write_all(LIVENESS.as_bytes()).await.unwrap();
     read_until(&mut first, "}").await;
@@ -120,13 +144,19 @@ async fn further_connections_wait_for_a_free_place() {
 #[tokio::test]
 async fn requests_in_flight_are_answered_at_shutdown() {
     let fixture = Fixture::new(ServerOptions::default()).await;
-    let options = ServerOptions { startup_request_pause: Duration::from_hours(1), ..options() };
+    let options = ServerOptions {
+        startup_request_pause: Duration::from_hours(1),
+        ..options()
+    };
     // The request waits for the start, which never comes.
     let running = run(&fixture, options, Lifecycle::new()).await;
     let mut socket = running.connect().await;
     socket.write_all(LIVENESS.as_bytes()).await.unwrap();
     read_until(&mut socket, "}").await;
-    socket.write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    socket
+        .write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
     running.shutdown.cancel();
     let text = read_until(&mut socket, r#""statusCode":503}}"#).await;
     assert!(text.contains("Service is shutting down"), "{text}");
@@ -134,9 +164,14 @@ async fn requests_in_flight_are_answered_at_shutdown() {
     assert!(TcpStream::connect(running.address).await.is_err());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_server_goes_on_for_the_shutdown_delay() {
-    let running = ready(ServerOptions { shutdown_delay: Duration::from_secs(20), ..options() }).await;
+    let running = ready(ServerOptions {
+        shutdown_delay: Duration::from_secs(20),
+        ..options()
+    })
+    .await;
+    tokio::time::pause();
     let begin = tokio::time::Instant::now();
     running.shutdown.cancel();
     running.task.await.unwrap().unwrap();
@@ -148,7 +183,10 @@ async fn the_server_goes_on_for_the_shutdown_delay() {
 async fn a_taken_address_is_named() {
     let first = Server::bind(options()).await.unwrap();
     let port = first.local_addr().port();
-    let taken = ServerOptions { listen: ListenAddress::new(None, Some(port)), ..options() };
+    let taken = ServerOptions {
+        listen: ListenAddress::new(None, Some(port)),
+        ..options()
+    };
     let error = Server::bind(taken).await.unwrap_err();
     assert_eq!(error.to_string(), format!("cannot listen on 127.0.0.1:{port}"));
 }

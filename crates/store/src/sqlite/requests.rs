@@ -29,6 +29,13 @@ statements! {
 const REFRESH_DEPTH_MAX: i64 = 32;
 
 impl SqliteStore {
+    pub(super) async fn mark_all(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut writer = self.writer().await?;
+        let marked = writer.mark_all_due(now).await?;
+        writer.finish().await?;
+        Ok(marked)
+    }
+
     pub(super) async fn refresh(&self, entity_ref: &str, now: Timestamp) -> Result<(), StoreError> {
         let not_found = || StoreError::NotFound(format!("Entity {entity_ref} not found"));
         let mut writer = self.writer().await?;

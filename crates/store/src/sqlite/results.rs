@@ -46,7 +46,7 @@ pub(super) struct PackedBody {
 
 impl PackedBody {
     pub(super) fn new(body: &Body) -> Self {
-        Self { digest: body.as_ref().digest(), json: pack(&body.json) }
+        Self { digest: body.as_body_ref().digest(), json: pack(&body.json) }
     }
 }
 

@@ -23,6 +23,8 @@ statements! {
         "UPDATE schedule SET next_update_at = min(coalesce(next_update_at, ?3), ?3), lane = min(lane, ?2), \
                              wish = wish + 1 \
          WHERE id IN (SELECT k.id FROM json_each(?1) j CROSS JOIN refresh_keys k ON k.key = j.value)";
+    MARK_ALL_DUE =
+        "UPDATE schedule SET next_update_at = ?1, wish = wish + 1 WHERE next_update_at > ?1";
     // Those that are due anyway need no mark, unless their run began with the old processors.
     MARK_DUE_BY_FINGERPRINT =
         "UPDATE schedule SET next_update_at = min(coalesce(next_update_at, ?2), ?2), wish = wish + 1 \
@@ -105,6 +107,11 @@ impl Writer<'_> {
     ) -> Result<u64, StoreError> {
         let args = Args::new().with(ids_json(keys)).with(Lane::Event as i64).with(micros(now));
         self.db.run(MARK_DUE_BY_KEYS, args).await
+    }
+
+    /// Makes all entities due that are due at some time.
+    pub(super) async fn mark_all_due(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        self.db.run(MARK_ALL_DUE, Args::new().with(micros(now))).await
     }
 
     /// Makes entities due whose last good run had other processors.

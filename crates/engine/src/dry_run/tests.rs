@@ -1,0 +1,214 @@
+use callboard_sdk::results;
+use serde_json::json;
+
+use super::*;
+use crate::testing::{
+    AllBut, Act, Calls, Fake, component, document, emitted, failure, parts, pipeline, stored,
+};
+
+fn root() -> LocationSpec {
+    LocationSpec::new("url", "root")
+}
+
+fn includes(target: &str) -> Act {
+    Act::Emit(results::location(LocationSpec::new("url", target)))
+}
+
+fn entity(kind: &str, name: &str) -> Act {
+    Act::Emit(emitted(document(kind, name)))
+}
+
+/// A Location as it stands in a file.
+fn named_location(name: &str, target: &str) -> Act {
+    let mut location = document("Location", name);
+    location["spec"] = json!({"target": target});
+    Act::Emit(emitted(location))
+}
+
+fn refs(entities: &[Entity]) -> Vec<String> {
+    entities.iter().map(|entity| entity.entity_ref().to_canonical()).collect()
+}
+
+fn to_run(entity: serde_json::Value) -> DryRunEntity {
+    DryRunEntity { entity: Entity::from_value(entity).unwrap(), position: None }
+}
+
+#[tokio::test]
+async fn a_location_and_everything_below_it_is_processed_once() {
+    let calls = Calls::default();
+    let fake = Fake::new("p")
+        .read("url:https://backstage.io/catalog-info.yaml", [entity("Component", "a"), entity("API", "b")])
+        .log(&calls);
+    let spec = LocationSpec::new("url", "https://backstage.io/catalog-info.yaml");
+    let entities = pipeline([fake]).dry_run(&spec).await.unwrap();
+    assert_eq!(
+        refs(&entities),
+        [
+            "location:default/generated-bbad4f61e08f24e25d5c5e68e13e164f760aff06",
+            "api:default/b",
+            "component:default/a"
+        ]
+    );
+    assert_eq!(calls.all().iter().filter(|call| *call == "p pre").count(), 3);
+    assert_eq!(
+        entities[0].annotation(MANAGED_BY_LOCATION),
+        Some("url:https://backstage.io/catalog-info.yaml")
+    );
+    assert_eq!(entities[2].annotation(MANAGED_BY_LOCATION), Some("url:there"));
+    assert_eq!(
+        entities[2].annotation(MANAGED_BY_ORIGIN_LOCATION),
+        Some("url:https://backstage.io/catalog-info.yaml")
+    );
+}
+
+#[tokio::test]
+async fn a_location_that_comes_in_again_below_itself_is_a_duplicate() {
+    let own = location_entity(&root(), "url:x", "url:x").entity_ref().to_canonical();
+    let rows = [
+        (
+            "includes itself",
+            Fake::new("p").read("url:root", [includes("root")]),
+            own.as_str(),
+        ),
+        (
+            "two that include each other",
+            Fake::new("p")
+                .read("url:root", [named_location("a", "a")])
+                .read("url:a", [named_location("b", "b")])
+                .read("url:b", [named_location("a", "a")]),
+            "location:default/a",
+        ),
+        (
+            "one entity by two ways",
+            Fake::new("p")
+                .read("url:root", [includes("a"), includes("b")])
+                .read("url:a", [entity("Component", "c")])
+                .read("url:b", [entity("Component", "c")]),
+            "component:default/c",
+        ),
+    ];
+    for (what, fake, duplicate) in rows {
+        let result = pipeline([fake]).dry_run(&root()).await;
+        assert_eq!(result, Err(format!("Duplicate nested entity: {duplicate}")), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_holds_the_location_by_which_it_is_read_is_fine() {
+    let fake = Fake::new("p")
+        .read("url:root", [named_location("own", "file")])
+        .read("url:file", [named_location("own", "file"), entity("Component", "c")]);
+    let entities = pipeline([fake]).dry_run(&root()).await.unwrap();
+    assert_eq!(refs(&entities)[1..], ["location:default/own", "component:default/c"]);
+}
+
+#[tokio::test]
+async fn the_first_failure_is_what_is_said() {
+    let fake = Fake::new("p").read("url:root", [entity("Component", "c")]).post([failure("NOPE")]);
+    assert_eq!(
+        pipeline([fake]).dry_run(&root()).await,
+        Err("InputError: Processor p threw an error while postprocessing; caused by Error: NOPE".to_owned())
+    );
+    let complaint = |text| Act::Emit(results::input_error(&root(), text));
+    let fake = Fake::new("p").read("url:root", [complaint("one"), complaint("two")]);
+    assert_eq!(
+        pipeline([fake]).dry_run(&root()).await,
+        Err("InputError: one, InputError: two".to_owned())
+    );
+    let mut parts = parts([Fake::new("p").read("url:root", [entity("User", "u")])]);
+    parts.rules = std::sync::Arc::new(AllBut(&["User"]));
+    assert_eq!(
+        Pipeline::new(parts).dry_run(&root()).await,
+        Err("NotAllowedError: Entity user:default/u at url:there, originated at url:root, is not of an allowed kind \
+             for that location"
+            .to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_location_that_cannot_be_written_is_no_location() {
+    let pipeline = pipeline([Fake::new("p")]);
+    assert_eq!(
+        pipeline.dry_run(&LocationSpec::new("url", "javascript:x")).await,
+        Err("Invalid location ref 'url:javascript:x', target is a javascript: URL".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_location_that_brings_in_too_much_is_given_up() {
+    let many = (0..DRY_RUN_ENTITIES_MAX).map(|index| entity("Component", &format!("c{index}")));
+    let fake = Fake::new("p").read("url:root", many.collect::<Vec<_>>());
+    assert_eq!(
+        pipeline([fake]).dry_run(&root()).await,
+        Err("the location brings in more than 10000 entities".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_walk_shows_failures_too_and_goes_on() {
+    let fake = Fake::new("p")
+        .read("url:root", [entity("Component", "c")])
+        .read("url:bad", [failure("NOPE")]);
+    let location = |target: &str| location_entity(&LocationSpec::new("url", target), "url:x", "url:x");
+    let roots = ["bad", "root"].map(|target| DryRunEntity { entity: location(target), position: Some((1, 9)) });
+    let mut seen = Vec::new();
+    pipeline([fake])
+        .walk(roots.into(), |item| {
+            seen.push((item.result.is_ok(), item.location, item.position));
+            true
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        seen,
+        [
+            (false, Some("url:x".to_owned()), Some((1, 9))),
+            (true, Some("url:x".to_owned()), Some((1, 9))),
+            (true, Some("url:there".to_owned()), None),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_walk_ends_when_its_visitor_has_seen_enough() {
+    let mut seen = 0;
+    pipeline([Fake::new("p")])
+        .walk(vec![to_run(component()), to_run(stored("API", "a"))], |_| {
+            seen += 1;
+            false
+        })
+        .await
+        .unwrap();
+    assert_eq!(seen, 1);
+}
+
+#[tokio::test]
+async fn a_single_entity_is_validated_as_if_it_had_been_read_from_the_location() {
+    let pipeline = pipeline([Fake::new("p")]);
+    let summaries = async |entity: serde_json::Value, location: &LocationSpec| {
+        let errors = pipeline.validate(Entity::from_value(entity).unwrap(), location).await;
+        errors.iter().map(SerializedError::summary).collect::<Vec<_>>()
+    };
+    assert_eq!(summaries(document("Component", "c"), &root()).await, Vec::<String>::new());
+    assert_eq!(
+        summaries(document("Component", "not a name"), &root()).await.len(),
+        1
+    );
+    assert_eq!(
+        summaries(json!({"kind": "Component"}), &root()).await,
+        ["TypeError: <root> must have required property 'apiVersion' - missingProperty: apiVersion"]
+    );
+    assert_eq!(
+        summaries(document("Component", "c"), &LocationSpec::new("url", "")).await,
+        ["TypeError: Unable to stringify location ref, empty target"]
+    );
+}
+
+#[tokio::test]
+async fn an_entity_that_says_where_it_is_from_keeps_that() {
+    let mut entity = crate::testing::location(json!({"type": "file", "target": "/a"}));
+    entity["metadata"]["annotations"][MANAGED_BY_LOCATION] = json!("file:/here");
+    let pipeline = pipeline([Fake::new("p").read("file:/a", [])]);
+    let entity = Entity::from_value(entity).unwrap();
+    assert_eq!(pipeline.validate(entity, &root()).await, Vec::new());
+}

@@ -1,0 +1,4 @@
+mod containment;
+mod locations;
+mod memory;
+mod stages;

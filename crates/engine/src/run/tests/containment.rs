@@ -1,0 +1,81 @@
+//! Whatever a processor does: the run has an outcome, and nothing but this run is hit.
+
+use serde_json::json;
+
+use crate::testing::{Act, Fake, component, errors, good, location, pipeline, run};
+
+#[tokio::test]
+async fn a_panic_is_an_error_of_the_run() {
+    let panic = || [Act::Panic("out of cheese")];
+    let in_words = Fake::new("p").pre([Act::PanicInWords("out of tea".to_owned())]);
+    let rows = [
+        (Fake::new("p").pre(panic()), component(), "while preprocessing", "out of cheese"),
+        (in_words, component(), "while preprocessing", "out of tea"),
+        (
+            Fake::new("p").validate(panic()),
+            component(),
+            "while validating the entity component:default/c",
+            "out of cheese",
+        ),
+        (
+            Fake::new("p").read("url:a", panic()),
+            location(json!({"target": "a"})),
+            "while reading url:a",
+            "out of cheese",
+        ),
+        (Fake::new("p").post(panic()), component(), "while postprocessing", "out of cheese"),
+    ];
+    for (fake, entity, doing, text) in rows {
+        assert_eq!(
+            errors(&pipeline([fake]), entity).await,
+            [format!(
+                "InputError: Processor p threw an error {doing}; caused by Error: the processor panicked: {text}"
+            )]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_does_not_come_back_is_given_up() {
+    let hang = || [Act::Hang];
+    let rows = [
+        (Fake::new("p").pre(hang()), component(), "while preprocessing"),
+        (
+            Fake::new("p").validate(hang()),
+            component(),
+            "while validating the entity component:default/c",
+        ),
+        (
+            Fake::new("p").read("url:a", hang()),
+            location(json!({"target": "a"})),
+            "while reading url:a",
+        ),
+        (Fake::new("p").post(hang()), component(), "while postprocessing"),
+    ];
+    for (fake, entity, doing) in rows {
+        assert_eq!(
+            errors(&pipeline([fake]), entity).await,
+            [format!(
+                "InputError: Processor p threw an error {doing}; caused by Error: the processor did not come back \
+                 within 120 s (callboard.limits.processorTimeout)"
+            )]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_says_nothing_about_the_input_is_tried_again() {
+    for (act, rule) in [(Act::Panic("oh"), "processor/panic"), (Act::Hang, "processor/timeout")] {
+        let output = run(&pipeline([Fake::new("p").pre([act])]), component()).await;
+        assert!(!output.is_pure);
+        assert_eq!(output.result.unwrap_err()[0].rule.as_deref(), Some(rule));
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_works_on_after_a_panic() {
+    let fake = Fake::new("p").read("url:a", [Act::Panic("oh")]);
+    let pipeline = pipeline([fake]);
+    run(&pipeline, location(json!({"target": "a"}))).await.result.unwrap_err();
+    good(&pipeline, component()).await;
+}
