@@ -1,6 +1,6 @@
 //! The whole catalog at a moment, and the moment at which it no longer changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -22,28 +22,53 @@ pub fn snapshot(api: &Api) -> Snapshot {
     api.entities().into_iter().map(comparable).collect()
 }
 
-/// Waits until everything was processed twice more without any change to what the catalog shows.
-///
-/// What is not shown (entities that failed in their first run) is processed too, so that failures are allowed for.
+/// Waits until every location, and everything that failed, was looked at twice more without any change to what the
+/// catalog shows. What came from a location is looked at again only when it changed.
 pub fn settled_snapshot(daemon: &Daemon) -> Snapshot {
-    let mut last: Option<(Snapshot, usize, u64)> = None;
+    let mut last: Option<(Seen, u64)> = None;
     daemon.wait_for("the catalog to settle", |api| {
-        let now = snapshot(api);
-        let errors = api.errors().len();
+        let now = Seen::look(api);
         let metrics = api.metrics();
         let runs = metrics.sum("catalog_processed_entities_count");
         let is_idle = metrics.sum("catalog_stitching_queue_length") == 0;
         match &last {
-            Some((before, errors_before, since)) if *before == now && *errors_before == errors => {
-                let whole_cycles = 2 * (now.len() + errors + 1);
-                (is_idle && runs - since >= whole_cycles as u64).then_some(now)
+            Some((before, since)) if *before == now => {
+                (is_idle && runs >= since + 2 * now.visited_each_cycle()).then_some(now.catalog)
             }
             _ => {
-                last = Some((now, errors, runs));
+                last = Some((now, runs));
                 None
             }
         }
     })
+}
+
+#[derive(PartialEq)]
+struct Seen {
+    catalog: Snapshot,
+    failing: BTreeSet<String>,
+}
+
+impl Seen {
+    fn look(api: &Api) -> Self {
+        let failing = api
+            .errors()
+            .into_iter()
+            .map(|error| error["entityRef"].to_string())
+            .collect();
+        Self {
+            catalog: snapshot(api),
+            failing,
+        }
+    }
+
+    fn visited_each_cycle(&self) -> u64 {
+        let locations = self
+            .catalog
+            .keys()
+            .filter(|entity_ref| entity_ref.starts_with("location:"));
+        (locations.count() + self.failing.len()) as u64
+    }
 }
 
 fn entity_ref(entity: &Value) -> String {

@@ -172,7 +172,7 @@ fn a_bad_file_is_invalid_with_line_and_rule() {
     assert_eq!(file["errors"].as_array().unwrap().len(), 1, "{report}");
     let error = &file["errors"][0];
     assert_eq!(error["file"], path.canonicalize().unwrap().display().to_string());
-    assert_eq!(error["line"], 13, "{error}");
+    assert_eq!(error["line"], 14, "{error}");
     assert_eq!(error["pointer"], "/metadata/name");
     assert!(
         error["message"]
@@ -183,7 +183,7 @@ fn a_bad_file_is_invalid_with_line_and_rule() {
     );
     let text = home.run(&["validate", "bad.yaml"]);
     assert_eq!(text.code, Some(1));
-    assert!(text.stdout.contains("bad.yaml:13"), "{}", text.stdout);
+    assert!(text.stdout.contains("bad.yaml:14"), "{}", text.stdout);
 }
 
 #[test]

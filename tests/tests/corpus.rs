@@ -34,15 +34,20 @@ fn a_dry_run_of_each_file_answers_as_backstage_does() {
 fn each_root_settles_to_the_catalog_of_backstage() {
     let Some(folder) = corpus::folder() else { return };
     let upstream = Upstream::of_folder(&folder);
-    let mut tally = Tally::default();
-    for (root, golden) in corpus::golden_roots(&folder) {
+    let golden = corpus::golden_roots(&folder);
+    let start = |root: &String| {
         let home = Home::new();
-        let config = corpus::config(&home, &upstream).location("url", corpus::url(&upstream, &root));
-        let catalog = settled_snapshot(&home.start(&config));
-        let ours = Value::Array(catalog.into_values().collect());
+        let config = corpus::config(&home, &upstream).location("url", corpus::url(&upstream, root));
+        (home.start(&config), home)
+    };
+    // All of them settle at the same time.
+    let daemons: Vec<_> = golden.keys().map(start).collect();
+    let mut tally = Tally::default();
+    for ((root, golden), (daemon, _home)) in golden.iter().zip(&daemons) {
+        let ours = Value::Array(settled_snapshot(daemon).into_values().collect());
         tally.count(
-            &root,
-            same_entities(&corpus::normalised(&ours, &upstream, &root), &golden),
+            root,
+            same_entities(&corpus::normalised(&ours, &upstream, root), golden),
         );
     }
     tally.assert_equal("catalogs");

@@ -36,7 +36,7 @@ fn a_cycle_without_change_writes_due_times_and_nothing_else() {
     let (home, upstream) = (Home::new(), Upstream::new());
     let daemon = start_settled(&home, &upstream);
     let before = daemon.api().metrics();
-    let after = wait_for_runs(&daemon, &before, 2 * entities());
+    let after = wait_for_runs(&daemon, &before, 2 * FILES);
     let mut written = difference(&before, &after, ROWS_WRITTEN, "table");
     assert!(written.remove("schedule").is_some(), "no due time was written");
     assert_eq!(written, BTreeMap::new());
@@ -55,7 +55,7 @@ fn a_changed_entity_is_the_only_one_of_its_file_that_changes() {
         (description(api, "part-2-1")? == "edited").then_some(())
     });
     // Whatever else the edit could have made due has its run in this time.
-    let after = wait_for_runs(&daemon, &daemon.api().metrics(), 2 * entities());
+    let after = wait_for_runs(&daemon, &daemon.api().metrics(), 2 * FILES);
     let results = difference(&before, &after, PROCESSED, "result");
     let names: Vec<_> = results.keys().map(String::as_str).collect();
     assert_eq!(names, ["changed", "unchanged"], "{results:?}");

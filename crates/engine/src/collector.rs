@@ -16,6 +16,9 @@ use callboard_store::{NewEntity, RelationKey};
 use crate::RulesEnforcer;
 use crate::settings::RunLimits;
 
+/// Something was emitted beyond a limit.
+pub(crate) const RULE_EMITTED: &str = "limit/emitted";
+
 /// The entity in hand, as its children see it.
 #[derive(Debug, Clone)]
 pub(crate) struct Parent {
@@ -42,7 +45,8 @@ pub(crate) struct Collector<'a> {
     /// Groups of the targets that were read.
     pub(crate) read_groups: BTreeSet<i64>,
     pub(crate) kept_groups: Vec<i64>,
-    /// Groups of which more was emitted than children and refresh keys, which is all that can be kept.
+    /// Groups of which more was emitted than children, which is all that can be kept, and refresh keys, which readers
+    /// emit anew each time.
     pub(crate) unkeepable_groups: BTreeSet<i64>,
     /// The first child that the rules do not allow, or the limit that was reached; fails the run at its end, even if
     /// the processor does not mind.
@@ -192,7 +196,7 @@ impl<'a> Collector<'a> {
             return Ok(());
         };
         let message = format!("{} emitted {over}", self.parent.entity_ref);
-        let error = ProcessorError::general(message).with_rule("limit/emitted");
+        let error = ProcessorError::general(message).with_rule(RULE_EMITTED);
         self.is_full = true;
         self.refused = Some(error.clone());
         Err(error)

@@ -162,3 +162,6 @@ impl Pipeline {
         self.parts.has_foreign_processors
     }
 }
+
+#[cfg(test)]
+mod tests;

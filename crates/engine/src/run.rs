@@ -19,7 +19,7 @@ use futures::FutureExt;
 use serde_json::{Map, Value};
 
 use crate::Pipeline;
-use crate::collector::{Collector, Parent, parent_of};
+use crate::collector::{Collector, Parent, RULE_EMITTED, parent_of};
 use crate::location_step::forget_targets;
 
 const RULE_PANIC: &str = "processor/panic";
@@ -328,9 +328,10 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> ProcessorError {
     ProcessorError::general(message).with_rule(RULE_PANIC)
 }
 
-/// Whether the error says nothing about the input, so that the same input may do better the next time.
+/// Whether the error says nothing about the input, so that the same input may do better the next time, or under
+/// other limits.
 fn is_cut_short(error: &ProcessorError) -> bool {
-    matches!(error.rule.as_deref(), Some(RULE_PANIC | RULE_TIMEOUT))
+    matches!(error.rule.as_deref(), Some(RULE_PANIC | RULE_TIMEOUT | RULE_EMITTED))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -40,7 +40,7 @@ impl Lifecycle {
 
     /// The daemon can serve requests; those that wait go on.
     pub fn set_ready(&self) {
-        self.advance(Phase::Ready);
+        self.advance(|_| Phase::Ready);
     }
 
     /// The daemon is to stop: readiness fails from now on. [`Server::serve`](crate::Server::serve) does this too when
@@ -48,29 +48,28 @@ impl Lifecycle {
     ///
     /// A daemon that never was ready closes at once: nobody sends it anything that would have to be served.
     pub fn set_stopping(&self) {
-        let was_starting = self.phase() == Phase::Starting;
-        self.advance(if was_starting {
-            Phase::Closed
-        } else {
-            Phase::Stopping
+        self.advance(|phase| match phase {
+            Phase::Starting => Phase::Closed,
+            Phase::Ready | Phase::Stopping | Phase::Closed => Phase::Stopping,
         });
     }
 
     pub(crate) fn set_closed(&self) {
-        self.advance(Phase::Closed);
+        self.advance(|_| Phase::Closed);
     }
 
     pub(crate) fn phase(&self) -> Phase {
         *self.0.borrow()
     }
 
-    fn advance(&self, to: Phase) {
+    fn advance(&self, to: impl FnOnce(Phase) -> Phase) {
         self.0.send_if_modified(|phase| {
-            let forward = *phase < to;
-            if forward {
+            let to = to(*phase);
+            let is_forward = *phase < to;
+            if is_forward {
                 *phase = to;
             }
-            forward
+            is_forward
         });
     }
 

@@ -27,6 +27,8 @@ fn relation(target: &str) -> RelationKey {
     }
 }
 
+type Change = fn(&mut Good);
+
 /// A run that read children `a` and `b` from targets 1 and 2, and gave `own` by itself.
 fn good() -> Good {
     Good {
@@ -70,23 +72,34 @@ fn the_same_result_has_the_same_digest_in_whatever_order_the_children_came() {
 
 #[test]
 fn whatever_is_stored_of_a_run_counts() {
-    type Change = fn(&mut Good);
     let changes: [(&str, Change); 16] = [
         ("entity", |it| it.entity.set_annotation("x", "y")),
         ("status", |it| {
-            it.entity.as_map_mut().insert("status".to_owned(), json!({"items": []}));
+            it.entity
+                .as_map_mut()
+                .insert("status".to_owned(), json!({"items": []}));
         }),
-        ("another relation", |it| it.relations.push(relation("component:default/e"))),
-        ("type of a relation", |it| it.relations[0].kind = Arc::from("partOf")),
+        ("another relation", |it| {
+            it.relations.push(relation("component:default/e"));
+        }),
+        ("type of a relation", |it| {
+            it.relations[0].kind = Arc::from("partOf");
+        }),
         ("no relation", |it| it.relations.clear()),
         ("refresh key", |it| it.refresh_keys.push("l".to_owned())),
         ("no refresh key", |it| it.refresh_keys.clear()),
         ("a child more", |it| it.children.push(child("e", 1))),
         ("a child less", |it| drop(it.children.remove(0))),
         ("an own child less", |it| drop(it.children.pop())),
-        ("content of a child", |it| it.children[0].digest = Digest::of("other")),
-        ("content of an own child", |it| it.children[2].digest = Digest::of("other")),
-        ("key of a child", |it| it.children[0].location_key = Some(Arc::from("url:y"))),
+        ("content of a child", |it| {
+            it.children[0].digest = Digest::of("other");
+        }),
+        ("content of an own child", |it| {
+            it.children[2].digest = Digest::of("other");
+        }),
+        ("key of a child", |it| {
+            it.children[0].location_key = Some(Arc::from("url:y"));
+        }),
         ("no key of a child", |it| it.children[0].location_key = None),
         ("position of a child", |it| it.children[0].position = Some((0, 2))),
         ("target of a child", |it| it.children[0].group = 2),
@@ -115,7 +128,6 @@ fn children_that_all_stand_are_no_change() {
 #[test]
 fn a_change_of_the_rest_shows_also_while_the_children_stand() {
     let before = digest(&good(), None);
-    type Change = fn(&mut Good);
     let changes: [(&str, Change); 4] = [
         ("entity", |it| it.entity.set_annotation("x", "y")),
         ("relation", |it| it.relations.clear()),

@@ -90,14 +90,20 @@ fn ttl(claim: &Claim) -> Option<i64> {
 #[tokio::test]
 async fn an_outcome_carries_on_what_the_claim_says() {
     let outcome = of(Fake::new("p")).process(&claim(&component())).await;
-    assert_eq!((outcome.id, outcome.token, outcome.lane), (EntityId(7), LeaseToken(8), Lane::Event));
+    assert_eq!(
+        (outcome.id, outcome.token, outcome.lane),
+        (EntityId(7), LeaseToken(8), Lane::Event)
+    );
     assert_eq!(outcome.location_key.as_deref(), Some("url:x"));
 }
 
 #[tokio::test]
 async fn the_same_result_again_is_unchanged() {
     let mut claim = claim(&component());
-    let words = [turn(&of(Fake::new("p")), &mut claim).await, turn(&of(Fake::new("p")), &mut claim).await];
+    let words = [
+        turn(&of(Fake::new("p")), &mut claim).await,
+        turn(&of(Fake::new("p")), &mut claim).await,
+    ];
     assert_eq!(words.each_ref().map(word), ["processed", "unchanged"]);
 }
 
@@ -106,12 +112,18 @@ async fn other_processors_or_rules_make_a_full_run_without_the_caches() {
     let mut claim = claim(&component());
     let calls = crate::testing::Calls::default();
     turn(&of(remembering(1)), &mut claim).await;
-    let newer = Fake::new("p").with_fingerprint("2").pre([Act::Recall("k")]).log(&calls);
+    let newer = Fake::new("p")
+        .with_fingerprint("2")
+        .pre([Act::Recall("k")])
+        .log(&calls);
     assert_eq!(word(&turn(&of(newer), &mut claim).await), "processed");
     assert!(calls.all().contains(&"p recalls k None".to_owned()));
     let mut other_rules = parts([Fake::new("p")]);
     other_rules.rules = Arc::new(crate::testing::AllBut(&["User"]));
-    assert_eq!(word(&turn(&processing(other_rules), &mut claim).await), "processed");
+    assert_eq!(
+        word(&turn(&processing(other_rules), &mut claim).await),
+        "processed"
+    );
 }
 
 #[tokio::test]
@@ -171,7 +183,10 @@ async fn a_good_run_restores_the_count_only_with_another_content() {
     for _ in 0..3 {
         turn(&of(failing()), &mut claim).await;
     }
-    assert_eq!(turn(&of(remembering(1)), &mut claim).await.cache, CacheWrite::Keep);
+    assert_eq!(
+        turn(&of(remembering(1)), &mut claim).await.cache,
+        CacheWrite::Keep
+    );
     assert_eq!(ttl(&claim), Some(2));
     turn(&of(remembering(2)), &mut claim).await;
     assert_eq!(claim.cache, Some((r#"{"p":{"k":2}}"#.to_owned(), 5)));
@@ -183,12 +198,24 @@ async fn a_cache_is_written_also_if_nothing_else_changed() {
     turn(&of(remembering(1)), &mut claim).await;
     let outcome = turn(&of(remembering(2)), &mut claim).await;
     assert_eq!(word(&outcome), "unchanged");
-    assert_eq!(outcome.cache, CacheWrite::Put(Some((r#"{"p":{"k":2}}"#.to_owned(), 5))));
+    assert_eq!(
+        outcome.cache,
+        CacheWrite::Put(Some((r#"{"p":{"k":2}}"#.to_owned(), 5)))
+    );
 }
 
 #[tokio::test]
 async fn a_stored_cache_of_a_wrong_shape_counts_as_empty() {
-    for odd in ["null", "[]", "3", "\"x\"", "", "{", r#"{"p":null}"#, r#"{"p":[1]}"#] {
+    for odd in [
+        "null",
+        "[]",
+        "3",
+        "\"x\"",
+        "",
+        "{",
+        r#"{"p":null}"#,
+        r#"{"p":[1]}"#,
+    ] {
         let mut claim = claim(&component());
         turn(&of(Fake::new("p")), &mut claim).await;
         claim.cache = Some((odd.to_owned(), 5));
@@ -209,8 +236,12 @@ fn entity(name: &str) -> Act {
 #[tokio::test]
 async fn targets_that_all_stand_are_unchanged_from_the_first_time_on() {
     let mut claim = claim(&location(json!({"targets": ["a", "b"]})));
-    let fresh = Fake::new("p").read("url:a", [entity("a")]).read("url:b", [entity("b")]);
-    let kept = Fake::new("p").read("url:a", [unchanged()]).read("url:b", [unchanged()]);
+    let fresh = Fake::new("p")
+        .read("url:a", [entity("a")])
+        .read("url:b", [entity("b")]);
+    let kept = Fake::new("p")
+        .read("url:a", [unchanged()])
+        .read("url:b", [unchanged()]);
     let mut words = Vec::new();
     for fake in [fresh, kept.clone(), kept] {
         words.push(word(&turn(&of(fake), &mut claim).await));
@@ -221,7 +252,9 @@ async fn targets_that_all_stand_are_unchanged_from_the_first_time_on() {
 #[tokio::test]
 async fn a_target_that_lost_its_children_shows_although_another_one_stands() {
     let mut claim = claim(&location(json!({"targets": ["a", "b"]})));
-    let fresh = Fake::new("p").read("url:a", [entity("a")]).read("url:b", [entity("b")]);
+    let fresh = Fake::new("p")
+        .read("url:a", [entity("a")])
+        .read("url:b", [entity("b")]);
     turn(&of(fresh), &mut claim).await;
     let emptied = Fake::new("p").read("url:a", [unchanged()]).read("url:b", []);
     let outcome = turn(&of(emptied.clone()), &mut claim).await;
@@ -305,8 +338,29 @@ async fn processors_of_others_give_the_same_outcomes_on_threads_of_their_own() {
         foreign.has_foreign_processors = true;
         let here = of(fake).process(&claim(&component())).await;
         let apart = processing(foreign).process(&claim(&component())).await;
-        assert_eq!((word(&apart), apart.result_digest), (word(&here), here.result_digest));
+        assert_eq!(
+            (word(&apart), apart.result_digest),
+            (word(&here), here.result_digest)
+        );
     }
+}
+
+#[tokio::test]
+async fn a_processor_of_others_that_does_not_come_back_is_given_up_too() {
+    let mut parts = parts([Fake::new("p").pre([Act::Hang])]);
+    parts.has_foreign_processors = true;
+    parts.limits.processor_timeout = Duration::from_millis(1);
+    let processing = processing(parts);
+    let outcome = processing.process(&claim(&component())).await;
+    assert_eq!(
+        messages(&outcome),
+        [
+            "InputError: Processor p threw an error while preprocessing; caused by Error: the processor did not come \
+             back within 0 s (callboard.limits.processorTimeout)"
+        ]
+    );
+    assert!(outcome.next_update_at.is_some());
+    assert_eq!(processing.stuck_runs.load(Ordering::Relaxed), 0);
 }
 
 #[derive(Debug)]
@@ -343,6 +397,9 @@ async fn with_too_many_threads_stuck_nothing_is_risked_any_more() {
     let processing = processing(parts);
     processing.stuck_runs.store(STUCK_RUNS_MAX, Ordering::Relaxed);
     let outcome = processing.process(&claim(&component())).await;
-    assert_eq!(messages(&outcome), ["Error: 64 processors did not come back; restart the daemon"]);
+    assert_eq!(
+        messages(&outcome),
+        ["Error: 64 processors did not come back; restart the daemon"]
+    );
     assert!(outcome.next_update_at.is_some());
 }

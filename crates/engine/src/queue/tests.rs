@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use callboard_model::Digest;
-use callboard_sdk::testkit::FakeClock;
 use callboard_sdk::Clock as _;
+use callboard_sdk::testkit::FakeClock;
 use callboard_store::{EntityId, LeaseToken};
 use futures::FutureExt as _;
 use uuid::Uuid;

@@ -3,6 +3,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
+use crate::api_error::ApiError;
 use crate::cors::{Cors, origin_pattern};
 use crate::options::ServerOptions;
 use crate::testing::{Answer, Fixture, component};
@@ -319,4 +320,16 @@ async fn metrics_count_the_catalog() {
     // Counted sizes are good for a while, and a broken store does not take the other metrics away.
     fixture.break_store();
     assert_eq!(fixture.get("/metrics").await.body, text);
+}
+
+#[test]
+fn panics_are_masked() {
+    let panics: [Box<dyn std::any::Any + Send>; 3] =
+        [Box::new("boom"), Box::new("boom".to_owned()), Box::new(7)];
+    for panic in panics {
+        let response = super::panicked(panic);
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let error = response.extensions().get::<ApiError>().unwrap();
+        assert!(error.message().starts_with("An internal error occurred logId="));
+    }
 }

@@ -40,14 +40,12 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<String, StoreError> {
 
 /// Numbers as a JSON array, for `json_each`: a list of any length in one parameter of one prepared statement.
 pub(super) fn ids_json(ids: impl IntoIterator<Item = i64>) -> String {
-    use std::fmt::Write as _;
     let mut json = String::from("[");
     for id in ids {
         if json.len() > 1 {
             json.push(',');
         }
-        // Writing to a string cannot fail.
-        drop(write!(json, "{id}"));
+        json.push_str(&id.to_string());
     }
     json.push(']');
     json

@@ -15,7 +15,7 @@ macro_rules! statements {
         $($(#[$meta])* const $name: $crate::sqlite::statement::Statement =
             $crate::sqlite::statement::Statement { name: stringify!($name), sql: $sql };)*
         #[cfg(test)]
-        pub(super) const STATEMENTS: &[$crate::sqlite::statement::Statement] = &[$($name),*];
+        pub(in $crate::sqlite) const STATEMENTS: &[$crate::sqlite::statement::Statement] = &[$($name),*];
     };
 }
 
@@ -25,7 +25,7 @@ macro_rules! bulk_statements {
         $($(#[$meta])* static $name: $crate::sqlite::statement::Bulk =
             $crate::sqlite::statement::Bulk::new(stringify!($name), $table, $columns, $template);)*
         #[cfg(test)]
-        pub(super) const BULK_STATEMENTS: &[&$crate::sqlite::statement::Bulk] = &[$(&$name),*];
+        pub(in $crate::sqlite) const BULK_STATEMENTS: &[&$crate::sqlite::statement::Bulk] = &[$(&$name),*];
     };
 }
 

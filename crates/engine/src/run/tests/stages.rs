@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::Pipeline;
 use crate::testing::{
-    Act, AllBut, Calls, Fake, complaint, component, document, emitted, errors, failure, good, parts, pipeline, run,
+    Act, AllBut, Calls, Fake, complaint, component, document, emitted, errors, failure, good, parts,
+    pipeline, run,
 };
 
 #[derive(Debug)]
@@ -45,13 +46,18 @@ async fn every_processor_is_called_at_every_stage_even_after_one_recognized_the_
     let calls = Calls::default();
     let fakes = [Fake::new("a").log(&calls), Fake::new("b").log(&calls)];
     good(&pipeline(fakes), component()).await;
-    assert_eq!(calls.all(), ["a pre", "b pre", "a validates", "b validates", "a post", "b post"]);
+    assert_eq!(
+        calls.all(),
+        ["a pre", "b pre", "a validates", "b validates", "a post", "b post"]
+    );
 }
 
 #[tokio::test]
 async fn each_processor_gets_what_the_one_before_made() {
     let fakes = [
-        Fake::new("a").pre([Act::SetSpec(json!({"by": "a"}))]).post([Act::SetSpec(json!({"by": "post a"}))]),
+        Fake::new("a")
+            .pre([Act::SetSpec(json!({"by": "a"}))])
+            .post([Act::SetSpec(json!({"by": "post a"}))]),
         Fake::new("b").pre([Act::SetSpec(json!({"by": "b"}))]),
     ];
     let good = good(&pipeline(fakes), component()).await;
@@ -90,7 +96,10 @@ async fn the_unprocessed_entity_must_have_an_envelope_and_locations() {
     ];
     let calls = Calls::default();
     for (entity, expected) in rows {
-        assert_eq!(errors(&pipeline([Fake::new("p").log(&calls)]), entity).await, [expected]);
+        assert_eq!(
+            errors(&pipeline([Fake::new("p").log(&calls)]), entity).await,
+            [expected]
+        );
     }
     assert_eq!(calls.all(), Vec::<String>::new());
 }
@@ -160,7 +169,10 @@ async fn preprocessing_may_not_change_the_ref() {
 async fn a_kind_that_nobody_recognizes_is_an_error() {
     let message = "InputError: No processor recognized the entity component:default/c as valid, possibly caused by a \
                    foreign kind or apiVersion";
-    let fakes = [Fake::new("p").recognizing_nothing(), Fake::new("q").recognizing_nothing()];
+    let fakes = [
+        Fake::new("p").recognizing_nothing(),
+        Fake::new("q").recognizing_nothing(),
+    ];
     assert_eq!(errors(&pipeline(fakes), component()).await, [message]);
 
     let mut lower_case = component();
@@ -200,16 +212,29 @@ async fn emitted_errors_come_before_the_thrown_one() {
 #[tokio::test]
 async fn an_emitted_error_lets_the_run_go_on_and_fails_it_at_its_end() {
     let calls = Calls::default();
-    let fake = Fake::new("p").pre([complaint("one")]).post([complaint("two")]).log(&calls);
-    assert_eq!(errors(&pipeline([fake]), component()).await, ["Error: one", "Error: two"]);
+    let fake = Fake::new("p")
+        .pre([complaint("one")])
+        .post([complaint("two")])
+        .log(&calls);
+    assert_eq!(
+        errors(&pipeline([fake]), component()).await,
+        ["Error: one", "Error: two"]
+    );
     assert_eq!(calls.all(), ["p pre", "p validates", "p post"]);
 }
 
 #[tokio::test]
 async fn one_child_that_the_rules_refuse_fails_the_run_after_all_stages() {
     let calls = Calls::default();
-    let children = [document("Component", "fine"), document("User", "u"), document("User", "v")];
-    let acts: Vec<_> = children.into_iter().map(|child| Act::Emit(emitted(child))).collect();
+    let children = [
+        document("Component", "fine"),
+        document("User", "u"),
+        document("User", "v"),
+    ];
+    let acts: Vec<_> = children
+        .into_iter()
+        .map(|child| Act::Emit(emitted(child)))
+        .collect();
     let mut parts = parts([Fake::new("p").pre(acts).post([complaint("soft")]).log(&calls)]);
     parts.rules = Arc::new(AllBut(&["User"]));
     assert_eq!(
