@@ -13,7 +13,8 @@ pub struct AppConfig(Value);
 
 impl AppConfig {
     /// Listens on a free port of the loopback interface, keeps its catalog in `database`, allows all kinds that the
-    /// tests use, and visits every entity each second.
+    /// tests use, visits every location each second, and
+    /// clears orphans away as often.
     pub fn new(database: &Path) -> Self {
         let kinds = [
             "Component",
@@ -38,6 +39,7 @@ impl AppConfig {
                 "rules": [{ "allow": kinds }],
                 "locations": [],
             },
+            "callboard": { "engine": { "janitorInterval": { "seconds": 1 } } },
         }))
     }
 

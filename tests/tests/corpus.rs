@@ -3,13 +3,28 @@
 #![cfg(test)]
 
 use std::fs;
+use std::thread;
 
 use callboard_tests::corpus::{self, same_answer, same_entities};
 use callboard_tests::{Api, Home, Upstream, settled_snapshot, workspace_root};
 use serde_json::{Value, json};
 
 /// Files whose answers differ on purpose, and why. `docs/compatibility.md` tells users about each.
-const DELIBERATE: &[(&str, &str)] = &[];
+const DELIBERATE: &[(&str, &str)] = &[
+    (
+        "made/latin1.yaml",
+        "bytes that are no UTF-8 are an error with their place; Backstage puts replacement characters",
+    ),
+    (
+        "real-a/evergreen-ci__evergreen__.backstage.yaml",
+        "there is no reader for S3, and the host is not allowed",
+    ),
+];
+
+/// Files that are valid behind a URL and not on a disk: their location says `type: url`, so that its relative targets
+/// lead nowhere from a file.
+const VALID_BEHIND_A_URL: &[&str] =
+    &["real-a/platform-test-org__backstage-catalogs-integ-tests/catalog-info.yaml"];
 
 /// How many differences are shown.
 const SHOWN_MAX: usize = 25;
@@ -42,9 +57,19 @@ fn each_root_settles_to_the_catalog_of_backstage() {
     };
     // All of them settle at the same time.
     let daemons: Vec<_> = golden.keys().map(start).collect();
+    let settled: Vec<_> = thread::scope(|scope| {
+        let settling: Vec<_> = daemons
+            .iter()
+            .map(|(daemon, _)| scope.spawn(|| settled_snapshot(daemon)))
+            .collect();
+        settling
+            .into_iter()
+            .map(|settling| settling.join().unwrap())
+            .collect()
+    });
     let mut tally = Tally::default();
-    for ((root, golden), (daemon, _home)) in golden.iter().zip(&daemons) {
-        let ours = Value::Array(settled_snapshot(daemon).into_values().collect());
+    for ((root, golden), catalog) in golden.iter().zip(settled) {
+        let ours = Value::Array(catalog.into_values().collect());
         tally.count(
             root,
             same_entities(&corpus::normalised(&ours, &upstream, root), golden),
@@ -69,7 +94,7 @@ fn validation_from_the_command_line_comes_to_the_same_verdicts() {
             report["target"].as_str().unwrap().ends_with(file.as_str()),
             "{report}"
         );
-        if is_about_the_file(golden) {
+        if is_about_the_file(golden) && !VALID_BEHIND_A_URL.contains(&file.as_str()) {
             tally.count(file, same_verdict(report, golden));
         }
     }

@@ -225,7 +225,8 @@ fn a_page_for_people_is_no_descriptor() {
     let scene = Scene::with(Answer::Html);
     scene.error();
     scene.harmed_nobody();
-    assert_eq!(settled_snapshot(&scene.daemon).len(), 3);
+    // The neighbour and its location.
+    assert_eq!(settled_snapshot(&scene.daemon).len(), 2);
 }
 
 #[test]

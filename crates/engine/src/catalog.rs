@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use callboard_model::{Entity, SerializedError};
+use callboard_model::{Entity, SerializedError, location_entity_name};
 use callboard_sdk::{Clock, LocationSpec};
 use callboard_store::{LocationConflict, Store, StoreError, StoredLocation};
 use uuid::Uuid;
 
 use crate::Pipeline;
-use crate::locations::{LOCATION_STORE, registered_location_entity};
+use crate::locations::{LOCATION_STORE, free_location_entity, registered_location_entity};
 use crate::wake::Wake;
 
 /// Why the catalog refused something; the name of each is what Backstage's clients know.
@@ -116,9 +116,8 @@ impl Catalog {
         self.check_type(spec)?;
         let exists = self.store.location_find(spec).await?.is_some();
         let entities = self.pipeline.dry_run(spec).await.map_err(CatalogOpError::Input)?;
-        let entity_ref = registered_location_entity(spec)
-            .map_err(CatalogOpError::Input)?
-            .entity_ref;
+        let name = location_entity_name(&spec.kind, &spec.target);
+        let entity_ref = registered_location_entity(spec, &name).map_err(CatalogOpError::Input)?.entity_ref;
         let location = StoredLocation {
             id: format!("{}:{}", spec.kind, spec.target),
             spec: spec.clone(),
@@ -138,7 +137,7 @@ impl Catalog {
         on_conflict: LocationConflict,
     ) -> Result<StoredLocation, CatalogOpError> {
         self.check_type(spec)?;
-        let entity = registered_location_entity(spec).map_err(CatalogOpError::Input)?;
+        let entity = free_location_entity(self.store.as_ref(), spec).await?.map_err(CatalogOpError::Input)?;
         let now = self.clock.now();
         let location = self
             .store
@@ -148,14 +147,17 @@ impl Catalog {
         Ok(location)
     }
 
-    /// Points a registered location elsewhere.
+    /// Points a registered location elsewhere. Its id and the ref of its entity stay.
     pub async fn location_update(
         &self,
         id: &str,
         spec: &LocationSpec,
     ) -> Result<StoredLocation, CatalogOpError> {
         self.check_type(spec)?;
-        let entity = registered_location_entity(spec).map_err(CatalogOpError::Input)?;
+        let before = self.store.location_get(id).await?;
+        let before = before.ok_or_else(|| CatalogOpError::NotFound(format!("Found no location with ID {id}")))?;
+        let name = before.entity_ref.rsplit('/').next().unwrap_or(&before.entity_ref);
+        let entity = registered_location_entity(spec, name).map_err(CatalogOpError::Input)?;
         let location = self
             .store
             .location_update(LOCATION_STORE, id, spec, entity, self.clock.now())

@@ -2,18 +2,36 @@
 
 use std::sync::Arc;
 
-use callboard_model::{Digest, LocationRef, LocationSpec, location_entity};
-use callboard_store::NewEntity;
+use callboard_model::{Digest, EntityRef, LocationRef, LocationSpec, location_entity, location_entity_name};
+use callboard_store::{NewEntity, Store, StoreError};
+use uuid::Uuid;
 
 /// The provider in whose bucket registered locations are; the name is Backstage's.
 pub const LOCATION_STORE: &str = "DefaultLocationStore";
 
-/// The Location entity of a registered location. An `Err` says why there can be none.
-pub(crate) fn registered_location_entity(spec: &LocationSpec) -> Result<NewEntity, String> {
+/// The Location entity of a location that is to be registered.
+///
+/// Its name follows from type and target. A location that was pointed elsewhere keeps its ref, though, and so the name
+/// may belong to another one by now: then it is made unique.
+pub(crate) async fn free_location_entity(
+    store: &dyn Store,
+    spec: &LocationSpec,
+) -> Result<Result<NewEntity, String>, StoreError> {
+    let name = location_entity_name(&spec.kind, &spec.target);
+    let entity_ref = EntityRef::new("Location", "default", &name).to_canonical();
+    let holder = store.location_by_ref(&entity_ref).await?;
+    let is_free = holder.is_none_or(|holder| holder.spec.kind == spec.kind && holder.spec.target == spec.target);
+    let name = if is_free { name } else { location_entity_name(&Uuid::new_v4().to_string(), &spec.target) };
+    Ok(registered_location_entity(spec, &name))
+}
+
+/// The Location entity of a registered location, by this name. An `Err` says why there can be none.
+pub(crate) fn registered_location_entity(spec: &LocationSpec, name: &str) -> Result<NewEntity, String> {
     let location_ref = LocationRef::parse(&format!("{}:{}", spec.kind, spec.target))
         .map_err(|error| error.message)?
         .to_string();
-    let entity = location_entity(spec, &location_ref, &location_ref);
+    let mut entity = location_entity(spec, &location_ref, &location_ref);
+    entity.metadata_mut().insert("name".to_owned(), name.into());
     let json = serde_json::to_string(&entity).map_err(|error| error.to_string())?;
     Ok(NewEntity {
         entity_ref: entity.entity_ref().to_canonical().into(),

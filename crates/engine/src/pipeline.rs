@@ -72,8 +72,15 @@ impl PipelineParts {
 pub struct Pipeline {
     ordered: Vec<Ordered>,
     policies: Vec<Box<dyn EntityPolicy>>,
-    rules: RwLock<Arc<dyn RulesEnforcer>>,
+    in_force: RwLock<InForce>,
     parts: PipelineParts,
+}
+
+/// What can be replaced while the pipeline is at work.
+#[derive(Debug, Clone)]
+struct InForce {
+    rules: Arc<dyn RulesEnforcer>,
+    fingerprint: Digest,
 }
 
 impl Pipeline {
@@ -82,12 +89,9 @@ impl Pipeline {
         let ordered = effective_order(std::mem::take(&mut parts.processors), &parts.options);
         let mut policies = default_policies();
         policies.append(&mut parts.policies);
-        Self {
-            ordered,
-            policies,
-            rules: RwLock::new(Arc::clone(&parts.rules)),
-            parts,
-        }
+        let rules = Arc::clone(&parts.rules);
+        let fingerprint = fingerprint(&parts, &ordered, &policies, rules.as_ref());
+        Self { ordered, policies, in_force: RwLock::new(InForce { rules, fingerprint }), parts }
     }
 
     /// The processors in their effective order.
@@ -101,23 +105,13 @@ impl Pipeline {
 
     /// Puts other rules into force; runs that are under way keep the old ones.
     pub fn set_rules(&self, rules: Arc<dyn RulesEnforcer>) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        let fingerprint = fingerprint(&self.parts, &self.ordered, &self.policies, rules.as_ref());
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = InForce { rules, fingerprint };
     }
 
     /// Changes whenever the same input may give another output.
     pub fn fingerprint(&self) -> Digest {
-        let mut parts = vec![
-            PIPELINE_VERSION.to_string(),
-            self.rules().fingerprint(),
-            self.parts.scm.fingerprint(),
-        ];
-        parts.extend(self.parts.allowed_location_types.iter().cloned());
-        parts.extend(self.policies.iter().map(|policy| policy.name().to_owned()));
-        for ordered in &self.ordered {
-            parts.push(ordered.processor.name().to_owned());
-            parts.push(ordered.processor.fingerprint());
-        }
-        Digest::of_parts(parts)
+        self.in_force().fingerprint
     }
 
     pub(crate) fn ordered(&self) -> &[Ordered] {
@@ -135,7 +129,11 @@ impl Pipeline {
     }
 
     pub(crate) fn rules(&self) -> Arc<dyn RulesEnforcer> {
-        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+        self.in_force().rules
+    }
+
+    fn in_force(&self) -> InForce {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn scm(&self) -> &dyn ScmResolver {
@@ -165,3 +163,19 @@ impl Pipeline {
 
 #[cfg(test)]
 mod tests;
+
+fn fingerprint(
+    parts: &PipelineParts,
+    ordered: &[Ordered],
+    policies: &[Box<dyn EntityPolicy>],
+    rules: &dyn RulesEnforcer,
+) -> Digest {
+    let mut texts = vec![PIPELINE_VERSION.to_string(), rules.fingerprint(), parts.scm.fingerprint()];
+    texts.extend(parts.allowed_location_types.iter().cloned());
+    texts.extend(policies.iter().map(|policy| policy.name().to_owned()));
+    for ordered in ordered {
+        texts.push(ordered.processor.name().to_owned());
+        texts.push(ordered.processor.fingerprint());
+    }
+    Digest::of_parts(texts)
+}

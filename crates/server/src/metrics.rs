@@ -18,7 +18,7 @@ use crate::api_error::chain;
 use crate::state::AppState;
 
 /// How long counted sizes are good for: counting walks whole tables.
-const COUNTS_AGE_MAX: Duration = Duration::from_secs(30);
+const COUNTS_AGE_MAX: Duration = Duration::from_secs(1);
 
 const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
 

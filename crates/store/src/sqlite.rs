@@ -233,6 +233,10 @@ impl Store for SqliteStore {
         self.find_location(spec).await
     }
 
+    async fn location_by_ref(&self, entity_ref: &str) -> Result<Option<StoredLocation>, StoreError> {
+        self.find_location_by_ref(entity_ref).await
+    }
+
     async fn locations_list(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredLocation>, StoreError> {
         self.list_locations(after, limit).await
     }

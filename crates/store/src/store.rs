@@ -115,7 +115,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         now: Timestamp,
     ) -> Result<StoredLocation, StoreError>;
 
-    /// Points a registered location elsewhere. `Conflict` if another one points there, `NotFound` without it.
+    /// Points a registered location elsewhere. `entity` may have another ref than before, and no other location's.
+    /// `Conflict` if another one points there, `NotFound` without it.
     async fn location_update(
         &self,
         provider: &str,
@@ -133,6 +134,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The registered location with this type and target.
     async fn location_find(&self, spec: &LocationSpec) -> Result<Option<StoredLocation>, StoreError>;
+
+    /// The registered location whose Location entity has this canonical ref.
+    async fn location_by_ref(&self, entity_ref: &str) -> Result<Option<StoredLocation>, StoreError>;
 
     /// All registered locations after `after` (an id), ordered by id.
     async fn locations_list(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredLocation>, StoreError>;

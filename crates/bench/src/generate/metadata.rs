@@ -40,7 +40,7 @@ fn annotations(yaml: &mut Yaml, identity: &Identity, random: &mut Random) {
         yaml.field(
             2,
             "directory.example.com/uuid",
-            &format!("{:016x}", random.next_u64()),
+            &format!("'{:016x}'", random.next_u64()),
         );
         return;
     }
@@ -51,7 +51,7 @@ fn annotations(yaml: &mut Yaml, identity: &Identity, random: &mut Random) {
         ("sonarqube.org/project-key", format!("example_{name}")),
         (
             "pagerduty.com/integration-key",
-            format!("{:016x}", random.next_u64()),
+            format!("'{:016x}'", random.next_u64()),
         ),
         ("grafana/dashboard-selector", format!("\"tags @> '{name}'\"")),
         ("backstage.io/kubernetes-id", name.clone()),

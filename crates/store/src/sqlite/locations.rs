@@ -20,6 +20,9 @@ statements! {
     SELECT_LOCATION_BY_SPEC =
         "SELECT l.id, l.type, l.target, f.entity_ref FROM locations l JOIN refs f ON f.id = l.entity \
          WHERE l.type = ?1 AND l.target = ?2";
+    SELECT_LOCATION_BY_REF =
+        "SELECT l.id, l.type, l.target, f.entity_ref FROM refs f JOIN locations l ON l.entity = f.id \
+         WHERE f.entity_ref = ?1";
     SELECT_LOCATIONS =
         "SELECT l.id, l.type, l.target, f.entity_ref FROM locations l JOIN refs f ON f.id = l.entity \
          WHERE l.id > ?1 ORDER BY l.id LIMIT ?2";
@@ -69,7 +72,6 @@ impl SqliteStore {
         if location_by_spec(&mut writer.db, spec).await?.is_some_and(|other| other.id != id) {
             return Err(already_exists(spec));
         }
-        // The ref follows from type and target: two rows never share one.
         let location = StoredLocation {
             id: id.to_owned(),
             spec: LocationSpec::new(&spec.kind, &spec.target),
@@ -100,6 +102,11 @@ impl SqliteStore {
         spec: &LocationSpec,
     ) -> Result<Option<StoredLocation>, StoreError> {
         location_by_spec(&mut self.reader().await?, spec).await
+    }
+
+    pub(super) async fn find_location_by_ref(&self, entity_ref: &str) -> Result<Option<StoredLocation>, StoreError> {
+        let row = self.reader().await?.row(SELECT_LOCATION_BY_REF, Args::new().with(entity_ref)).await?;
+        row.as_ref().map(location).transpose()
     }
 
     pub(super) async fn get_location(&self, id: &str) -> Result<Option<StoredLocation>, StoreError> {
