@@ -44,13 +44,15 @@ CREATE TABLE caches (
 -- Processed entities, with the places where the final entity's additions go.
 CREATE TABLE bodies (
     id              INTEGER PRIMARY KEY REFERENCES refresh_state (id) ON DELETE CASCADE,
+    digest          BLOB NOT NULL,
     metadata_end    INTEGER NOT NULL,
     annotations_end INTEGER NOT NULL,
     own_etag        INTEGER NOT NULL,
     json            BLOB NOT NULL
 );
 
--- The rest of the last good run, in packed form: the relations and refresh keys that it emitted.
+-- The rest of the last good run: the relations and refresh keys that it emitted, in packed form, and what stitching
+-- needs of the body. Stitching need not touch the big rows, then.
 CREATE TABLE results (
     id           INTEGER PRIMARY KEY REFERENCES refresh_state (id) ON DELETE CASCADE,
     body_digest  BLOB NOT NULL,
@@ -116,9 +118,11 @@ CREATE TABLE errors (
 );
 CREATE INDEX errors_location ON errors (location);
 
--- What stitching adds to a body. The final entity's text is put together when it is read.
+-- What stitching adds to a body. The final entity's text is put together when it is read, out of this row and the
+-- body's.
 CREATE TABLE final_entities (
     id        INTEGER PRIMARY KEY REFERENCES refresh_state (id) ON DELETE CASCADE,
+    uid       BLOB NOT NULL,
     etag      TEXT NOT NULL,
     is_orphan INTEGER NOT NULL,
     relations BLOB NOT NULL,
@@ -147,6 +151,7 @@ CREATE TABLE locations (
     entity INTEGER NOT NULL,
     UNIQUE (type, target)
 ) WITHOUT ROWID;
+CREATE INDEX locations_entity ON locations (entity);
 
 -- Numbers of the store itself.
 CREATE TABLE meta (

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use ureq::Agent;
 
 use crate::Metrics;
@@ -47,10 +47,7 @@ impl Api {
             .http_status_as_error(false)
             .timeout_global(Some(ANSWER_LIMIT))
             .build();
-        Self {
-            address,
-            agent: config.new_agent(),
-        }
+        Self { address, agent: config.new_agent() }
     }
 
     /// Where the daemon listens.
@@ -72,6 +69,18 @@ impl Api {
     pub fn post(&self, path: &str, body: &Value) -> Reply {
         let request = self.agent.post(self.url(path)).content_type("application/json");
         read(request.send(body.to_string())).unwrap_or_else(|error| panic!("POST {path}: {error}"))
+    }
+
+    /// Sends a DELETE request.
+    pub fn delete(&self, path: &str) -> Reply {
+        read(self.agent.delete(self.url(path)).call())
+            .unwrap_or_else(|error| panic!("DELETE {path}: {error}"))
+    }
+
+    /// Asks for an entity, and the locations that it came through, to be looked at now.
+    pub fn refresh(&self, entity_ref: &str) {
+        let reply = self.post("/api/catalog/refresh", &json!({ "entityRef": entity_ref }));
+        assert_eq!(reply.status, 200, "{entity_ref}: {reply:?}");
     }
 
     /// The entity, by its full ref; `None` if it is not there.
@@ -113,11 +122,7 @@ impl Api {
 
     /// The first error whose location holds `location`.
     pub fn error_at(&self, location: &str) -> Option<Value> {
-        let is_there = |error: &Value| {
-            error["location"]
-                .as_str()
-                .is_some_and(|text| text.contains(location))
-        };
+        let is_there = |error: &Value| error["location"].as_str().is_some_and(|text| text.contains(location));
         self.errors().into_iter().find(is_there)
     }
 
@@ -133,13 +138,6 @@ impl Api {
 
 fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Reply, ureq::Error> {
     let mut answer = answer?;
-    let body = answer
-        .body_mut()
-        .with_config()
-        .limit(BODY_BYTES_MAX)
-        .read_to_string()?;
-    Ok(Reply {
-        status: answer.status().as_u16(),
-        body,
-    })
+    let body = answer.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string()?;
+    Ok(Reply { status: answer.status().as_u16(), body })
 }

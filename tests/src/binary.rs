@@ -9,9 +9,7 @@ const OVERRIDE: &str = "CALLBOARD_BINARY";
 
 /// The folder of the workspace.
 pub fn workspace_root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the tests are a member of a workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member of a workspace")
 }
 
 /// The binary, built once per process in the profile of the tests, so that it is never an old one.

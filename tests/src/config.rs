@@ -16,17 +16,8 @@ impl AppConfig {
     /// tests use, visits every location each second, and
     /// clears orphans away as often.
     pub fn new(database: &Path) -> Self {
-        let kinds = [
-            "Component",
-            "API",
-            "Resource",
-            "System",
-            "Domain",
-            "User",
-            "Group",
-            "Location",
-            "Template",
-        ];
+        let kinds =
+            ["Component", "API", "Resource", "System", "Domain", "User", "Group", "Location", "Template"];
         Self(json!({
             "backend": {
                 "baseUrl": "http://127.0.0.1:7007",
@@ -71,9 +62,7 @@ impl AppConfig {
     /// Adds a location.
     #[must_use]
     pub fn location(mut self, kind: &str, target: impl fmt::Display) -> Self {
-        let locations = self.0["catalog"]["locations"]
-            .as_array_mut()
-            .expect("locations are a list");
+        let locations = self.0["catalog"]["locations"].as_array_mut().expect("locations are a list");
         locations.push(json!({ "type": kind, "target": target.to_string() }));
         self
     }

@@ -44,21 +44,33 @@ const KINDS: [&str; 15] = [
     "Plugin",
 ];
 
-/// The folder of the corpus, `../shared/corpus` beside the workspace unless the environment names another. Without one,
-/// says so and answers nothing.
+/// The folder of the corpus: the one that the environment names, or a `corpus` beside the workspace or one level below
+/// its neighbours. Without one, says so and answers nothing.
 pub fn folder() -> Option<PathBuf> {
     let named = std::env::var_os(FOLDER).map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| workspace_root().join("../shared/corpus"));
-    if folder.join("golden").is_dir() {
+    let found = match &named {
+        Some(folder) => Some(folder.clone()).filter(|folder| is_corpus(folder)),
+        None => beside_the_workspace(),
+    };
+    if let Some(folder) = found {
         return Some(folder.canonicalize().unwrap());
     }
     let is_required = std::env::var_os(REQUIRE).is_some_and(|value| value == "1");
-    assert!(!is_required, "there is no corpus in {}", folder.display());
-    eprintln!(
-        "skipped: there is no corpus in {}; set {FOLDER} to its folder",
-        folder.display()
-    );
+    let message = format!("there is no corpus; {FOLDER}, which names its folder, is {named:?}");
+    assert!(!is_required, "{message}");
+    eprintln!("skipped: {message}");
     None
+}
+
+fn beside_the_workspace() -> Option<PathBuf> {
+    let above = workspace_root().parent()?;
+    let neighbours = fs::read_dir(above).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let candidates = std::iter::once(above.to_path_buf()).chain(neighbours);
+    candidates.map(|folder| folder.join("corpus")).find(|folder| is_corpus(folder))
+}
+
+fn is_corpus(folder: &Path) -> bool {
+    folder.join("golden").is_dir()
 }
 
 /// The recorded answers by the path of their file, relative to the corpus.
@@ -87,20 +99,13 @@ pub fn golden_roots(corpus: &Path) -> BTreeMap<String, Value> {
     };
     index
         .into_iter()
-        .map(|(root, file)| {
-            (
-                root,
-                read_json(&corpus.join("golden").join(file.as_str().unwrap())),
-            )
-        })
+        .map(|(root, file)| (root, read_json(&corpus.join("golden").join(file.as_str().unwrap()))))
         .collect()
 }
 
 /// The configuration that the recording had, without locations.
 pub fn config(home: &Home, upstream: &Upstream) -> AppConfig {
-    home.config()
-        .set("catalog.rules", json!([{ "allow": KINDS }]))
-        .allow(upstream)
+    home.config().set("catalog.rules", json!([{ "allow": KINDS }])).allow(upstream)
 }
 
 /// The URL of a file of the corpus.

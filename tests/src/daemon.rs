@@ -28,12 +28,7 @@ impl Daemon {
         let errors = output.try_clone().unwrap();
         let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
         let child = child.expect("the binary can be run");
-        Self {
-            pid: child.id(),
-            child: Mutex::new(child),
-            log: log.to_path_buf(),
-            api: OnceLock::new(),
-        }
+        Self { pid: child.id(), child: Mutex::new(child), log: log.to_path_buf(), api: OnceLock::new() }
     }
 
     /// Waits until the daemon says that it is ready.
@@ -87,10 +82,7 @@ impl Daemon {
     /// Sends SIGTERM, as service managers do.
     pub fn terminate(&self) {
         // The shell's own `kill` is everywhere.
-        let sent = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {}", self.pid)])
-            .status()
-            .unwrap();
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.pid)]).status().unwrap();
         assert!(sent.success(), "the signal cannot be sent");
     }
 
@@ -102,10 +94,7 @@ impl Daemon {
     /// The most memory that the process ever had, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .expect("there is a peak");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("there is a peak");
         let kilobytes: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
         kilobytes * 1024
     }
@@ -122,11 +111,7 @@ impl Drop for Daemon {
             let log = self.log_text();
             let lines: Vec<_> = log.lines().collect();
             let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
-            eprintln!(
-                "--- end of the log of daemon {} ---\n{}\n---",
-                self.pid,
-                shown.join("\n")
-            );
+            eprintln!("--- end of the log of daemon {} ---\n{}\n---", self.pid, shown.join("\n"));
         }
     }
 }
@@ -134,9 +119,7 @@ impl Drop for Daemon {
 /// The address on the loopback interface in the line that says so.
 fn listening_address(log: &str) -> Option<SocketAddr> {
     const HOST: &str = "127.0.0.1:";
-    let line = log
-        .lines()
-        .find(|line| line.to_lowercase().contains("listening") && line.contains(HOST))?;
+    let line = log.lines().find(|line| line.to_lowercase().contains("listening") && line.contains(HOST))?;
     let (_, rest) = line.split_once(HOST)?;
     let port = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     // The last digits may not be written yet.
@@ -151,12 +134,7 @@ mod tests {
     fn finds_the_address_in_either_format() {
         let json = "{\"message\":\"starting\"}\n{\"message\":\"Listening\",\"address\":\"127.0.0.1:4711\"}\n";
         assert_eq!(listening_address(json).unwrap().port(), 4711);
-        assert_eq!(
-            listening_address("INFO listening on http://127.0.0.1:80/\n")
-                .unwrap()
-                .port(),
-            80
-        );
+        assert_eq!(listening_address("INFO listening on http://127.0.0.1:80/\n").unwrap().port(), 80);
     }
 
     #[test]

@@ -26,10 +26,7 @@ impl Default for Home {
 impl Home {
     /// An empty folder.
     pub fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a temporary folder can be made"),
-            logs: AtomicU32::new(0),
-        }
+        Self { folder: tempfile::tempdir().expect("a temporary folder can be made"), logs: AtomicU32::new(0) }
     }
 
     /// The folder.
@@ -87,14 +84,7 @@ impl Home {
         const NOBODY: &str = "http://127.0.0.1:1";
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.path());
-        for proxy in [
-            "HTTP_PROXY",
-            "HTTPS_PROXY",
-            "ALL_PROXY",
-            "http_proxy",
-            "https_proxy",
-            "all_proxy",
-        ] {
+        for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
             command.env(proxy, NOBODY);
         }
         command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");

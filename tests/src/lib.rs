@@ -4,6 +4,13 @@
 //! Nothing of the daemon's code is linked in. A test takes a [`Home`] (folder, configuration, database), an
 //! [`Upstream`] (a web server that can misbehave) and starts a [`Daemon`]. Everything that has to be waited for is
 //! waited for by [`wait_for`], which looks again and again up to a limit, and says what it waited for when it gives up.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `CALLBOARD_BINARY` | the binary to test, instead of one built from this workspace in the profile of the tests |
+//! | `CALLBOARD_CORPUS` | the folder of the [`corpus`] |
+//! | `CALLBOARD_REQUIRE_CORPUS=1` | a missing corpus is a failure; otherwise its tests say so and do nothing |
+//! | `CALLBOARD_CRASH_ROUNDS` | how often each crash test kills the daemon; 12 if it is not there |
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

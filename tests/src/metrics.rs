@@ -8,13 +8,10 @@ pub struct Metrics(BTreeMap<String, u64>);
 
 impl Metrics {
     pub(crate) fn parse(text: &str) -> Self {
-        let samples = text
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .filter_map(|line| {
-                let (series, value) = line.rsplit_once(' ')?;
-                Some((series.to_owned(), value.parse().ok()?))
-            });
+        let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            Some((series.to_owned(), value.parse().ok()?))
+        });
         Self(samples.collect())
     }
 
@@ -29,9 +26,8 @@ impl Metrics {
         let start = format!("{label}=\"");
         for (series, value) in self.of(name) {
             let labels = series.split_once(['{', ',']).map_or("", |(_, labels)| labels);
-            let found = labels
-                .split([',', '}'])
-                .find_map(|pair| pair.strip_prefix(&start)?.strip_suffix('"'));
+            let found =
+                labels.split([',', '}']).find_map(|pair| pair.strip_prefix(&start)?.strip_suffix('"'));
             *sums.entry(found.unwrap_or_default().to_owned()).or_default() += value;
         }
         sums

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// After this long a command that should end is killed, and the test fails.
-const LIMIT: Duration = Duration::from_secs(50);
+const LIMIT: Duration = Duration::from_secs(100);
 
 /// What a command left.
 #[derive(Debug, Clone)]
@@ -25,11 +25,7 @@ impl Finished {
 }
 
 pub(crate) fn run_to_end(command: &mut Command) -> Finished {
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("the binary can be run");
     let streams = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     // Both are read while the command runs: a full pipe would stop it.
@@ -37,11 +33,7 @@ pub(crate) fn run_to_end(command: &mut Command) -> Finished {
     let stderr = std::thread::spawn(move || std::io::read_to_string(streams.1).unwrap_or_default());
     let ended = wait_for_end(&mut child);
     let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
-    let finished = Finished {
-        code: ended.as_ref().ok().copied().flatten(),
-        stdout,
-        stderr,
-    };
+    let finished = Finished { code: ended.as_ref().ok().copied().flatten(), stdout, stderr };
     assert!(ended.is_ok(), "{command:?} did not end: {finished:#?}");
     finished
 }

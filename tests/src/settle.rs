@@ -14,9 +14,7 @@ pub type Snapshot = BTreeMap<String, Value>;
 /// What the catalog shows now.
 pub fn snapshot(api: &Api) -> Snapshot {
     let comparable = |mut entity: Value| {
-        let metadata = entity["metadata"]
-            .as_object_mut()
-            .expect("entities have metadata");
+        let metadata = entity["metadata"].as_object_mut().expect("entities have metadata");
         metadata.remove("uid");
         metadata.remove("etag");
         (entity_ref(&entity), entity)
@@ -29,9 +27,7 @@ pub fn snapshot(api: &Api) -> Snapshot {
 pub fn settled_snapshot(daemon: &Daemon) -> Snapshot {
     let mut last: Option<(Seen, u64)> = None;
     daemon.wait_for("the catalog to settle", |api| {
-        let results = api
-            .metrics()
-            .by_label("catalog_processed_entities_count", "result");
+        let results = api.metrics().by_label("catalog_processed_entities_count", "result");
         let runs = |result: &str| results.get(result).copied().unwrap_or_default();
         let now = Seen::look(api, runs("changed"));
         let visits = runs("unchanged") + runs("errors");
@@ -56,31 +52,18 @@ struct Seen {
 
 impl Seen {
     fn look(api: &Api, changes: u64) -> Self {
-        let failing = api
-            .errors()
-            .into_iter()
-            .map(|error| error["entityRef"].to_string())
-            .collect();
-        Self {
-            catalog: snapshot(api),
-            failing,
-            changes,
-        }
+        let failing = api.errors().into_iter().map(|error| error["entityRef"].to_string()).collect();
+        Self { catalog: snapshot(api), failing, changes }
     }
 
     /// Orphans are on their way out.
     fn has_orphans(&self) -> bool {
-        self.catalog
-            .values()
-            .any(|entity| entity["metadata"]["annotations"].get(ORPHAN).is_some())
+        self.catalog.values().any(|entity| entity["metadata"]["annotations"].get(ORPHAN).is_some())
     }
 
     /// At least one, as before the first run there is nothing to be seen.
     fn visited_each_cycle(&self) -> u64 {
-        let locations = self
-            .catalog
-            .keys()
-            .filter(|entity_ref| entity_ref.starts_with("location:"));
+        let locations = self.catalog.keys().filter(|entity_ref| entity_ref.starts_with("location:"));
         ((locations.count() + self.failing.len()) as u64).max(1)
     }
 }
@@ -89,9 +72,5 @@ fn entity_ref(entity: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
     let metadata = &entity["metadata"];
     let namespace = metadata["namespace"].as_str().unwrap_or("default").to_lowercase();
-    format!(
-        "{}:{namespace}/{}",
-        text(&entity["kind"]),
-        text(&metadata["name"])
-    )
+    format!("{}:{namespace}/{}", text(&entity["kind"]), text(&metadata["name"]))
 }

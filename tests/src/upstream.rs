@@ -60,9 +60,7 @@ impl Stop {
 
     /// Waits for so long. Answers whether the server still stands.
     fn pause(&self, time: Duration) -> bool {
-        let waited = self
-            .changed
-            .wait_timeout_while(self.is_set.lock().unwrap(), time, |is_set| !*is_set);
+        let waited = self.changed.wait_timeout_while(self.is_set.lock().unwrap(), time, |is_set| !*is_set);
         !*waited.unwrap().0
     }
 }
@@ -97,11 +95,7 @@ impl Upstream {
             let shared = Arc::clone(&shared);
             move || accept(&listener, &shared)
         });
-        Self {
-            address,
-            shared,
-            acceptor: Some(acceptor),
-        }
+        Self { address, shared, acceptor: Some(acceptor) }
     }
 
     /// Host and port, as the daemon's list of allowed hosts wants them.
@@ -116,11 +110,7 @@ impl Upstream {
 
     /// Answers requests for this path, without its first slash, so from now on.
     pub fn put(&self, path: &str, answer: impl Into<Answer>) {
-        self.shared
-            .answers
-            .lock()
-            .unwrap()
-            .insert(format!("/{path}"), answer.into());
+        self.shared.answers.lock().unwrap().insert(format!("/{path}"), answer.into());
     }
 
     /// What was answered since the start or the last [`forget`](Self::forget).
@@ -130,14 +120,8 @@ impl Upstream {
 
     /// How often the path, without its first slash, was answered with this status.
     pub fn count(&self, path: &str, status: u16) -> usize {
-        let wanted = Exchange {
-            path: format!("/{path}"),
-            status,
-        };
-        self.exchanges()
-            .into_iter()
-            .filter(|exchange| *exchange == wanted)
-            .count()
+        let wanted = Exchange { path: format!("/{path}"), status };
+        self.exchanges().into_iter().filter(|exchange| *exchange == wanted).count()
     }
 
     /// Begins a new list of exchanges.
@@ -206,12 +190,8 @@ impl Shared {
 
     fn file(&self, path: &str) -> Option<Vec<u8>> {
         let relative = Path::new(path.trim_start_matches('/'));
-        let is_inside = relative
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        fs::read(self.folder.as_ref()?.join(relative))
-            .ok()
-            .filter(|_| is_inside)
+        let is_inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        fs::read(self.folder.as_ref()?.join(relative)).ok().filter(|_| is_inside)
     }
 }
 
@@ -238,12 +218,9 @@ mod tests {
 
     #[test]
     fn decodes_paths() {
-        for (path, expected) in [
-            ("/a%40b%20c", "/a@b c"),
-            ("/100%", "/100%"),
-            ("/%zz%4", "/%zz%4"),
-            ("/%C3%A9", "/é"),
-        ] {
+        for (path, expected) in
+            [("/a%40b%20c", "/a@b c"), ("/100%", "/100%"), ("/%zz%4", "/%zz%4"), ("/%C3%A9", "/é")]
+        {
             assert_eq!(decode(path), expected);
         }
     }
@@ -255,17 +232,11 @@ mod tests {
         let upstream = Upstream::of_folder(folder.path());
         upstream.put("b.yaml", Answer::Status(500));
         let status = |path: &str| {
-            let agent: ureq::Agent = ureq::Agent::config_builder()
-                .proxy(None)
-                .http_status_as_error(false)
-                .build()
-                .into();
+            let agent: ureq::Agent =
+                ureq::Agent::config_builder().proxy(None).http_status_as_error(false).build().into();
             agent.get(upstream.url(path)).call().unwrap().status().as_u16()
         };
-        assert_eq!(
-            (status("a.yaml"), status("b.yaml"), status("c.yaml")),
-            (200, 500, 404)
-        );
+        assert_eq!((status("a.yaml"), status("b.yaml"), status("c.yaml")), (200, 500, 404));
         assert_eq!(upstream.count("b.yaml", 500), 1);
     }
 }

@@ -9,25 +9,14 @@ use serde_json::Value;
 fn it_tells_its_version() {
     let finished = Home::new().run(&["--version"]);
     assert_eq!(finished.code, Some(0));
-    assert_eq!(
-        finished.stdout.trim(),
-        concat!("callboard ", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(finished.stdout.trim(), concat!("callboard ", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
 fn its_help_names_every_command() {
     let finished = Home::new().run(&["--help"]);
     assert_eq!(finished.code, Some(0));
-    for word in [
-        "serve",
-        "ingest",
-        "validate",
-        "processors",
-        "config",
-        "--config",
-        "--log-format",
-    ] {
+    for word in ["serve", "ingest", "validate", "processors", "config", "--config", "--log-format"] {
         assert!(finished.stdout.contains(word), "no {word} in {}", finished.stdout);
     }
 }
@@ -36,11 +25,7 @@ fn its_help_names_every_command() {
 fn an_unknown_command_is_refused_with_a_usage() {
     let finished = Home::new().run(&["perform"]);
     assert_eq!(finished.code, Some(2));
-    assert!(
-        finished.stderr.contains("perform") && finished.stderr.contains("Usage"),
-        "{}",
-        finished.stderr
-    );
+    assert!(finished.stderr.contains("perform") && finished.stderr.contains("Usage"), "{}", finished.stderr);
 }
 
 #[test]
@@ -60,29 +45,20 @@ fn printing_the_configuration_shows_origins_and_hides_secrets() {
     );
     home.write("app-config.local.yaml", "catalog:\n  orphanStrategy: keep\n");
     let mut command = home.command(&["config", "print"]);
-    command
-        .env("FORGE_TOKEN", "open-sesame")
-        .env("APP_CONFIG_catalog_readonly", "true");
+    command.env("FORGE_TOKEN", "open-sesame").env("APP_CONFIG_catalog_readonly", "true");
     let output = command.output().unwrap();
-    let (stdout, stderr) = (
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    );
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{stderr}");
-    assert!(
-        !stdout.contains("open-sesame") && !stderr.contains("open-sesame"),
-        "{stdout}{stderr}"
-    );
+    assert!(!stdout.contains("open-sesame") && !stderr.contains("open-sesame"), "{stdout}{stderr}");
     for (key, origin) in [
         ("catalog.processingInterval.minutes: 7", "app-config.yaml:2"),
         ("integrations.github[0].token: ", "app-config.yaml:6"),
         ("catalog.orphanStrategy: keep", "app-config.local.yaml:2"),
         ("catalog.readonly: true", "APP_CONFIG_catalog_readonly"),
     ] {
-        let line = stdout
-            .lines()
-            .find(|line| line.starts_with(key))
-            .unwrap_or_else(|| panic!("{key} in {stdout}"));
+        let line =
+            stdout.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("{key} in {stdout}"));
         assert!(line.contains(origin), "{origin} in {line}");
     }
 }
@@ -90,16 +66,10 @@ fn printing_the_configuration_shows_origins_and_hides_secrets() {
 #[test]
 fn checking_the_configuration_finds_misspelt_keys_with_their_place() {
     let home = Home::new();
-    home.write(
-        "app-config.yaml",
-        "app:\n  title: mine\ncatalog:\n  locatoins: []\n  rules: []\n",
-    );
+    home.write("app-config.yaml", "app:\n  title: mine\ncatalog:\n  locatoins: []\n  rules: []\n");
     let finished = home.run(&["config", "check"]);
     assert_eq!(finished.code, Some(0), "a warning is no error: {finished:?}");
-    let place = finished
-        .stdout
-        .lines()
-        .find(|line| line.contains("app-config.yaml:4"));
+    let place = finished.stdout.lines().find(|line| line.contains("app-config.yaml:4"));
     assert!(
         place.is_some_and(|line| line.contains("locatoins") && line.contains("locations")),
         "{finished:?}"
@@ -112,11 +82,7 @@ fn checking_the_configuration_of_the_tests_finds_nothing() {
     let home = Home::new();
     home.configure(&home.config());
     let finished = home.run(&["config", "check", "--format", "json"]);
-    assert_eq!(
-        (finished.code, finished.stdout.trim()),
-        (Some(0), "[]"),
-        "{finished:?}"
-    );
+    assert_eq!((finished.code, finished.stdout.trim()), (Some(0), "[]"), "{finished:?}");
 }
 
 #[test]
@@ -137,17 +103,10 @@ fn processors_are_listed_in_the_order_of_backstage() {
     ];
     let mut positions = Vec::new();
     for name in expected {
-        positions.push(
-            names
-                .iter()
-                .position(|it| it == name)
-                .unwrap_or_else(|| panic!("{name} in {names:?}")),
-        );
+        positions
+            .push(names.iter().position(|it| it == name).unwrap_or_else(|| panic!("{name} in {names:?}")));
     }
-    assert!(
-        positions[3] < positions[4],
-        "placeholders come before kinds: {names:?}"
-    );
+    assert!(positions[3] < positions[4], "placeholders come before kinds: {names:?}");
 }
 
 #[test]
@@ -174,13 +133,7 @@ fn a_bad_file_is_invalid_with_line_and_rule() {
     assert_eq!(error["file"], path.canonicalize().unwrap().display().to_string());
     assert_eq!(error["line"], 14, "{error}");
     assert_eq!(error["pointer"], "/metadata/name");
-    assert!(
-        error["message"]
-            .as_str()
-            .unwrap()
-            .contains("\"metadata.name\" is not valid"),
-        "{error}"
-    );
+    assert!(error["message"].as_str().unwrap().contains("\"metadata.name\" is not valid"), "{error}");
     let text = home.run(&["validate", "bad.yaml"]);
     assert_eq!(text.code, Some(1));
     assert!(text.stdout.contains("bad.yaml:14"), "{}", text.stdout);
@@ -213,11 +166,7 @@ fn ingesting_once_counts_what_came_in() {
     let finished = home.run(&["ingest", "--once", "--format", "json"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let summary = json(&finished);
-    assert_eq!(
-        summary["entities"],
-        serde_json::json!({ "component": 2, "location": 2 }),
-        "{summary}"
-    );
+    assert_eq!(summary["entities"], serde_json::json!({ "component": 2, "location": 2 }), "{summary}");
     assert_eq!(summary["errors"], 0);
     // What it left is what a daemon goes on with.
     let daemon = home.restart();
@@ -229,20 +178,11 @@ fn ingesting_once_with_errors_shows_them_and_fails() {
     let home = Home::new();
     home.write("good.yaml", component("good"));
     home.write("bad.yaml", "kind: [\n");
-    home.configure(
-        &home
-            .config()
-            .location("file", "good.yaml")
-            .location("file", "bad.yaml"),
-    );
+    home.configure(&home.config().location("file", "good.yaml").location("file", "bad.yaml"));
     let finished = home.run(&["ingest", "--once"]);
     assert_eq!(finished.code, Some(1), "{finished:?}");
     let row = finished.stdout.lines().find(|line| line.contains("bad.yaml"));
-    assert!(
-        row.is_some_and(|row| row.contains("bad.yaml:2")),
-        "{}",
-        finished.stdout
-    );
+    assert!(row.is_some_and(|row| row.contains("bad.yaml:2")), "{}", finished.stdout);
     assert!(finished.stdout.contains("component"), "{}", finished.stdout);
 }
 

@@ -37,10 +37,7 @@ fn a_dry_run_of_each_file_answers_as_backstage_does() {
     let mut tally = Tally::default();
     for (file, golden) in corpus::golden_files(&folder) {
         let ours = dry_run(daemon.api(), &corpus::url(&upstream, &file));
-        tally.count(
-            &file,
-            same_answer(&corpus::normalised(&ours, &upstream, &file), &golden),
-        );
+        tally.count(&file, same_answer(&corpus::normalised(&ours, &upstream, &file), &golden));
     }
     tally.assert_equal("dry runs");
 }
@@ -58,22 +55,14 @@ fn each_root_settles_to_the_catalog_of_backstage() {
     // All of them settle at the same time.
     let daemons: Vec<_> = golden.keys().map(start).collect();
     let settled: Vec<_> = thread::scope(|scope| {
-        let settling: Vec<_> = daemons
-            .iter()
-            .map(|(daemon, _)| scope.spawn(|| settled_snapshot(daemon)))
-            .collect();
-        settling
-            .into_iter()
-            .map(|settling| settling.join().unwrap())
-            .collect()
+        let settling: Vec<_> =
+            daemons.iter().map(|(daemon, _)| scope.spawn(|| settled_snapshot(daemon))).collect();
+        settling.into_iter().map(|settling| settling.join().unwrap()).collect()
     });
     let mut tally = Tally::default();
     for ((root, golden), catalog) in golden.iter().zip(settled) {
         let ours = Value::Array(catalog.into_values().collect());
-        tally.count(
-            root,
-            same_entities(&corpus::normalised(&ours, &upstream, root), golden),
-        );
+        tally.count(root, same_entities(&corpus::normalised(&ours, &upstream, root), golden));
     }
     tally.assert_equal("catalogs");
 }
@@ -90,10 +79,7 @@ fn validation_from_the_command_line_comes_to_the_same_verdicts() {
     let reports: Value = serde_json::from_str(&finished.stdout).unwrap();
     let mut tally = Tally::default();
     for ((file, golden), report) in golden.iter().zip(reports["files"].as_array().unwrap()) {
-        assert!(
-            report["target"].as_str().unwrap().ends_with(file.as_str()),
-            "{report}"
-        );
+        assert!(report["target"].as_str().unwrap().ends_with(file.as_str()), "{report}");
         if is_about_the_file(golden) && !VALID_BEHIND_A_URL.contains(&file.as_str()) {
             tally.count(file, same_verdict(report, golden));
         }
@@ -106,20 +92,13 @@ fn every_deliberate_difference_is_documented() {
     let page = workspace_root().join("docs/compatibility.md");
     let text = fs::read_to_string(&page).unwrap();
     for (file, reason) in DELIBERATE {
-        assert!(
-            text.contains(file),
-            "{} does not tell of {file} ({reason})",
-            page.display()
-        );
+        assert!(text.contains(file), "{} does not tell of {file} ({reason})", page.display());
     }
 }
 
 /// The answer in the form in which the corpus keeps it.
 fn dry_run(api: &Api, url: &str) -> Value {
-    let reply = api.post(
-        "/api/catalog/locations?dryRun=true",
-        &json!({ "type": "url", "target": url }),
-    );
+    let reply = api.post("/api/catalog/locations?dryRun=true", &json!({ "type": "url", "target": url }));
     let body = reply.json();
     if reply.status != 201 {
         return json!({ "status": reply.status, "error": body["error"] });
@@ -127,23 +106,14 @@ fn dry_run(api: &Api, url: &str) -> Value {
     let outer = body["location"]["entityRef"].as_str().unwrap();
     let is_outer =
         |entity: &Value| outer.ends_with(&format!("/{}", entity["metadata"]["name"].as_str().unwrap()));
-    let entities = body["entities"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|entity| !is_outer(entity));
+    let entities = body["entities"].as_array().unwrap().iter().filter(|entity| !is_outer(entity));
     json!({ "status": 201, "entities": entities.collect::<Vec<_>>() })
 }
 
 /// Whether the answer came from what stands in the file, and not from rules about places or from the network.
 fn is_about_the_file(golden: &Value) -> bool {
-    const OTHER_REASONS: [&str; 5] = [
-        "is not of an allowed kind",
-        "is not allowed",
-        "of an allowed type",
-        "FetchError",
-        "getaddrinfo",
-    ];
+    const OTHER_REASONS: [&str; 5] =
+        ["is not of an allowed kind", "is not allowed", "of an allowed type", "FetchError", "getaddrinfo"];
     let message = golden["error"]["message"].as_str().unwrap_or_default();
     !OTHER_REASONS.iter().any(|reason| message.contains(reason))
 }
@@ -152,11 +122,7 @@ fn same_verdict(report: &Value, golden: &Value) -> Result<(), String> {
     if report["valid"] == (golden["status"] == 201) {
         return Ok(());
     }
-    let texts = report["errors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|error| error["message"].to_string());
+    let texts = report["errors"].as_array().unwrap().iter().map(|error| error["message"].to_string());
     let texts: Vec<_> = texts.collect();
     Err(format!(
         "valid: {}; ours: {}; golden: {}",
@@ -185,21 +151,8 @@ impl Tally {
 
     fn assert_equal(&self, what: &str) {
         let all = self.equal + self.deliberate + self.differences.len();
-        eprintln!(
-            "{what}: {} of {all} equal, {} deliberate",
-            self.equal, self.deliberate
-        );
-        let shown: Vec<_> = self
-            .differences
-            .iter()
-            .take(SHOWN_MAX)
-            .map(String::as_str)
-            .collect();
-        assert!(
-            shown.is_empty(),
-            "{} {what} differ:\n{}",
-            self.differences.len(),
-            shown.join("\n")
-        );
+        eprintln!("{what}: {} of {all} equal, {} deliberate", self.equal, self.deliberate);
+        let shown: Vec<_> = self.differences.iter().take(SHOWN_MAX).map(String::as_str).collect();
+        assert!(shown.is_empty(), "{} {what} differ:\n{}", self.differences.len(), shown.join("\n"));
     }
 }

@@ -2,12 +2,12 @@
 #![cfg(test)]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use callboard_tests::descriptors::{component, described_component};
-use callboard_tests::{Daemon, Home, Upstream, settled_snapshot, wait_for};
-use serde_json::Value;
+use callboard_tests::{Api, Daemon, Home, Upstream, settled_snapshot, wait_for};
+use serde_json::{Value, json};
 
 #[test]
 fn a_second_daemon_on_the_same_database_is_refused() {
@@ -17,15 +17,24 @@ fn a_second_daemon_on_the_same_database_is_refused() {
     let code = second.wait_for_end();
     assert!(code.is_some_and(|code| code != 0), "{code:?}");
     let log = second.log_text();
-    assert!(
-        log.contains("callboard.sqlite"),
-        "the message does not name the database: {log}"
-    );
-    let names_the_reason = ["lock", "in use", "another", "other process"]
-        .iter()
-        .any(|word| log.contains(word));
+    assert!(log.contains("callboard.sqlite"), "the message does not name the database: {log}");
+    let names_the_reason =
+        ["lock", "in use", "another", "other process"].iter().any(|word| log.contains(word));
     assert!(names_the_reason, "the message does not say why: {log}");
     assert!(first.is_running());
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_before_anything_is_touched() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let home = Home::new();
+    home.configure(&home.config().set("backend.listen.port", port.into()));
+    let daemon = home.spawn();
+    let code = daemon.wait_for_end();
+    assert!(code.is_some_and(|code| code != 0), "{code:?}");
+    assert!(daemon.log_text().contains(&port.to_string()), "{}", daemon.log_text());
+    assert!(!home.path().join("callboard.sqlite").exists());
 }
 
 #[test]
@@ -55,27 +64,17 @@ fn a_request_under_way_is_answered_before_the_end() {
     let (home, upstream) = (Home::new(), Upstream::new());
     upstream.put("slow.yaml", callboard_tests::Answer::Drip);
     // A dry run that waits for its upstream is a request that takes its time.
-    let daemon = home.start(
-        &home
-            .config()
-            .allow(&upstream)
-            .set("callboard.reading.totalTime", "2s".into()),
-    );
+    let daemon = home.start(&home.config().allow(&upstream).set("callboard.reading.totalTime", "2s".into()));
     let mut stream = TcpStream::connect(daemon.api().address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
-    let body = format!(
-        "{{\"type\":\"url\",\"target\":\"{}\"}}",
-        upstream.url("slow.yaml")
-    );
+    let body = format!("{{\"type\":\"url\",\"target\":\"{}\"}}", upstream.url("slow.yaml"));
     let head = format!(
         "POST /api/catalog/locations?dryRun=true HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all((head + &body).as_bytes()).unwrap();
-    wait_for("the dry run to read", || {
-        (upstream.count("slow.yaml", 200) > 0).then_some(())
-    });
+    wait_for("the dry run to read", || (upstream.count("slow.yaml", 200) > 0).then_some(()));
     daemon.terminate();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -87,15 +86,8 @@ fn a_request_under_way_is_answered_before_the_end() {
 fn reads_under_way_do_not_keep_the_daemon_from_ending() {
     let (home, upstream) = (Home::new(), Upstream::new());
     upstream.put("silent.yaml", callboard_tests::Answer::Silence);
-    let daemon = home.start(
-        &home
-            .config()
-            .allow(&upstream)
-            .location("url", upstream.url("silent.yaml")),
-    );
-    wait_for("the daemon to read", || {
-        (upstream.count("silent.yaml", 200) > 0).then_some(())
-    });
+    let daemon = home.start(&home.config().allow(&upstream).location("url", upstream.url("silent.yaml")));
+    wait_for("the daemon to read", || (upstream.count("silent.yaml", 200) > 0).then_some(()));
     daemon.terminate();
     assert_eq!(daemon.wait_for_end(), Some(0));
 }
@@ -112,10 +104,23 @@ fn a_location_added_to_the_configuration_is_read_without_a_restart() {
     home.configure(&config.clone().location("file", "b.yaml"));
     wait_for_component(&daemon, "b");
     home.configure(&config);
-    daemon.wait_for("b to be gone again", |api| {
-        api.entity("component:default/b").is_none().then_some(())
-    });
+    daemon.wait_for("b to be gone again", |api| api.entity("component:default/b").is_none().then_some(()));
     assert!(daemon.api().entity("component:default/a").is_some());
+}
+
+#[test]
+fn a_registered_location_comes_and_goes_with_its_registration() {
+    let (home, upstream) = (Home::new(), Upstream::new());
+    upstream.put("a.yaml", component("a"));
+    let daemon = home.start(&home.config().allow(&upstream));
+    let body = json!({ "type": "url", "target": upstream.url("a.yaml") });
+    let reply = daemon.api().post("/api/catalog/locations", &body);
+    assert_eq!(reply.status, 201, "{reply:?}");
+    wait_for_component(&daemon, "a");
+    assert_eq!(daemon.api().post("/api/catalog/locations", &body).status, 409);
+    let id = reply.json()["location"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(daemon.api().delete(&format!("/api/catalog/locations/{id}")).status, 204);
+    daemon.wait_for("the catalog to be empty", |api| api.entities().is_empty().then_some(()));
 }
 
 #[test]
@@ -131,9 +136,7 @@ fn a_broken_configuration_changes_nothing() {
     home.write("app-config.yaml", "catalog:\n  locations: [\n");
     daemon.wait_for("the daemon to say that the configuration is broken", |_| {
         let log = daemon.log_text();
-        log.lines()
-            .any(|line| line.contains("app-config.yaml") && is_complaint(line))
-            .then_some(())
+        log.lines().any(|line| line.contains("app-config.yaml") && is_complaint(line)).then_some(())
     });
     assert_eq!(settled_snapshot(&daemon), before);
     home.configure(&config.location("file", "b.yaml"));
@@ -150,23 +153,15 @@ fn an_error_in_a_file_is_shown_until_it_is_repaired() {
     home.write("a.yaml", component("a").replace("  name: a", "  name: [a"));
     let error = daemon.wait_for("the error", |api| api.error_at("a.yaml"));
     assert_eq!(error["location"], format!("file:{}", path.display()), "{error}");
-    assert!(
-        error["line"].as_u64().is_some_and(|line| (3..=9).contains(&line)),
-        "{error}"
-    );
-    assert!(
-        daemon.api().entity("component:default/a").is_some(),
-        "the last good state is gone"
-    );
+    assert!(error["line"].as_u64().is_some_and(|line| (3..=9).contains(&line)), "{error}");
+    assert!(daemon.api().entity("component:default/a").is_some(), "the last good state is gone");
 
     home.write("a.yaml", described_component("a", "repaired"));
     daemon.wait_for("the repaired entity", |api| {
         let entity = api.entity("component:default/a")?;
         (entity["metadata"]["description"] == "repaired").then_some(())
     });
-    daemon.wait_for("the error to be gone", |api| {
-        api.errors().is_empty().then_some(())
-    });
+    daemon.wait_for("the error to be gone", |api| api.errors().is_empty().then_some(()));
 }
 
 #[test]
@@ -182,12 +177,34 @@ fn an_entity_that_breaks_a_rule_keeps_its_last_good_state_and_says_so() {
     });
     assert_eq!(entity["spec"]["owner"], Value::from("team-a"));
     let item = &entity["status"]["items"][0];
-    assert_eq!(
-        (&item["type"], &item["level"]),
-        (&"backstage.io/catalog-processing".into(), &"error".into())
-    );
+    assert_eq!((&item["type"], &item["level"]), (&"backstage.io/catalog-processing".into(), &"error".into()));
     let errors = daemon.api().errors();
     assert_eq!(errors[0]["entityRef"], "component:default/a", "{errors:?}");
+}
+
+#[test]
+fn two_files_with_one_entity_are_a_conflict_until_one_lets_go() {
+    let home = Home::new();
+    let described = |text: &str| described_component("shared", text);
+    home.write("first.yaml", described("first"));
+    let config = home.config().location("file", "first.yaml");
+    let daemon = home.start(&config);
+    wait_for_component(&daemon, "shared");
+    home.write("second.yaml", described("second"));
+    home.configure(&config.location("file", "second.yaml"));
+    let conflict = daemon.wait_for("the conflict", |api| {
+        api.errors().into_iter().find(|error| error["category"] == "conflict")
+    });
+    let text = conflict.to_string();
+    assert!(text.contains("first.yaml") && text.contains("second.yaml"), "{text}");
+    let description =
+        |api: &Api| Some(api.entity("component:default/shared")?["metadata"]["description"].clone());
+    assert_eq!(description(daemon.api()).unwrap(), "first");
+
+    home.write("first.yaml", component("other"));
+    daemon.wait_for("the second file to take over", |api| (description(api)? == "second").then_some(()));
+    daemon.wait_for("the conflict to be over", |api| api.errors().is_empty().then_some(()));
+    assert!(daemon.api().entity("component:default/other").is_some());
 }
 
 fn wait_for_component(daemon: &Daemon, name: &str) {

@@ -10,11 +10,7 @@ use callboard_tests::{Daemon, Home, settled_snapshot, workspace_root};
 fn the_configuration_of_the_repository_serves_the_example_catalog() {
     // A copy, so that the database is not left in the repository.
     let home = Home::new();
-    fs::copy(
-        workspace_root().join("app-config.yaml"),
-        home.path().join("app-config.yaml"),
-    )
-    .unwrap();
+    fs::copy(workspace_root().join("app-config.yaml"), home.path().join("app-config.yaml")).unwrap();
     copy_folder(&workspace_root().join("examples"), &home.path().join("examples"));
 
     // Without arguments, as a newcomer starts it.
@@ -37,31 +33,14 @@ fn the_configuration_of_the_repository_serves_the_example_catalog() {
     let catalog = settled_snapshot(&daemon);
     let errors = daemon.api().errors();
     assert!(errors.is_empty(), "{errors:#?}");
-    for kind in [
-        "component",
-        "api",
-        "resource",
-        "system",
-        "domain",
-        "group",
-        "user",
-        "location",
-    ] {
-        assert!(
-            catalog
-                .keys()
-                .any(|entity_ref| entity_ref.starts_with(&format!("{kind}:"))),
-            "no {kind}"
-        );
+    for kind in ["component", "api", "resource", "system", "domain", "group", "user", "location"] {
+        assert!(catalog.keys().any(|entity_ref| entity_ref.starts_with(&format!("{kind}:"))), "no {kind}");
     }
     // Every reference of the example leads to an entity.
     for (entity_ref, entity) in &catalog {
         for relation in entity["relations"].as_array().into_iter().flatten() {
             let target = relation["targetRef"].as_str().unwrap();
-            assert!(
-                catalog.contains_key(target),
-                "{entity_ref} refers to {target}, which is not there"
-            );
+            assert!(catalog.contains_key(target), "{entity_ref} refers to {target}, which is not there");
         }
     }
 }

@@ -19,15 +19,9 @@ fn after_the_first_pass_files_are_only_confirmed() {
     let daemon = start_settled(&home, &upstream);
     upstream.forget();
     daemon.wait_for("three more reads of each file", |_| {
-        (0..FILES)
-            .all(|file| upstream.count(&path(file), 304) >= 3)
-            .then_some(())
+        (0..FILES).all(|file| upstream.count(&path(file), 304) >= 3).then_some(())
     });
-    let others: Vec<_> = upstream
-        .exchanges()
-        .into_iter()
-        .filter(|exchange| exchange.status != 304)
-        .collect();
+    let others: Vec<_> = upstream.exchanges().into_iter().filter(|exchange| exchange.status != 304).collect();
     assert_eq!(others, []);
 }
 
@@ -51,9 +45,8 @@ fn a_changed_entity_is_the_only_one_of_its_file_that_changes() {
     let daemon = start_settled(&home, &upstream);
     let before = daemon.api().metrics();
     put_file(&upstream, 2, "edited");
-    daemon.wait_for("the edit to be visible", |api| {
-        (description(api, "part-2-1")? == "edited").then_some(())
-    });
+    daemon
+        .wait_for("the edit to be visible", |api| (description(api, "part-2-1")? == "edited").then_some(()));
     // Whatever else the edit could have made due has its run in this time.
     let after = wait_for_runs(&daemon, &daemon.api().metrics(), 2 * FILES);
     let results = difference(&before, &after, PROCESSED, "result");
@@ -80,11 +73,7 @@ fn start_settled(home: &Home, upstream: &Upstream) -> Daemon {
 /// Puts a file whose second entity has that description.
 fn put_file(upstream: &Upstream, file: usize, description: &str) {
     let component = |number: usize| {
-        let description = if number == 1 {
-            description
-        } else {
-            "made for a test"
-        };
+        let description = if number == 1 { description } else { "made for a test" };
         described_component(&format!("part-{file}-{number}"), description)
     };
     upstream.put(&path(file), documents((0..ENTITIES_PER_FILE).map(component)));

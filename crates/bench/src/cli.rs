@@ -168,11 +168,7 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(
-                parse_duration(text).ok(),
-                expected.map(Duration::from_millis),
-                "{text:?}"
-            );
+            assert_eq!(parse_duration(text).ok(), expected.map(Duration::from_millis), "{text:?}");
         }
     }
 

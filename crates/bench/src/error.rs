@@ -8,11 +8,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     #[error("cannot {action} {}", path.display())]
-    File {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    File { action: &'static str, path: PathBuf, source: io::Error },
 
     #[error("{} already holds a catalog", folder.display())]
     FolderInUse { folder: PathBuf },

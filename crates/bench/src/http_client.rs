@@ -22,10 +22,7 @@ pub struct Response {
 impl Response {
     /// The first header of that name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
@@ -61,22 +58,12 @@ pub fn request(
 fn parse(answer: &str) -> Option<Response> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let mut lines = head.split("\r\n");
-    let status = lines
-        .next()?
-        .strip_prefix("HTTP/1.")?
-        .split(' ')
-        .nth(1)?
-        .parse()
-        .ok()?;
+    let status = lines.next()?.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
     let headers = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    Some(Response {
-        status,
-        headers,
-        body: body.to_owned(),
-    })
+    Some(Response { status, headers, body: body.to_owned() })
 }
 
 #[cfg(test)]
@@ -94,12 +81,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_http() {
-        for answer in [
-            "",
-            "HTTP/1.1 200 OK\r\n",
-            "SSH-2.0\r\n\r\n",
-            "HTTP/1.1 abc\r\n\r\n",
-        ] {
+        for answer in ["", "HTTP/1.1 200 OK\r\n", "SSH-2.0\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"] {
             assert_eq!(parse(answer), None, "{answer:?}");
         }
     }

@@ -82,12 +82,8 @@ pub fn run(plan: &IngestPlan, interrupt: &Interrupt) -> Result<Report, BenchErro
     let source = server.as_ref().map_or(Ok(Source::Files), served_source)?;
     let locations = plan.locations.unwrap_or_else(|| source.default_locations());
     let address = daemon::free_address()?;
-    let config = ConfigPlan {
-        source,
-        locations,
-        port: address.port(),
-        processing_interval: Some(plan.interval),
-    };
+    let config =
+        ConfigPlan { source, locations, port: address.port(), processing_interval: Some(plan.interval) };
     let config_file = config.write(&catalog)?;
 
     let setup = Setup {
@@ -103,13 +99,7 @@ pub fn run(plan: &IngestPlan, interrupt: &Interrupt) -> Result<Report, BenchErro
         folder: plan.keep.then(|| catalog.folder.clone()),
     };
     let daemon = Daemon::start(&plan.binary, &config_file, &catalog.folder, address)?;
-    let mut observer = Observer::new(
-        daemon,
-        server,
-        catalog.folder.clone(),
-        plan.timeout,
-        interrupt.clone(),
-    );
+    let mut observer = Observer::new(daemon, server, catalog.folder.clone(), plan.timeout, interrupt.clone());
     let (first_pass, settled) = phases::first_pass(&mut observer, &setup)?;
     let steady_state = (plan.cycles > 0)
         .then(|| phases::steady_state(&mut observer, plan, settled.usage.cpu_seconds))
@@ -120,17 +110,10 @@ pub fn run(plan: &IngestPlan, interrupt: &Interrupt) -> Result<Report, BenchErro
         }
         _ => None,
     };
-    Ok(Report {
-        setup,
-        first_pass,
-        steady_state,
-        change,
-    })
+    Ok(Report { setup, first_pass, steady_state, change })
 }
 
 fn served_source(server: &FileServer) -> Result<Source, BenchError> {
     let base = format!("http://{}", server.address());
-    Url::parse(&base)
-        .map(Source::Http)
-        .map_err(|_| BenchError::BaseUrlWithoutHost { url: base })
+    Url::parse(&base).map(Source::Http).map_err(|_| BenchError::BaseUrlWithoutHost { url: base })
 }

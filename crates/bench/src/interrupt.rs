@@ -34,10 +34,8 @@ impl Interrupt {
 
 /// Returns when the process receives SIGINT or SIGTERM.
 pub fn wait_for_signal() -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(BenchError::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BenchError::Runtime)?;
     runtime.block_on(async {
         let mut interrupted = signal(SignalKind::interrupt()).map_err(BenchError::Runtime)?;
         let mut terminated = signal(SignalKind::terminate()).map_err(BenchError::Runtime)?;

@@ -35,16 +35,9 @@ fn main() -> ExitCode {
 fn generate(arguments: Generate) -> Result<(), BenchError> {
     let catalog = catalog_plan(&arguments.content).write(&arguments.out)?;
     let source = arguments.http.map_or(Source::Files, Source::Http);
-    let locations = arguments
-        .content
-        .locations
-        .unwrap_or_else(|| source.default_locations());
-    let config = ConfigPlan {
-        source,
-        locations,
-        port: arguments.port,
-        processing_interval: arguments.interval,
-    };
+    let locations = arguments.content.locations.unwrap_or_else(|| source.default_locations());
+    let config =
+        ConfigPlan { source, locations, port: arguments.port, processing_interval: arguments.interval };
     let config_file = config.write(&catalog)?;
     print(&format!(
         "{} entities in {} files, {} bytes of YAML\n{}\n",
@@ -96,10 +89,7 @@ fn catalog_plan(content: &Content) -> CatalogPlan {
 
 fn print(text: &str) -> Result<(), BenchError> {
     let mut output = io::stdout().lock();
-    output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-        .map_err(BenchError::Output)
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(BenchError::Output)
 }
 
 /// The error with its causes. There is nobody to tell if even that cannot be written.

@@ -50,14 +50,9 @@ struct Shared {
 impl FileServer {
     /// Serves the files of `folder` on the loopback interface; port 0 lets the system choose one.
     pub fn start(folder: &Path, port: u16) -> Result<Self, BenchError> {
-        let folder = folder
-            .canonicalize()
-            .map_err(BenchError::file("resolve", folder))?;
+        let folder = folder.canonicalize().map_err(BenchError::file("resolve", folder))?;
         let requested = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let cannot_listen = |source| BenchError::Listen {
-            address: requested.to_string(),
-            source,
-        };
+        let cannot_listen = |source| BenchError::Listen { address: requested.to_string(), source };
         let listener = TcpListener::bind(requested).map_err(cannot_listen)?;
         listener.set_nonblocking(true).map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
@@ -67,10 +62,7 @@ impl FileServer {
             .enable_all()
             .build()
             .map_err(BenchError::Runtime)?;
-        let shared = Arc::new(Shared {
-            files: Files::new(folder),
-            counters: Counters::default(),
-        });
+        let shared = Arc::new(Shared { files: Files::new(folder), counters: Counters::default() });
         let router = router(Arc::clone(&shared));
         let (stop, stopped) = oneshot::channel();
         let listener = {
@@ -87,12 +79,7 @@ impl FileServer {
                 }
             });
         });
-        Ok(Self {
-            address,
-            shared,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Self { address, shared, stop: Some(stop), thread: Some(thread) })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -133,26 +120,13 @@ async fn reset(State(shared): State<Arc<Shared>>) -> StatusCode {
 
 async fn file(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let found = shared.files.find(uri.path(), |etag| {
-        known.is_some_and(|known| matches_any(known, etag))
-    });
+    let found = shared.files.find(uri.path(), |etag| known.is_some_and(|known| matches_any(known, etag)));
     let (response, bytes) = match found {
         Found::Content { etag, content } => {
             let bytes = content.len();
-            (
-                (
-                    StatusCode::OK,
-                    [(ETAG, etag.as_ref()), (CONTENT_TYPE, YAML)],
-                    content,
-                )
-                    .into_response(),
-                bytes,
-            )
+            ((StatusCode::OK, [(ETAG, etag.as_ref()), (CONTENT_TYPE, YAML)], content).into_response(), bytes)
         }
-        Found::Unchanged { etag } => (
-            (StatusCode::NOT_MODIFIED, [(ETAG, etag.as_ref())]).into_response(),
-            0,
-        ),
+        Found::Unchanged { etag } => ((StatusCode::NOT_MODIFIED, [(ETAG, etag.as_ref())]).into_response(), 0),
         Found::Nothing => (StatusCode::NOT_FOUND.into_response(), 0),
         Found::Unreadable => (StatusCode::INTERNAL_SERVER_ERROR.into_response(), 0),
     };

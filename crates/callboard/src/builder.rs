@@ -143,5 +143,7 @@ fn current_directory() -> Result<PathBuf, Error> {
 
 /// Variables that are not UTF-8 cannot be meant for the configuration.
 fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

@@ -53,7 +53,9 @@ pub(crate) fn before_start(
     for (index, location) in locations(config).iter().enumerate() {
         let kind = location.get("type").and_then(Value::as_str).unwrap_or_default();
         let needed = NEEDED.iter().find(|(needing, _)| *needing == kind);
-        if let Some((_, processor)) = needed.filter(|(_, name)| !processors.iter().any(|it| it.name() == *name)) {
+        if let Some((_, processor)) =
+            needed.filter(|(_, name)| !processors.iter().any(|it| it.name() == *name))
+        {
             return Err(Error::Setting(format!(
                 "catalog.locations[{index}] is of type '{kind}', which needs the {processor}, and that is not \
                  installed; add it, remove the location, or set {SKIP_VARIABLE}=1"
@@ -87,8 +89,7 @@ mod tests {
     #[test]
     fn moved_sections_are_refused() {
         let message = check(json!({"processors": {"gitlabApi": []}}), false).unwrap_err();
-        let expected =
-            "Using deprecated configuration for catalog.processors.gitlabApi, move to using integrations.gitlab instead";
+        let expected = "Using deprecated configuration for catalog.processors.gitlabApi, move to using integrations.gitlab instead";
         assert_eq!(message, expected);
     }
 

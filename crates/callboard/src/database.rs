@@ -25,9 +25,9 @@ impl Database {
     /// Reads `backend.database`, overridden by `backend.database.plugin.catalog`.
     pub(crate) fn from_config(config: &Config, directory: &Path) -> Result<Self, Error> {
         let read = |key: &str| {
-            config.get_value(&format!("backend.database.plugin.catalog.{key}")).or_else(|| {
-                config.get_value(&format!("backend.database.{key}"))
-            })
+            config
+                .get_value(&format!("backend.database.plugin.catalog.{key}"))
+                .or_else(|| config.get_value(&format!("backend.database.{key}")))
         };
         let client = read("client");
         match client.as_ref().map(|client| client.as_str().unwrap_or_default()) {
@@ -49,7 +49,7 @@ impl Database {
     fn from_connection(connection: Option<&Value>, directory: &Path) -> Result<Self, Error> {
         let file = |name: &str| match name {
             ":memory:" => Self::Memory,
-            name => Self::File(directory.join(name)),
+            name => Self::File(tidy(&directory.join(name))),
         };
         match connection {
             None => Ok(Self::File(directory.join(DEFAULT_FILE))),
@@ -57,7 +57,7 @@ impl Database {
             Some(Value::Object(parts)) => {
                 let part = |key: &str| parts.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
                 if let Some(folder) = part("directory") {
-                    Ok(Self::File(directory.join(folder).join(FILE_IN_DIRECTORY)))
+                    Ok(Self::File(tidy(&directory.join(folder).join(FILE_IN_DIRECTORY))))
                 } else if let Some(name) = part("filename") {
                     Ok(file(name))
                 } else {
@@ -86,6 +86,11 @@ impl Database {
     }
 }
 
+/// Without the `.` that joining leaves in the middle.
+fn tidy(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
 fn bad_connection() -> Error {
     Error::Setting(
         "backend.database.connection has to be ':memory:', a file name, or an object with 'directory' or 'filename'"
@@ -110,7 +115,10 @@ mod tests {
             (json!({"client": "better-sqlite3", "connection": ":memory:"}), Database::Memory),
             (json!({"client": "sqlite", "connection": "a.db"}), Database::File("/base/a.db".into())),
             (json!({"connection": "/x/a.db"}), Database::File("/x/a.db".into())),
-            (json!({"connection": {"directory": "../d"}}), Database::File("/base/../d/catalog.sqlite".into())),
+            (
+                json!({"connection": {"directory": "../d"}}),
+                Database::File("/base/../d/catalog.sqlite".into()),
+            ),
             (json!({"connection": {"filename": "f.db"}}), Database::File("/base/f.db".into())),
             (json!({}), Database::File("/base/callboard.db".into())),
             (
@@ -124,7 +132,9 @@ mod tests {
 
     #[test]
     fn other_databases_are_refused_by_name() {
-        for database in [json!({"client": "pg"}), json!({"client": "mysql2"}), json!({"connection": {"host": "x"}})] {
+        for database in
+            [json!({"client": "pg"}), json!({"client": "mysql2"}), json!({"connection": {"host": "x"}})]
+        {
             assert!(matches!(read(database.clone()), Err(Error::Setting(_))), "{database}");
         }
     }

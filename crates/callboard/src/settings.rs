@@ -26,6 +26,7 @@ pub(crate) fn engine_settings(config: &Config) -> Result<Option<EngineSettings>,
     set("concurrency", &mut settings.concurrency)?;
     set("queue", &mut settings.queue_max)?;
     set("commitBatch", &mut settings.commit_batch_max)?;
+    set("pendingBytes", &mut settings.pending_bytes_max)?;
     set("stitchBatch", &mut settings.stitch_batch_max)?;
     set_duration(config, "callboard.engine.lease", &mut settings.lease)?;
     set_duration(config, "callboard.engine.janitorInterval", &mut settings.janitor_interval)?;
@@ -58,7 +59,9 @@ pub(crate) fn processor_options(config: &Config) -> Result<BTreeMap<String, Proc
 
 fn one_processor(name: &str, options: &Value) -> Result<ProcessorOptions, Error> {
     let bad = |key: &str, wanted: &str| {
-        Error::Setting(format!("Invalid value in config for key 'catalog.processorOptions.{name}.{key}', wanted {wanted}"))
+        Error::Setting(format!(
+            "Invalid value in config for key 'catalog.processorOptions.{name}.{key}', wanted {wanted}"
+        ))
     };
     let is_disabled = match options.get("disabled") {
         None | Some(Value::Null) => false,
@@ -94,7 +97,9 @@ fn strategy(config: &Config, key: &str) -> Result<OrphanStrategy, Error> {
 fn set_usize(config: &Config, key: &str, to: &mut usize) -> Result<(), Error> {
     if let Some(value) = config.get_opt_u64(key)? {
         let value = usize::try_from(value).ok().filter(|value| *value > 0);
-        *to = value.ok_or_else(|| Error::Setting(format!("Invalid value in config for key '{key}', wanted 1 or more")))?;
+        *to = value.ok_or_else(|| {
+            Error::Setting(format!("Invalid value in config for key '{key}', wanted 1 or more"))
+        })?;
     }
     Ok(())
 }
@@ -102,7 +107,9 @@ fn set_usize(config: &Config, key: &str, to: &mut usize) -> Result<(), Error> {
 fn set_duration(config: &Config, key: &str, to: &mut Duration) -> Result<(), Error> {
     if let Some(value) = config.get_opt_duration(key)? {
         if value.is_zero() {
-            return Err(Error::Setting(format!("Invalid value in config for key '{key}', wanted more than nothing")));
+            return Err(Error::Setting(format!(
+                "Invalid value in config for key '{key}', wanted more than nothing"
+            )));
         }
         *to = value;
     }
@@ -121,7 +128,8 @@ mod tests {
 
     #[test]
     fn the_processing_interval_is_a_duration_or_false() {
-        let seconds = |min, max| Interval { min: Duration::from_secs_f64(min), max: Duration::from_secs_f64(max) };
+        let seconds =
+            |min, max| Interval { min: Duration::from_secs_f64(min), max: Duration::from_secs_f64(max) };
         for (value, expected) in [
             (json!({"catalog": {}}), Some(seconds(100.0, 150.0))),
             (json!({"catalog": {"processingInterval": {"minutes": 30}}}), Some(seconds(1800.0, 2700.0))),
@@ -148,7 +156,8 @@ mod tests {
 
     #[test]
     fn processor_options_are_read_by_name() {
-        let value = json!({"catalog": {"processorOptions": {"a": {"priority": 5}, "B c": {"disabled": true}}}});
+        let value =
+            json!({"catalog": {"processorOptions": {"a": {"priority": 5}, "B c": {"disabled": true}}}});
         let options = processor_options(&config(value)).unwrap();
         assert_eq!(options.get("a"), Some(&ProcessorOptions { is_disabled: false, priority: Some(5) }));
         assert_eq!(options.get("B c"), Some(&ProcessorOptions { is_disabled: true, priority: None }));

@@ -7,8 +7,8 @@ use callboard_config::Config;
 use callboard_engine::{CatalogRules, Pipeline, PipelineParts};
 use callboard_integrations::Integrations;
 use callboard_processors::{
-    AnnotateScmSlugProcessor, CodeOwnersProcessor, DefaultProcessors, FILE_BYTES_MAX, LocalFiles, OpenApiResolver,
-    PlaceholderResolvers, default_processors,
+    AnnotateScmSlugProcessor, CodeOwnersProcessor, DefaultProcessors, FILE_BYTES_MAX, LocalFiles,
+    OpenApiResolver, PlaceholderResolvers, default_processors,
 };
 use callboard_sdk::CatalogProcessor;
 use serde_json::Value;
@@ -43,7 +43,10 @@ impl Wired {
             scm: Arc::clone(&integrations.scm),
             resolvers: resolvers(config, &local_files, added)?,
             file_bytes_max,
-            is_builtin_kinds_replaced: added.processors.iter().any(|processor| processor.name() == BUILTIN_KINDS),
+            is_builtin_kinds_replaced: added
+                .processors
+                .iter()
+                .any(|processor| processor.name() == BUILTIN_KINDS),
             is_default_disabled: config.get_opt_bool("catalog.disableDefaultProcessors")?.unwrap_or(false),
         };
         parts.processors = default_processors(defaults);
@@ -93,7 +96,11 @@ fn file_targets(config: &Config, directory: &Path) -> Vec<String> {
     locations(config).iter().filter_map(target).collect()
 }
 
-fn resolvers(config: &Config, local_files: &LocalFiles, added: &mut Added) -> Result<PlaceholderResolvers, Error> {
+fn resolvers(
+    config: &Config,
+    local_files: &LocalFiles,
+    added: &mut Added,
+) -> Result<PlaceholderResolvers, Error> {
     let mut resolvers = PlaceholderResolvers::builtin(local_files);
     let refused = |error: callboard_processors::ResolverConflict| Error::Setting(error.to_string());
     if is_enabled(config, "openapi")? {

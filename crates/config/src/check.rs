@@ -11,15 +11,7 @@ use crate::node::{Content, Node, Origin};
 use crate::schema::{Schema, Standing, backstage};
 
 /// Sections whose keys are all known.
-const OWNED: [&str; 7] = [
-    "backend",
-    "callboard",
-    "catalog",
-    "events",
-    "integrations",
-    "permission",
-    "proxy",
-];
+const OWNED: [&str; 7] = ["backend", "callboard", "catalog", "events", "integrations", "permission", "proxy"];
 
 /// Edits between two names that are probably the same name.
 const TYPO_EDITS_MAX: usize = 2;
@@ -130,18 +122,11 @@ fn standing(node: &Node, key: &str, schema: &Schema) -> Option<Finding> {
         Standing::Ignored(reason) => (Severity::Warning, format!("'{key}' has no effect: {reason}")),
         Standing::Refused(reason) => (Severity::Error, reason.to_owned()),
     };
-    Some(Finding {
-        severity,
-        key: key.to_owned(),
-        origin: node.origin(),
-        message,
-    })
+    Some(Finding { severity, key: key.to_owned(), origin: node.origin(), message })
 }
 
 fn unknown(key: &str, node: &Node, meant: Option<&str>) -> Finding {
-    let hint = meant
-        .map(|name| format!(", did you mean '{name}'?"))
-        .unwrap_or_default();
+    let hint = meant.map(|name| format!(", did you mean '{name}'?")).unwrap_or_default();
     Finding {
         severity: Severity::Warning,
         key: key.to_owned(),
@@ -171,9 +156,7 @@ fn edits(from: &str, to: &str) -> usize {
         let mut left = index + 1;
         next.push(left);
         for ((above_left, above), other) in row.iter().zip(row.iter().skip(1)).zip(&to) {
-            left = (above_left + usize::from(symbol != *other))
-                .min(above + 1)
-                .min(left + 1);
+            left = (above_left + usize::from(symbol != *other)).min(above + 1).min(left + 1);
             next.push(left);
         }
         row = next;

@@ -68,12 +68,7 @@ impl Config {
     pub(crate) fn from_root(node: Arc<Node>) -> Self {
         let secrets = collect(&node).into();
         let context = Arc::clone(&node.place.context);
-        Self {
-            node,
-            prefix: "".into(),
-            context,
-            secrets,
-        }
+        Self { node, prefix: "".into(), context, secrets }
     }
 
     pub(crate) fn part(&self, node: &Arc<Node>, prefix: String, context: &Arc<str>) -> Self {
@@ -159,10 +154,7 @@ impl Config {
             return Ok(Vec::new());
         };
         let entry = |(name, node): (&String, &Arc<Node>)| {
-            (
-                name.clone(),
-                config.part(node, join(&config.prefix, name), &node.place.context),
-            )
+            (name.clone(), config.part(node, join(&config.prefix, name), &node.place.context))
         };
         Ok(config.node.children().map(entry).collect())
     }

@@ -49,16 +49,15 @@ fn text_duration(text: &str) -> Result<Duration, String> {
     if text.starts_with('-') {
         return Err(NEGATIVE.to_owned());
     }
-    let unit_start = text
-        .find(|symbol: char| !symbol.is_ascii_digit() && symbol != '.')
-        .unwrap_or(text.len());
+    let unit_start =
+        text.find(|symbol: char| !symbol.is_ascii_digit() && symbol != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_start);
     let number = number_of(number).ok_or(NO_TEXT_FORM)?;
     let unit = unit.trim_start().to_ascii_lowercase();
     let seconds = match unit.as_str() {
         "" => {
             return Err(
-                "The value cannot be a plain number; try adding a unit like 'ms' or 'seconds'".to_owned(),
+                "The value cannot be a plain number; try adding a unit like 'ms' or 'seconds'".to_owned()
             );
         }
         "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => 0.001,
@@ -85,12 +84,8 @@ fn number_of(text: &str) -> Option<f64> {
 /// What follows the `P`: units in descending order, those of time behind a `T`.
 fn iso_duration(text: &str) -> Result<Duration, String> {
     let (date, time) = text.split_once('T').unwrap_or((text, ""));
-    let date_units = [
-        ('Y', 365.0 * 86_400.0),
-        ('M', 30.0 * 86_400.0),
-        ('W', 7.0 * 86_400.0),
-        ('D', 86_400.0),
-    ];
+    let date_units =
+        [('Y', 365.0 * 86_400.0), ('M', 30.0 * 86_400.0), ('W', 7.0 * 86_400.0), ('D', 86_400.0)];
     let time_units = [('H', 3_600.0), ('M', 60.0), ('S', 1.0)];
     if date.is_empty() && time.is_empty() {
         return Err("Invalid ISO format, no values given".to_owned());
@@ -106,9 +101,7 @@ fn iso_part(text: &str, units: &[(char, f64)]) -> Result<f64, String> {
         if rest.starts_with('-') {
             return Err(NEGATIVE.to_owned());
         }
-        let end = rest
-            .find(|symbol: char| symbol.is_ascii_alphabetic())
-            .ok_or(NO_ISO_FORM)?;
+        let end = rest.find(|symbol: char| symbol.is_ascii_alphabetic()).ok_or(NO_ISO_FORM)?;
         let (number, tail) = rest.split_at(end);
         let mut tail = tail.chars();
         let letter = tail.next();
@@ -128,9 +121,7 @@ fn object_duration(map: &Map<String, Value>) -> Result<Duration, String> {
     let mut count = 0;
     for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
         let Some((_, unit)) = UNITS.iter().find(|(unit, _)| unit == name) else {
-            return Err(format!(
-                "Unknown property '{name}'; expected one or more of {known}"
-            ));
+            return Err(format!("Unknown property '{name}'; expected one or more of {known}"));
         };
         let number = match value {
             Value::Number(number) => number.as_f64(),
@@ -191,17 +182,10 @@ mod tests {
             (json!("PT0S"), 0),
             (json!({ "minutes": 5 }), 300_000),
             (json!({ "minutes": "5", "seconds": 1.5 }), 301_500),
-            (
-                json!({ "years": 1, "months": 2, "weeks": 1, "days": 1, "milliseconds": 7 }),
-                433 * day + 7,
-            ),
+            (json!({ "years": 1, "months": 2, "weeks": 1, "days": 1, "milliseconds": 7 }), 433 * day + 7),
         ];
         for (value, millis) in table {
-            assert_eq!(
-                parse_duration(&value),
-                Ok(Duration::from_millis(millis)),
-                "{value}"
-            );
+            assert_eq!(parse_duration(&value), Ok(Duration::from_millis(millis)), "{value}");
         }
     }
 
@@ -209,14 +193,8 @@ mod tests {
     fn other_forms_are_refused() {
         let table = [
             (json!("1h 30m"), NO_TEXT_FORM),
-            (
-                json!("30"),
-                "The value cannot be a plain number; try adding a unit like 'ms' or 'seconds'",
-            ),
-            (
-                json!(30),
-                "The value cannot be a plain number; try adding a unit like 'ms' or 'seconds'",
-            ),
+            (json!("30"), "The value cannot be a plain number; try adding a unit like 'ms' or 'seconds'"),
+            (json!(30), "The value cannot be a plain number; try adding a unit like 'ms' or 'seconds'"),
             (json!("-5m"), NEGATIVE),
             (json!("pt30m"), NO_TEXT_FORM),
             (json!("-PT30M"), NEGATIVE),
@@ -235,25 +213,16 @@ mod tests {
             (json!("0 * * * *"), NO_TEXT_FORM),
             (json!("soon"), NO_TEXT_FORM),
             (json!({ "minutes": -5 }), NEGATIVE),
-            (
-                json!({ "minutes": "x" }),
-                "The value of 'minutes' is not a number",
-            ),
+            (json!({ "minutes": "x" }), "The value of 'minutes' is not a number"),
             (json!(format!("{}y", "9".repeat(30))), TOO_LONG),
             (json!(true), "Expected a duration text or object"),
         ];
         for (value, expected) in table {
             assert_eq!(parse_duration(&value), Err(expected.to_owned()), "{value}");
         }
+        assert!(parse_duration(&json!({})).unwrap_err().starts_with("Needs one or more of 'years', "));
         assert!(
-            parse_duration(&json!({}))
-                .unwrap_err()
-                .starts_with("Needs one or more of 'years', ")
-        );
-        assert!(
-            parse_duration(&json!({ "minute": 1 }))
-                .unwrap_err()
-                .starts_with("Unknown property 'minute'; ")
+            parse_duration(&json!({ "minute": 1 })).unwrap_err().starts_with("Unknown property 'minute'; ")
         );
     }
 }

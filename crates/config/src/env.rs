@@ -29,14 +29,11 @@ pub(crate) fn layer(env: &BTreeMap<String, String>) -> Result<Option<Arc<Node>>,
             return Err(error(format!("Invalid env config key '{key}'")));
         }
         insert(&mut taken, key, &parts, &value)?;
-        let place = Place {
-            context: CONTEXT.into(),
-            file: variable.as_str().into(),
-            position: None,
-        };
-        let nested = parts.iter().rev().fold(value, |value, part| {
-            Value::Object(Map::from_iter([((*part).to_owned(), value)]))
-        });
+        let place = Place { context: CONTEXT.into(), file: variable.as_str().into(), position: None };
+        let nested = parts
+            .iter()
+            .rev()
+            .fold(value, |value, part| Value::Object(Map::from_iter([((*part).to_owned(), value)])));
         let node = Node::from_value(nested, &place);
         root = Some(root.map_or_else(|| Arc::clone(&node), |root| Node::merge(&root, &node)));
     }
@@ -65,16 +62,9 @@ fn insert(
     };
     let mut object = root;
     for (index, part) in parents.iter().enumerate() {
-        let below = object
-            .entry((*part).to_owned())
-            .or_insert_with(|| Value::Object(Map::new()));
+        let below = object.entry((*part).to_owned()).or_insert_with(|| Value::Object(Map::new()));
         let Value::Object(map) = below else {
-            let existing = parts
-                .iter()
-                .take(index + 1)
-                .copied()
-                .collect::<Vec<_>>()
-                .join("_");
+            let existing = parts.iter().take(index + 1).copied().collect::<Vec<_>>().join("_");
             return Err(error(format!(
                 "Could not nest config for key '{key}' under existing value '{existing}'"
             )));
@@ -86,9 +76,7 @@ fn insert(
             vacant.insert(value.clone());
             Ok(())
         }
-        Entry::Occupied(_) => Err(error(format!(
-            "Refusing to override existing config at key '{key}'"
-        ))),
+        Entry::Occupied(_) => Err(error(format!("Refusing to override existing config at key '{key}'"))),
     }
 }
 

@@ -65,10 +65,7 @@ struct Spot<'a> {
 
 impl Spot<'_> {
     fn failure(&self, message: impl Into<String>) -> Failure {
-        Failure {
-            trail: self.trail.to_owned(),
-            message: message.into(),
-        }
+        Failure { trail: self.trail.to_owned(), message: message.into() }
     }
 }
 
@@ -76,38 +73,16 @@ type Resolved = Result<Option<Arc<Node>>, Failure>;
 
 impl<'a> Resolver<'a> {
     pub(crate) fn new(sources: &'a Sources, files: &'a mut Files, path: &'a Path) -> Self {
-        let context = path
-            .file_name()
-            .unwrap_or(path.as_os_str())
-            .to_string_lossy()
-            .into();
-        Self {
-            sources,
-            files,
-            path,
-            context,
-            include_count: 0,
-        }
+        let context = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into();
+        Self { sources, files, path, context, include_count: 0 }
     }
 
     /// The layer's tree; None if the file's root value disappears.
     pub(crate) fn resolve(&mut self, parsed: &Parsed) -> Resolved {
         let name: Arc<str> = self.path.to_string_lossy().into();
         let dir = self.path.parent().unwrap_or(Path::new("")).to_owned();
-        let home = Home {
-            name: &name,
-            dir: &dir,
-            spans: &parsed.spans,
-        };
-        self.value(
-            Spot {
-                value: &parsed.value,
-                pointer: "",
-                trail: "",
-                depth: 0,
-            },
-            home,
-        )
+        let home = Home { name: &name, dir: &dir, spans: &parsed.spans };
+        self.value(Spot { value: &parsed.value, pointer: "", trail: "", depth: 0 }, home)
     }
 
     fn value(&mut self, spot: Spot<'_>, home: Home<'_>) -> Resolved {
@@ -127,9 +102,8 @@ impl<'a> Resolver<'a> {
     /// A value that is not itself a reference; those inside of it may be.
     fn plain(&mut self, spot: Spot<'_>, home: Home<'_>) -> Resolved {
         if spot.depth >= DEPTH_MAX {
-            return Err(spot.failure(format!(
-                "values are nested more than {DEPTH_MAX} levels deep, includes followed"
-            )));
+            return Err(spot
+                .failure(format!("values are nested more than {DEPTH_MAX} levels deep, includes followed")));
         }
         let content = match spot.value {
             Value::Array(items) => {
@@ -137,12 +111,7 @@ impl<'a> Resolver<'a> {
                 for (index, value) in items.iter().enumerate() {
                     let pointer = format!("{}/{index}", spot.pointer);
                     let trail = format!("{}[{index}]", spot.trail);
-                    let item = Spot {
-                        value,
-                        pointer: &pointer,
-                        trail: &trail,
-                        depth: spot.depth + 1,
-                    };
+                    let item = Spot { value, pointer: &pointer, trail: &trail, depth: spot.depth + 1 };
                     nodes.extend(self.value(item, home)?);
                 }
                 Content::Array(nodes)
@@ -152,12 +121,7 @@ impl<'a> Resolver<'a> {
                 for (key, value) in map {
                     let pointer = format!("{}/{}", spot.pointer, key.replace('~', "~0").replace('/', "~1"));
                     let trail = format!("{}.{key}", spot.trail);
-                    let member = Spot {
-                        value,
-                        pointer: &pointer,
-                        trail: &trail,
-                        depth: spot.depth + 1,
-                    };
+                    let member = Spot { value, pointer: &pointer, trail: &trail, depth: spot.depth + 1 };
                     if let Some(node) = self.value(member, home)? {
                         nodes.insert(key.clone(), node);
                     }
@@ -166,10 +130,7 @@ impl<'a> Resolver<'a> {
             }
             scalar => Content::Scalar(scalar.clone()),
         };
-        Ok(Some(Arc::new(Node {
-            content,
-            place: self.place(spot, home),
-        })))
+        Ok(Some(Arc::new(Node { content, place: self.place(spot, home) })))
     }
 
     fn keyword(
@@ -189,10 +150,9 @@ impl<'a> Resolver<'a> {
             return Err(spot.failure(format!("{keyword} substitution value was undefined")));
         };
         match keyword {
-            "$env" => Ok(self
-                .sources
-                .variable(&target)
-                .map(|text| self.scalar(Value::String(text), spot, home))),
+            "$env" => {
+                Ok(self.sources.variable(&target).map(|text| self.scalar(Value::String(text), spot, home)))
+            }
             "$file" => self.file(&target, spot, home).map(Some),
             _ => self.include(&target, spot, home),
         }
@@ -201,9 +161,8 @@ impl<'a> Resolver<'a> {
     /// The text of a file, without white space at its end and without substitution.
     fn file(&mut self, target: &str, spot: Spot<'_>, home: Home<'_>) -> Result<Arc<Node>, Failure> {
         let failed = |reason: String| spot.failure(format!("failed to read file {target}, {reason}"));
-        let content = self
-            .read(&home.dir.join(target))
-            .map_err(|reason| failed(format!("NotFoundError: {reason}")))?;
+        let content =
+            self.read(&home.dir.join(target)).map_err(|reason| failed(format!("NotFoundError: {reason}")))?;
         let text = callboard_yaml::from_utf8(&content).map_err(|error| failed(error.to_string()))?;
         Ok(self.scalar(Value::String(text.trim_end().to_owned()), spot, home))
     }
@@ -216,18 +175,14 @@ impl<'a> Resolver<'a> {
         }
         let (file, inner_path) = target.split_once('#').unwrap_or((target, ""));
         let path: PathBuf = home.dir.join(file);
-        let extension = path
-            .extension()
-            .map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         if !matches!(extension.as_deref(), Some("json" | "yaml" | "yml")) {
             let message = format!("no configuration parser available for included file {file}");
             return Err(spot.failure(message));
         }
         let content = self.read(&path).map_err(|reason| spot.failure(reason))?;
         let parsed = parse(&content).map_err(|error| {
-            spot.failure(format!(
-                "failed to parse included file {file}, YAMLParseError: {error}"
-            ))
+            spot.failure(format!("failed to parse included file {file}, YAMLParseError: {error}"))
         })?;
         let Some((value, pointer)) =
             select(&parsed.value, inner_path, file).map_err(|reason| spot.failure(reason))?
@@ -236,17 +191,8 @@ impl<'a> Resolver<'a> {
         };
         let name: Arc<str> = path.to_string_lossy().into();
         let dir = path.parent().unwrap_or(home.dir);
-        let inner = Spot {
-            value,
-            pointer: &pointer,
-            trail: spot.trail,
-            depth: spot.depth + 1,
-        };
-        let home = Home {
-            name: &name,
-            dir,
-            spans: &parsed.spans,
-        };
+        let inner = Spot { value, pointer: &pointer, trail: spot.trail, depth: spot.depth + 1 };
+        let home = Home { name: &name, dir, spans: &parsed.spans };
         match value {
             Value::String(_) => self.value(inner, home),
             // What an include yields is not itself taken for a reference again.
@@ -257,10 +203,7 @@ impl<'a> Resolver<'a> {
     fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
         match self.files.read(path) {
             Ok(Some(content)) => Ok(content),
-            Ok(None) => Err(format!(
-                "failed to include \"{}\", file does not exist",
-                path.display()
-            )),
+            Ok(None) => Err(format!("failed to include \"{}\", file does not exist", path.display())),
             Err(error) => Err(format!("failed to include \"{}\", {error}", path.display())),
         }
     }
@@ -270,23 +213,13 @@ impl<'a> Resolver<'a> {
     }
 
     fn scalar(&self, value: Value, spot: Spot<'_>, home: Home<'_>) -> Arc<Node> {
-        Arc::new(Node {
-            content: Content::Scalar(value),
-            place: self.place(spot, home),
-        })
+        Arc::new(Node { content: Content::Scalar(value), place: self.place(spot, home) })
     }
 
     /// People look for a value where its key is.
     fn place(&self, spot: Spot<'_>, home: Home<'_>) -> Place {
-        let position = home
-            .spans
-            .key(spot.pointer)
-            .unwrap_or_else(|| home.spans.nearest(spot.pointer));
-        Place {
-            context: Arc::clone(&self.context),
-            file: Arc::clone(home.name),
-            position: Some(position),
-        }
+        let position = home.spans.key(spot.pointer).unwrap_or_else(|| home.spans.nearest(spot.pointer));
+        Place { context: Arc::clone(&self.context), file: Arc::clone(home.name), position: Some(position) }
     }
 }
 
@@ -294,32 +227,19 @@ impl<'a> Resolver<'a> {
 fn select<'v>(value: &'v Value, path: &str, file: &str) -> Result<Option<(&'v Value, String)>, String> {
     let mut value = value;
     let mut pointer = String::new();
-    let parts: Vec<_> = if path.is_empty() {
-        Vec::new()
-    } else {
-        path.split('.').collect()
-    };
+    let parts: Vec<_> = if path.is_empty() { Vec::new() } else { path.split('.').collect() };
     for (index, part) in parts.iter().enumerate() {
         let is_last = index + 1 == parts.len();
         let Value::Object(map) = value else {
             let before = parts.iter().take(index).copied().collect::<Vec<_>>().join(".");
-            return Err(format!(
-                "value at '{before}' in included file {file} is not an object"
-            ));
+            return Err(format!("value at '{before}' in included file {file} is not an object"));
         };
         match map.get(*part) {
             Some(inner) => value = inner,
             None if is_last => return Ok(None),
             None => {
-                let missing = parts
-                    .iter()
-                    .take(index + 1)
-                    .copied()
-                    .collect::<Vec<_>>()
-                    .join(".");
-                return Err(format!(
-                    "value at '{missing}' in included file {file} is not an object"
-                ));
+                let missing = parts.iter().take(index + 1).copied().collect::<Vec<_>>().join(".");
+                return Err(format!("value at '{missing}' in included file {file} is not an object"));
             }
         }
         pointer.push('/');

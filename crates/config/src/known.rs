@@ -100,7 +100,12 @@ pub(crate) const KEYS: &str = "
     proxy.endpoints.*.logLevel
     proxy./*.**
 
-    callboard.**
+    callboard.engine.concurrency callboard.engine.queue callboard.engine.commitBatch callboard.engine.pendingBytes
+    callboard.engine.stitchBatch callboard.engine.lease callboard.engine.janitorInterval
+    callboard.engine.drainTimeout callboard.engine.changesKept
+    callboard.limits.emittedEntities callboard.limits.emittedBytes callboard.limits.emittedRelations
+    callboard.limits.errors callboard.limits.processorTimeout callboard.limits.fileBytes
+    callboard.processors.openapi callboard.processors.codeOwners callboard.processors.annotateScmSlug
     callboard.reading.maxBodyBytes callboard.reading.maxArchiveBytes callboard.reading.maxUnpackedBytes
     callboard.reading.maxArchiveEntries callboard.reading.totalTime callboard.reading.connectTime
     callboard.reading.idleTime callboard.reading.maxConcurrentPerHost callboard.reading.maxConcurrent
@@ -113,18 +118,12 @@ pub(crate) const DURATIONS: &str = "
     backend.lifecycle.startupRequestPauseTimeout backend.lifecycle.serverShutdownDelay backend.rateLimit.window
     catalog.processingInterval catalog.stitchingStrategy.pollingInterval catalog.stitchingStrategy.stitchTimeout
     callboard.reading.totalTime callboard.reading.connectTime callboard.reading.idleTime callboard.reading.maxPause
+    callboard.engine.lease callboard.engine.janitorInterval callboard.engine.drainTimeout
+    callboard.limits.processorTimeout
 ";
 
-pub(crate) const DURATION_UNITS: [&str; 8] = [
-    "years",
-    "months",
-    "weeks",
-    "days",
-    "hours",
-    "minutes",
-    "seconds",
-    "milliseconds",
-];
+pub(crate) const DURATION_UNITS: [&str; 8] =
+    ["years", "months", "weeks", "days", "hours", "minutes", "seconds", "milliseconds"];
 
 /// Keys whose values are secret wherever they are shown. User names and client ids are not among them, other than in
 /// Backstage: they are short words, and masking every `git` would make logs unreadable.
@@ -157,14 +156,8 @@ const REMOVED_IN_4: &str = "removed in catalog backend 4.0";
 /// Keys with something to say about.
 pub(crate) const STANDINGS: &[(&str, Standing)] = &[
     ("catalog.stitchingStrategy.mode", Standing::Ignored(REMOVED_IN_4)),
-    (
-        "catalog.enableRelationsCompatibility",
-        Standing::Ignored(REMOVED_IN_4),
-    ),
-    (
-        "catalog.disableRelationsCompatibility",
-        Standing::Ignored(REMOVED_IN_4),
-    ),
+    ("catalog.enableRelationsCompatibility", Standing::Ignored(REMOVED_IN_4)),
+    ("catalog.disableRelationsCompatibility", Standing::Ignored(REMOVED_IN_4)),
     ("catalog.useUrlReadersSearch", Standing::Ignored(REMOVED_IN_4)),
     (
         "catalog.processors.github",
@@ -207,12 +200,6 @@ pub(crate) const STANDINGS: &[(&str, Standing)] = &[
         "integrations.bitbucketCloud[].appPassword",
         Standing::Deprecated("Bitbucket retires app passwords, use 'token' instead"),
     ),
-    (
-        "backend.auth.keys",
-        Standing::Deprecated("use 'backend.auth.externalAccess' instead"),
-    ),
-    (
-        "proxy./*",
-        Standing::Deprecated("move the route below 'proxy.endpoints'"),
-    ),
+    ("backend.auth.keys", Standing::Deprecated("use 'backend.auth.externalAccess' instead")),
+    ("proxy./*", Standing::Deprecated("move the route below 'proxy.endpoints'")),
 ];

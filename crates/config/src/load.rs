@@ -43,8 +43,7 @@ impl Files {
     /// The content of a file; None if there is no such file.
     pub(crate) fn read(&mut self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let content = read_bounded(path)?;
-        self.seen
-            .insert(path.to_owned(), content.as_deref().map(fingerprint));
+        self.seen.insert(path.to_owned(), content.as_deref().map(fingerprint));
         Ok(content)
     }
 }
@@ -62,18 +61,13 @@ fn load_layers(sources: &Sources, files: &mut Files) -> Result<Arc<Node>, Config
         layers.extend(load_layer(&layer, sources, files)?);
     }
     layers.extend(env::layer(&sources.env)?);
-    let root = layers
-        .into_iter()
-        .reduce(|lower, upper| Node::merge(&lower, &upper));
+    let root = layers.into_iter().reduce(|lower, upper| Node::merge(&lower, &upper));
     Ok(root.unwrap_or_else(|| Node::empty("app-config.yaml")))
 }
 
 fn load_layer(layer: &Layer, sources: &Sources, files: &mut Files) -> Result<Option<Arc<Node>>, ConfigError> {
     let path = &layer.path;
-    let failed = |reason: String| ConfigError::File {
-        path: path.clone(),
-        reason,
-    };
+    let failed = |reason: String| ConfigError::File { path: path.clone(), reason };
     let mut content = files.read(path).map_err(|error| failed(error.to_string()))?;
     if content.as_ref().is_some_and(Vec::is_empty) {
         std::thread::sleep(EMPTY_RETRY);
@@ -113,12 +107,7 @@ pub(crate) fn look_again(seen: &Seen) -> Seen {
 fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(error) => return Err(error),

@@ -60,23 +60,15 @@ impl Node {
     /// A tree whose values all come from the same place.
     pub(crate) fn from_value(value: Value, place: &Place) -> Arc<Self> {
         let content = match value {
-            Value::Array(items) => Content::Array(
-                items
-                    .into_iter()
-                    .map(|item| Self::from_value(item, place))
-                    .collect(),
-            ),
+            Value::Array(items) => {
+                Content::Array(items.into_iter().map(|item| Self::from_value(item, place)).collect())
+            }
             Value::Object(map) => Content::Object(
-                map.into_iter()
-                    .map(|(key, value)| (key, Self::from_value(value, place)))
-                    .collect(),
+                map.into_iter().map(|(key, value)| (key, Self::from_value(value, place))).collect(),
             ),
             scalar => Content::Scalar(scalar),
         };
-        Arc::new(Self {
-            content,
-            place: place.clone(),
-        })
+        Arc::new(Self { content, place: place.clone() })
     }
 
     /// Lays `upper` over `lower`: objects merge deeply, everything else replaces.
@@ -92,10 +84,7 @@ impl Node {
             };
             merged.insert(key.clone(), value);
         }
-        Arc::new(Self {
-            content: Content::Object(merged),
-            place: upper.place.clone(),
-        })
+        Arc::new(Self { content: Content::Object(merged), place: upper.place.clone() })
     }
 
     pub(crate) fn is_null(&self) -> bool {
@@ -124,11 +113,9 @@ impl Node {
         match &self.content {
             Content::Scalar(value) => value.clone(),
             Content::Array(items) => Value::Array(items.iter().map(|item| item.to_value()).collect()),
-            Content::Object(_) => Value::Object(
-                self.children()
-                    .map(|(key, node)| (key.clone(), node.to_value()))
-                    .collect(),
-            ),
+            Content::Object(_) => {
+                Value::Object(self.children().map(|(key, node)| (key.clone(), node.to_value())).collect())
+            }
         }
     }
 
@@ -157,10 +144,6 @@ impl Node {
 
 impl Place {
     pub(crate) fn named(name: &str) -> Self {
-        Self {
-            context: name.into(),
-            file: name.into(),
-            position: None,
-        }
+        Self { context: name.into(), file: name.into(), position: None }
     }
 }

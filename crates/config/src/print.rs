@@ -35,18 +35,11 @@ impl Config {
     }
 
     fn schema(&self) -> Option<&'static Schema> {
-        self.prefix
-            .split('.')
-            .filter(|part| !part.is_empty())
-            .try_fold(backstage(), |schema, part| {
-                let name = part.split('[').next().unwrap_or(part);
-                let member = schema.member(name)?;
-                if part.contains('[') {
-                    member.element()
-                } else {
-                    Some(member)
-                }
-            })
+        self.prefix.split('.').filter(|part| !part.is_empty()).try_fold(backstage(), |schema, part| {
+            let name = part.split('[').next().unwrap_or(part);
+            let member = schema.member(name)?;
+            if part.contains('[') { member.element() } else { Some(member) }
+        })
     }
 
     fn leaves(
@@ -77,11 +70,7 @@ impl Config {
         }
         if is_empty {
             let value = self.masked(node, name, schema);
-            leaves.push(Effective {
-                key: key.to_owned(),
-                value,
-                origin: node.origin(),
-            });
+            leaves.push(Effective { key: key.to_owned(), value, origin: node.origin() });
         }
     }
 
@@ -89,10 +78,7 @@ impl Config {
         match &node.content {
             Content::Object(_) => {
                 let member = |(key, child): (&String, &std::sync::Arc<Node>)| {
-                    (
-                        key.clone(),
-                        self.masked(child, key, schema.and_then(|schema| schema.member(key))),
-                    )
+                    (key.clone(), self.masked(child, key, schema.and_then(|schema| schema.member(key))))
                 };
                 Value::Object(node.children().map(member).collect())
             }

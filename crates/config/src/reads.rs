@@ -65,9 +65,7 @@ impl Config {
             Content::Scalar(Value::String(text)) => js_number_of(text),
             _ => return Err(self.type_error(key, node, "number")),
         };
-        number
-            .map(Some)
-            .ok_or_else(|| self.convert_error(key, node, "a number"))
+        number.map(Some).ok_or_else(|| self.convert_error(key, node, "a number"))
     }
 
     /// # Errors
@@ -136,12 +134,7 @@ impl Config {
             Content::Scalar(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
             _ => Err(self.type_error(&format!("{key}[{index}]"), item, WANTED)),
         };
-        items
-            .iter()
-            .enumerate()
-            .map(text)
-            .collect::<Result<_, _>>()
-            .map(Some)
+        items.iter().enumerate().map(text).collect::<Result<_, _>>().map(Some)
     }
 
     /// # Errors
@@ -185,12 +178,7 @@ impl Config {
                 _ => Err(self.type_error(&key, item, WANTED)),
             }
         };
-        items
-            .iter()
-            .enumerate()
-            .map(part)
-            .collect::<Result<_, _>>()
-            .map(Some)
+        items.iter().enumerate().map(part).collect::<Result<_, _>>().map(Some)
     }
 
     /// # Errors
@@ -212,23 +200,15 @@ impl Config {
         let full_key = self.full_key(key);
         match &value {
             Value::String(text) if text.is_empty() => Err(self.type_error(key, node, "string")),
-            Value::String(text) => parse_duration(&value)
+            Value::String(text) => parse_duration(&value).map(Some).map_err(|reason| ConfigError::Duration {
+                value: text.clone(),
+                key: full_key,
+                reason,
+                origin: origin(),
+            }),
+            Value::Object(_) => parse_duration(&value)
                 .map(Some)
-                .map_err(|reason| ConfigError::Duration {
-                    value: text.clone(),
-                    key: full_key,
-                    reason,
-                    origin: origin(),
-                }),
-            Value::Object(_) => {
-                parse_duration(&value)
-                    .map(Some)
-                    .map_err(|reason| ConfigError::DurationObject {
-                        key: full_key,
-                        reason,
-                        origin: origin(),
-                    })
-            }
+                .map_err(|reason| ConfigError::DurationObject { key: full_key, reason, origin: origin() }),
             _ => Err(self.type_error(key, node, "object")),
         }
     }
@@ -246,11 +226,6 @@ fn js_number_of(text: &str) -> Option<f64> {
         }
     }
     // Rust also reads `inf` and `nan`, which are no numbers here.
-    let is_decimal = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    is_decimal
-        .then(|| text.parse().ok())
-        .flatten()
-        .filter(|number: &f64| number.is_finite())
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    is_decimal.then(|| text.parse().ok()).flatten().filter(|number: &f64| number.is_finite())
 }

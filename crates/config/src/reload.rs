@@ -36,11 +36,7 @@ impl Reloader {
     /// As [`Config::load`]: a program does not start with a broken configuration.
     pub fn new(sources: Sources) -> Result<Self, ConfigError> {
         let (root, seen) = load(&sources);
-        Ok(Self {
-            current: Config::from_root(root?),
-            sources,
-            seen,
-        })
+        Ok(Self { current: Config::from_root(root?), sources, seen })
     }
 
     /// The last good configuration.
@@ -62,11 +58,7 @@ impl Reloader {
                 let is_same = config.node.to_value() == self.current.node.to_value();
                 // Also when no value differs: lines may have moved.
                 self.current = config.clone();
-                if is_same {
-                    Poll::Unchanged
-                } else {
-                    Poll::Changed(config)
-                }
+                if is_same { Poll::Unchanged } else { Poll::Changed(config) }
             }
             Err(error) => {
                 // What loading did not come to anymore is still worth watching.
@@ -89,11 +81,7 @@ mod tests {
     use super::*;
 
     fn reloader(root: &Path) -> Reloader {
-        Reloader::new(Sources {
-            root: root.to_owned(),
-            ..Sources::default()
-        })
-        .unwrap()
+        Reloader::new(Sources { root: root.to_owned(), ..Sources::default() }).unwrap()
     }
 
     fn changed(poll: Poll) -> serde_json::Value {
@@ -140,10 +128,7 @@ mod tests {
             assert_eq!(reloader.current().get_value("").unwrap(), json!({ "a": 1 }));
         }
         fs::remove_file(&file).unwrap();
-        assert!(matches!(
-            reloader.poll(),
-            Poll::Broken(ConfigError::FileMissing { .. })
-        ));
+        assert!(matches!(reloader.poll(), Poll::Broken(ConfigError::FileMissing { .. })));
         assert!(matches!(reloader.poll(), Poll::Unchanged));
         fs::write(&file, "a: 3").unwrap();
         assert_eq!(changed(reloader.poll()), json!({ "a": 3 }));
@@ -153,11 +138,7 @@ mod tests {
     fn included_files_and_appearing_default_files_are_watched() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
-        fs::write(
-            path("app-config.yaml"),
-            "a: {$file: a.txt}\nb: {$include: b.yaml}",
-        )
-        .unwrap();
+        fs::write(path("app-config.yaml"), "a: {$file: a.txt}\nb: {$include: b.yaml}").unwrap();
         fs::write(path("a.txt"), "one").unwrap();
         fs::write(path("b.yaml"), "c: 1").unwrap();
         let mut reloader = reloader(dir.path());

@@ -62,10 +62,7 @@ impl Schema {
     /// What is known about a member of an object here.
     pub(crate) fn member(&self, key: &str) -> Option<&Self> {
         let route = || self.any_route.as_deref().filter(|_| key.starts_with('/'));
-        self.members
-            .get(key)
-            .or_else(route)
-            .or(self.any_member.as_deref())
+        self.members.get(key).or_else(route).or(self.any_member.as_deref())
     }
 
     /// What is known about the elements of a list here.

@@ -99,29 +99,10 @@ fn is_credentials_mode(text: &str) -> bool {
 }
 
 fn is_secret_name(name: &str) -> bool {
-    let name: String = name
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect::<String>()
-        .to_lowercase();
-    let contains = [
-        "password",
-        "passphrase",
-        "secret",
-        "privatekey",
-        "apikey",
-        "signingkey",
-        "connectionstring",
-    ];
-    let ends = [
-        "token",
-        "tokens",
-        "credentials",
-        "authorization",
-        "accountkey",
-        "accesskey",
-        "cookie",
-    ];
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let contains =
+        ["password", "passphrase", "secret", "privatekey", "apikey", "signingkey", "connectionstring"];
+    let ends = ["token", "tokens", "credentials", "authorization", "accountkey", "accesskey", "cookie"];
     // `secretName` or `passwordFile` say where a secret is, not what it is.
     let places = ["name", "file", "path", "url", "ref", "id", "type", "enabled"];
     (contains.iter().any(|part| name.contains(part)) && !places.iter().any(|place| name.ends_with(place)))
@@ -134,10 +115,7 @@ pub(crate) fn embedded(text: &str) -> Vec<&str> {
     for field in text.split([';', ' ', '&', '?']) {
         if let Some((name, value)) = field.split_once('=') {
             let name = name.trim().to_ascii_lowercase();
-            if matches!(
-                name.as_str(),
-                "password" | "pwd" | "accountkey" | "sharedaccesskey" | "sig"
-            ) {
+            if matches!(name.as_str(), "password" | "pwd" | "accountkey" | "sharedaccesskey" | "sig") {
                 parts.push(value.trim());
             }
         }

@@ -55,20 +55,11 @@ impl Sources {
             .map(str::trim)
             .filter(|name| !name.is_empty())
             .collect();
-        let base = Layer {
-            path: self.root.join("app-config.yaml"),
-            is_required: !self.allow_missing_default,
-        };
-        let optional = |name: String| Layer {
-            path: self.root.join(name),
-            is_required: false,
-        };
-        let shared = environments
-            .iter()
-            .map(|name| optional(format!("app-config.{name}.yaml")));
-        let local = environments
-            .iter()
-            .map(|name| optional(format!("app-config.{name}.local.yaml")));
+        let base =
+            Layer { path: self.root.join("app-config.yaml"), is_required: !self.allow_missing_default };
+        let optional = |name: String| Layer { path: self.root.join(name), is_required: false };
+        let shared = environments.iter().map(|name| optional(format!("app-config.{name}.yaml")));
+        let local = environments.iter().map(|name| optional(format!("app-config.{name}.local.yaml")));
         Ok(std::iter::once(base)
             .chain(shared)
             .chain([optional("app-config.local.yaml".to_owned())])
@@ -79,14 +70,9 @@ impl Sources {
     fn explicit(&self, argument: &PathBuf) -> Result<Layer, ConfigError> {
         let text = argument.to_string_lossy();
         if is_url_with_host(&text) {
-            return Err(ConfigError::Remote {
-                argument: text.into_owned(),
-            });
+            return Err(ConfigError::Remote { argument: text.into_owned() });
         }
-        Ok(Layer {
-            path: self.cwd.join(argument),
-            is_required: true,
-        })
+        Ok(Layer { path: self.cwd.join(argument), is_required: true })
     }
 
     /// The value of an environment variable as substitution sees it.
@@ -101,8 +87,6 @@ fn is_url_with_host(argument: &str) -> bool {
         return false;
     };
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     is_scheme && !rest.is_empty() && !rest.starts_with('/')
 }

@@ -14,18 +14,11 @@ use serde_json::Value;
 use crate::{Config, Sources};
 
 fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn sources(root: &Path) -> Sources {
-    Sources {
-        root: root.to_owned(),
-        cwd: root.to_owned(),
-        ..Sources::default()
-    }
+    Sources { root: root.to_owned(), cwd: root.to_owned(), ..Sources::default() }
 }
 
 /// Loads `app-config.yaml` with `text`, beside `files`.
@@ -37,10 +30,7 @@ fn load_with(text: &str, files: &[(&str, &str)], variables: &[(&str, &str)]) -> 
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let sources = Sources {
-        env: env(variables),
-        ..sources(dir.path())
-    };
+    let sources = Sources { env: env(variables), ..sources(dir.path()) };
     let root = format!("{}/", dir.path().display());
     Config::load(&sources).map_err(|error| error.to_string().replace(&root, ""))
 }
@@ -58,9 +48,5 @@ fn merged(layers: &[&str]) -> Config {
         fs::write(dir.path().join(&name), layer).unwrap();
         args.push(name.into());
     }
-    Config::load(&Sources {
-        args,
-        ..sources(dir.path())
-    })
-    .unwrap()
+    Config::load(&Sources { args, ..sources(dir.path()) }).unwrap()
 }

@@ -1,10 +1,7 @@
 //! What the time of an ingestion goes into, apart from the network and the store: parsing a file, taking one entity
 //! through the built-in processors, and putting a final entity together.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a benchmark that cannot be set up has nothing to measure"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has nothing to measure")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -70,10 +67,7 @@ fn unprocessed() -> Entity {
     let Some(Emit::Entity { mut entity, .. }) = emitted else {
         return Entity::default();
     };
-    for annotation in [
-        "backstage.io/managed-by-location",
-        "backstage.io/managed-by-origin-location",
-    ] {
+    for annotation in ["backstage.io/managed-by-location", "backstage.io/managed-by-origin-location"] {
         entity.set_annotation(annotation, "url:https://example.com/catalog-info.yaml");
     }
     entity
@@ -102,33 +96,20 @@ fn parse(c: &mut Criterion) {
     let mut group = c.benchmark_group("parse");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("200 documents", |b| {
-        b.iter(|| {
-            parser
-                .parse(black_box(text.as_bytes()), &location)
-                .map(black_box)
-                .count()
-        });
+        b.iter(|| parser.parse(black_box(text.as_bytes()), &location).map(black_box).count());
     });
     group.finish();
 }
 
 fn orchestrate(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pipeline = pipeline();
     let entity = unprocessed();
     let mut group = c.benchmark_group("orchestrate");
     group.throughput(Throughput::Elements(1));
     group.bench_function("component", |b| {
         b.iter_batched(
-            || {
-                vec![DryRunEntity {
-                    entity: entity.clone(),
-                    position: None,
-                }]
-            },
+            || vec![DryRunEntity { entity: entity.clone(), position: None }],
             |entities| {
                 let walk = pipeline.walk(entities, |item| {
                     assert!(item.result.is_ok(), "{item:?}");

@@ -71,12 +71,7 @@ pub struct Catalog {
 impl Catalog {
     /// A catalog over this store; `wake` reaches the engine that works on it, if one does.
     pub fn new(store: Arc<dyn Store>, pipeline: Arc<Pipeline>, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self {
-            store,
-            pipeline,
-            clock,
-            wake,
-        }
+        Self { store, pipeline, clock, wake }
     }
 
     /// The store, to read from.
@@ -91,9 +86,7 @@ impl Catalog {
 
     /// Has an entity, and the Locations it came through, processed at once. `entity_ref` in any case.
     pub async fn refresh(&self, entity_ref: &str) -> Result<(), CatalogOpError> {
-        self.store
-            .entity_refresh(&entity_ref.to_lowercase(), self.clock.now())
-            .await?;
+        self.store.entity_refresh(&entity_ref.to_lowercase(), self.clock.now()).await?;
         self.wake.claim();
         Ok(())
     }
@@ -123,11 +116,7 @@ impl Catalog {
             spec: spec.clone(),
             entity_ref: entity_ref.to_string(),
         };
-        Ok(DryRun {
-            location,
-            entities,
-            exists,
-        })
+        Ok(DryRun { location, entities, exists })
     }
 
     /// Registers a location.
@@ -139,10 +128,7 @@ impl Catalog {
         self.check_type(spec)?;
         let entity = free_location_entity(self.store.as_ref(), spec).await?.map_err(CatalogOpError::Input)?;
         let now = self.clock.now();
-        let location = self
-            .store
-            .location_create(LOCATION_STORE, spec, entity, on_conflict, now)
-            .await?;
+        let location = self.store.location_create(LOCATION_STORE, spec, entity, on_conflict, now).await?;
         self.wake.claim();
         Ok(location)
     }
@@ -155,13 +141,11 @@ impl Catalog {
     ) -> Result<StoredLocation, CatalogOpError> {
         self.check_type(spec)?;
         let before = self.store.location_get(id).await?;
-        let before = before.ok_or_else(|| CatalogOpError::NotFound(format!("Found no location with ID {id}")))?;
+        let before =
+            before.ok_or_else(|| CatalogOpError::NotFound(format!("Found no location with ID {id}")))?;
         let name = before.entity_ref.rsplit('/').next().unwrap_or(&before.entity_ref);
         let entity = registered_location_entity(spec, name).map_err(CatalogOpError::Input)?;
-        let location = self
-            .store
-            .location_update(LOCATION_STORE, id, spec, entity, self.clock.now())
-            .await?;
+        let location = self.store.location_update(LOCATION_STORE, id, spec, entity, self.clock.now()).await?;
         self.wake.claim();
         self.wake.stitch();
         Ok(location)
@@ -169,9 +153,7 @@ impl Catalog {
 
     /// Unregisters a location.
     pub async fn location_delete(&self, id: &str) -> Result<(), CatalogOpError> {
-        self.store
-            .location_delete(LOCATION_STORE, id, self.clock.now())
-            .await?;
+        self.store.location_delete(LOCATION_STORE, id, self.clock.now()).await?;
         self.wake.stitch();
         Ok(())
     }
@@ -181,8 +163,6 @@ impl Catalog {
         if allowed.iter().any(|kind| *kind == spec.kind) {
             return Ok(());
         }
-        Err(CatalogOpError::Input(crate::location_step::not_allowed_message(
-            allowed,
-        )))
+        Err(CatalogOpError::Input(crate::location_step::not_allowed_message(allowed)))
     }
 }

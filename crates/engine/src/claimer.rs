@@ -22,10 +22,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         let rest = match claim(&shared).await {
             Ok(rest) => rest,
             Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "Failed to load processing items"
-                );
+                tracing::warn!(error = &error as &dyn std::error::Error, "Failed to load processing items");
                 POLL_AFTER_ERROR
             }
         };
@@ -39,11 +36,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 
 /// While there is more work than room, room is what to wait for.
 async fn wait(shared: &Shared, rest: Duration) {
-    if rest.is_zero() {
-        shared.queue.half_empty().await
-    } else {
-        tokio::time::sleep(rest).await
-    }
+    if rest.is_zero() { shared.queue.half_empty().await } else { tokio::time::sleep(rest).await }
 }
 
 /// Claims what there is room for; answers how long there will be nothing to do, zero if there is more.
@@ -55,12 +48,7 @@ async fn claim(shared: &Shared) -> Result<Duration, StoreError> {
         (INTERACTIVE_BATCH_MAX, Lane::Interactive)
     };
     let now = shared.clock.now();
-    let request = ClaimRequest {
-        limit,
-        lane_max,
-        now,
-        lease: shared.settings.lease,
-    };
+    let request = ClaimRequest { limit, lane_max, now, lease: shared.settings.lease };
     let claims = shared.store.claim(&request).await?;
     let has_more = claims.len() == limit || lane_max == Lane::Interactive;
     shared.leases.add(&claims);
@@ -89,11 +77,14 @@ pub(crate) async fn keep_leases(shared: Arc<Shared>) {
         }
         let until = shared.clock.now() + shared.settings.lease;
         match shared.store.leases_extend(&held, until).await {
-            Ok(lost) if lost.is_empty() => {}
-            Ok(lost) => tracing::warn!(
-                lost = lost.len(),
-                "leases were lost; others process these entities"
-            ),
+            Ok(lost) => {
+                // Those that were committed meanwhile are not lost.
+                let held = shared.leases.all();
+                let lost = held.iter().filter(|(id, _)| lost.contains(id)).count();
+                if lost > 0 {
+                    tracing::warn!(lost, "leases were lost; others process these entities");
+                }
+            }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot prolong leases"),
         }
     }

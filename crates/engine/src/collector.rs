@@ -98,10 +98,8 @@ impl<'a> Collector<'a> {
         position: Option<DocumentPosition>,
     ) -> Result<(), ProcessorError> {
         let location = location.location_ref()?;
-        let parent = EmittingParent {
-            entity_ref: &self.parent.entity_ref,
-            origin_location: &self.parent.origin_ref,
-        };
+        let parent =
+            EmittingParent { entity_ref: &self.parent.entity_ref, origin_location: &self.parent.origin_ref };
         match accept_emitted(entity, &location, parent) {
             Ok(Emitted::Accepted(entity)) => {
                 let key = match key {
@@ -159,11 +157,7 @@ impl<'a> Collector<'a> {
             position: position.map(|position| (position.document, position.line)),
             group: self.group,
         };
-        match self
-            .child_indexes
-            .get(&entity_ref)
-            .and_then(|index| self.children.get_mut(*index))
-        {
+        match self.child_indexes.get(&entity_ref).and_then(|index| self.children.get_mut(*index)) {
             None => {
                 self.child_indexes.insert(entity_ref, self.children.len());
                 self.children.push(child);
@@ -180,12 +174,7 @@ impl<'a> Collector<'a> {
 
     /// Once it is full, a collector takes nothing more.
     fn check_size(&mut self) -> Result<(), ProcessorError> {
-        let RunLimits {
-            emitted_entities_max,
-            emitted_bytes_max,
-            emitted_relations_max,
-            ..
-        } = self.limits;
+        let RunLimits { emitted_entities_max, emitted_bytes_max, emitted_relations_max, .. } = self.limits;
         let over = if self.children.len() > emitted_entities_max {
             format!("more than {emitted_entities_max} entities (callboard.limits.emittedEntities)")
         } else if self.bytes > emitted_bytes_max {
@@ -219,9 +208,7 @@ impl<'a> Collector<'a> {
             pointer: Some("/kind".to_owned()),
             ..Address::default()
         };
-        ProcessorError::new("NotAllowedError", message)
-            .at(address)
-            .with_rule("catalog-rules")
+        ProcessorError::new("NotAllowedError", message).at(address).with_rule("catalog-rules")
     }
 }
 
@@ -231,12 +218,7 @@ impl EmitSink for Collector<'_> {
             return Err(full.clone());
         }
         match item {
-            Emit::Entity {
-                entity,
-                location,
-                location_key,
-                position,
-            } => {
+            Emit::Entity { entity, location, location_key, position } => {
                 return self.emit_entity(entity, &location, location_key, position);
             }
             Emit::Location(location) => return self.emit_location(&location),
@@ -265,9 +247,7 @@ impl EmitSink for Collector<'_> {
             }
             Emit::Unchanged => self.kept_groups.push(self.group),
             other => {
-                return Err(ProcessorError::general(format!(
-                    "this version cannot take {other:?}"
-                )));
+                return Err(ProcessorError::general(format!("this version cannot take {other:?}")));
             }
         }
         Ok(())
@@ -290,10 +270,8 @@ pub(crate) fn target_group(target: &str) -> i64 {
 pub(crate) fn parent_of(entity: &Entity, entity_ref: &str) -> Result<(Parent, LocationSpec), ProcessorError> {
     let annotation = |key: &str| {
         let text = entity.annotation(key).ok_or_else(|| {
-            ProcessorError::input(format!(
-                "Entity '{entity_ref}' does not have the annotation {key}"
-            ))
-            .with_rule("location-annotation")
+            ProcessorError::input(format!("Entity '{entity_ref}' does not have the annotation {key}"))
+                .with_rule("location-annotation")
         })?;
         Ok::<_, ProcessorError>(LocationRef::parse(text)?)
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_model::Digest;
-use callboard_store::{CacheWrite, Claim, CommitReport, Conflict, Outcome, OutcomeKind, StoreError};
+use callboard_store::{CacheWrite, Claim, CommitReport, Conflict, Lane, Outcome, OutcomeKind, StoreError};
 use tokio::sync::mpsc;
 
 use crate::engine::Shared;
@@ -18,8 +18,16 @@ pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finishe
     let limit = shared.settings.commit_batch_max;
     let mut finished = Vec::with_capacity(limit);
     while commits.recv_many(&mut finished, limit).await > 0 {
-        let (heads, outcomes): (Vec<_>, Vec<_>) = finished.drain(..).map(split).unzip();
+        let mut rooms = Vec::with_capacity(finished.len());
+        let (heads, outcomes): (Vec<_>, Vec<_>) = finished
+            .drain(..)
+            .map(|Finished { entity_ref, had_failed, started, outcome, _room: room }| {
+                rooms.push(room);
+                (Head { entity_ref, had_failed, started }, outcome)
+            })
+            .unzip();
         write(&shared, &heads, &outcomes).await;
+        drop((outcomes, rooms));
     }
 }
 
@@ -28,23 +36,6 @@ struct Head {
     entity_ref: Arc<str>,
     had_failed: bool,
     started: std::time::Instant,
-}
-
-fn split(finished: Finished) -> (Head, Outcome) {
-    let Finished {
-        entity_ref,
-        had_failed,
-        started,
-        outcome,
-    } = finished;
-    (
-        Head {
-            entity_ref,
-            had_failed,
-            started,
-        },
-        outcome,
-    )
 }
 
 /// Writes a batch; if the store cannot take it as a whole, half by half, so that one outcome that it cannot take
@@ -76,16 +67,8 @@ async fn commit(shared: &Shared, outcomes: &[Outcome]) -> Result<CommitReport, S
     let mut tries = 1;
     loop {
         let now = shared.clock.now();
-        let hand_out = if shared.stopping.is_cancelled() {
-            0
-        } else {
-            shared.queue.room()
-        };
-        match shared
-            .store
-            .commit(outcomes, hand_out, now + shared.settings.lease, now)
-            .await
-        {
+        let hand_out = if shared.stopping.is_cancelled() { 0 } else { shared.queue.room() };
+        match shared.store.commit(outcomes, hand_out, now + shared.settings.lease, now).await {
             Err(error) if error.is_retryable() && tries < TRIES_MAX => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -110,6 +93,9 @@ fn concluded(shared: &Shared, heads: &[Head], outcomes: &[Outcome], report: Comm
     }
     if report.needs_stitching {
         shared.wake.stitch();
+        if outcomes.iter().any(|outcome| outcome.lane == Lane::Interactive) {
+            shared.wake.stitch_at_once();
+        }
     }
     shared.queue.push(report.handed);
     let mut refused = report.refused.iter().peekable();
@@ -136,10 +122,7 @@ fn conclude_one(head: &Head, outcome: &Outcome, is_refused: bool) {
         metrics::histogram!("catalog_processing_duration_seconds", "result" => result).record(seconds);
     }
     if is_refused {
-        tracing::warn!(
-            "Processing of {} failed: it was changed or taken over meanwhile",
-            head.entity_ref
-        );
+        tracing::warn!("Processing of {} failed: it was changed or taken over meanwhile", head.entity_ref);
         return;
     }
     match &outcome.kind {
@@ -184,11 +167,7 @@ pub(crate) async fn give_back(shared: &Shared, claims: &[Claim]) {
     };
     let outcomes: Vec<_> = claims.iter().map(abandoned).collect();
     for batch in outcomes.chunks(shared.settings.commit_batch_max) {
-        if let Err(error) = shared
-            .store
-            .commit(batch, 0, shared.clock.now(), shared.clock.now())
-            .await
-        {
+        if let Err(error) = shared.store.commit(batch, 0, shared.clock.now(), shared.clock.now()).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "leases are not given back and run out by themselves"

@@ -39,22 +39,11 @@ impl EntityProviderConnection for Connection {
                 (ProviderMutation::Full(new_entities(entities)?), Lane::New)
             }
             EntityProviderMutation::Delta { added, removed } => {
-                let removed = removed
-                    .into_iter()
-                    .map(|it| it.entity_ref.to_lowercase())
-                    .collect();
-                (
-                    ProviderMutation::Delta {
-                        added: new_entities(added)?,
-                        removed,
-                    },
-                    Lane::Event,
-                )
+                let removed = removed.into_iter().map(|it| it.entity_ref.to_lowercase()).collect();
+                (ProviderMutation::Delta { added: new_entities(added)?, removed }, Lane::Event)
             }
             other => {
-                return Err(ProviderError::Failed(format!(
-                    "this version cannot take {other:?}"
-                )));
+                return Err(ProviderError::Failed(format!("this version cannot take {other:?}")));
             }
         };
         let report = self
@@ -79,10 +68,7 @@ impl EntityProviderConnection for Connection {
     }
 
     async fn refresh(&self, keys: &[String]) -> Result<(), ProviderError> {
-        self.store
-            .refresh_by_keys(keys, self.clock.now())
-            .await
-            .map_err(unavailable)?;
+        self.store.refresh_by_keys(keys, self.clock.now()).await.map_err(unavailable)?;
         self.wake.claim();
         Ok(())
     }
@@ -104,10 +90,7 @@ fn new_entities(entities: Vec<DeferredEntity>) -> Result<Vec<NewEntity>, Provide
     let mut indexes = HashMap::with_capacity(entities.len());
     for DeferredEntity { entity, location_key } in entities {
         let row = new_entity(&entity, location_key)?;
-        match indexes
-            .get(&row.entity_ref)
-            .and_then(|index: &usize| rows.get_mut(*index))
-        {
+        match indexes.get(&row.entity_ref).and_then(|index: &usize| rows.get_mut(*index)) {
             Some(earlier) => *earlier = row,
             None => {
                 indexes.insert(Arc::clone(&row.entity_ref), rows.len());
@@ -119,9 +102,7 @@ fn new_entities(entities: Vec<DeferredEntity>) -> Result<Vec<NewEntity>, Provide
 }
 
 fn new_entity(entity: &Entity, location_key: Option<String>) -> Result<NewEntity, ProviderError> {
-    entity
-        .check_envelope()
-        .map_err(|error| ProviderError::MalformedEntity(error.message))?;
+    entity.check_envelope().map_err(|error| ProviderError::MalformedEntity(error.message))?;
     let json = serde_json::to_string(entity).map_err(|error| ProviderError::Failed(error.to_string()))?;
     Ok(NewEntity {
         entity_ref: entity.entity_ref().to_canonical().into(),

@@ -17,16 +17,10 @@ const FAILED: u8 = 1;
 
 /// Of a run that went well. `before` is the digest of the last run, if that is known.
 pub(crate) fn of_good(good: &Good, body: &Body, before: Option<Digest>) -> Digest {
-    let mut parts: Vec<&[u8]> = vec![
-        body.json.as_bytes(),
-        body.status.as_deref().unwrap_or_default().as_bytes(),
-    ];
+    let mut parts: Vec<&[u8]> =
+        vec![body.json.as_bytes(), body.status.as_deref().unwrap_or_default().as_bytes()];
     for relation in &good.relations {
-        parts.extend([
-            relation.source.as_bytes(),
-            relation.kind.as_bytes(),
-            relation.target.as_bytes(),
-        ]);
+        parts.extend([relation.source.as_bytes(), relation.kind.as_bytes(), relation.target.as_bytes()]);
     }
     parts.push(b"keys");
     parts.extend(good.refresh_keys.iter().map(String::as_bytes));
@@ -43,9 +37,7 @@ pub(crate) fn of_good(good: &Good, body: &Body, before: Option<Digest>) -> Diges
 
 /// Of a run that failed.
 pub(crate) fn of_failed(errors: &[ProcessorError]) -> Digest {
-    let parts = errors
-        .iter()
-        .flat_map(|error| [error.name.as_bytes(), error.message.as_bytes()]);
+    let parts = errors.iter().flat_map(|error| [error.name.as_bytes(), error.message.as_bytes()]);
     join(FAILED, first_half(Digest::of_parts(parts)), [0; HALF])
 }
 

@@ -124,10 +124,7 @@ fn child(child: &NewEntity) -> Option<DryRunEntity> {
 }
 
 fn joined(errors: &[ProcessorError]) -> String {
-    let texts: Vec<_> = errors
-        .iter()
-        .map(|error| format!("{}: {}", error.name, error.message))
-        .collect();
+    let texts: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.name, error.message)).collect();
     texts.join(", ")
 }
 

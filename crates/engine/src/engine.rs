@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use callboard_sdk::{CancellationToken, Clock, EntityProvider, ProviderError};
 use callboard_store::{Lane, ProviderMutation, Store, StoreError};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
@@ -37,6 +37,9 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) leases: Leases,
     pub(crate) processing: Processing,
+    /// Memory for outcomes that wait to be written, in KiB.
+    pub(crate) pending_kib: Arc<Semaphore>,
+    pub(crate) pending_kib_max: u32,
     /// Nothing new is begun.
     pub(crate) stopping: CancellationToken,
 }
@@ -80,7 +83,10 @@ impl Engine {
             cancellation: CancellationToken::new(),
             stuck_runs: AtomicUsize::new(0),
         };
+        let pending_kib_max = u32::try_from(settings.pending_bytes_max / 1024).unwrap_or(u32::MAX).max(1);
         let shared = Shared {
+            pending_kib: Arc::new(Semaphore::new(pending_kib_max as usize)),
+            pending_kib_max,
             store,
             clock,
             queue: Queue::new(settings.queue_max),
@@ -90,27 +96,13 @@ impl Engine {
             processing,
             stopping: CancellationToken::new(),
         };
-        Self {
-            shared: Arc::new(shared),
-            providers: unique,
-        }
+        Self { shared: Arc::new(shared), providers: unique }
     }
 
     /// The catalog over this loop.
     pub fn catalog(&self) -> Catalog {
-        let Shared {
-            store,
-            clock,
-            wake,
-            processing,
-            ..
-        } = self.shared.as_ref();
-        Catalog::new(
-            Arc::clone(store),
-            Arc::clone(&processing.pipeline),
-            Arc::clone(clock),
-            wake.clone(),
-        )
+        let Shared { store, clock, wake, processing, .. } = self.shared.as_ref();
+        Catalog::new(Arc::clone(store), Arc::clone(&processing.pipeline), Arc::clone(clock), wake.clone())
     }
 
     /// Connects the providers, all at once, and waits for them.
@@ -130,15 +122,9 @@ impl Engine {
     pub async fn start(self) -> Result<RunningEngine, EngineError> {
         let shared = self.shared;
         let fingerprint = shared.processing.pipeline.fingerprint();
-        let due = shared
-            .store
-            .fingerprint_apply(fingerprint, shared.clock.now())
-            .await?;
+        let due = shared.store.fingerprint_apply(fingerprint, shared.clock.now()).await?;
         if due > 0 {
-            tracing::info!(
-                entities = due,
-                "the processors changed: all entities are processed afresh"
-            );
+            tracing::info!(entities = due, "the processors changed: all entities are processed afresh");
         }
         if shared.settings.provider_orphans == OrphanStrategy::Delete {
             evict_missing_providers(&shared, &self.providers).await?;
@@ -156,12 +142,7 @@ impl Engine {
         tasks.spawn(janitor::run(Arc::clone(&shared)));
         let mut committer = JoinSet::new();
         committer.spawn(committer::run(Arc::clone(&shared), commits));
-        Ok(RunningEngine {
-            shared,
-            workers,
-            tasks,
-            committer,
-        })
+        Ok(RunningEngine { shared, workers, tasks, committer })
     }
 }
 
@@ -173,30 +154,17 @@ async fn evict_missing_providers(
     let mut installed: Vec<_> = providers.iter().map(|provider| provider.name()).collect();
     installed.push(crate::LOCATION_STORE);
     let known = shared.store.providers().await?;
-    let orphaned: Vec<_> = known
-        .iter()
-        .filter(|name| !installed.contains(&name.as_str()))
-        .collect();
+    let orphaned: Vec<_> = known.iter().filter(|name| !installed.contains(&name.as_str())).collect();
     if orphaned.is_empty() {
         return Ok(());
     }
     tracing::warn!("Found {} orphaned entity provider(s)", orphaned.len());
-    tracing::warn!(
-        "Database contained providers: {}",
-        quoted(known.iter().map(String::as_str))
-    );
+    tracing::warn!("Database contained providers: {}", quoted(known.iter().map(String::as_str)));
     tracing::warn!("Installed providers were: {}", quoted(installed.iter().copied()));
-    tracing::warn!(
-        "Orphaned providers were thus: {}",
-        quoted(orphaned.iter().map(|name| name.as_str()))
-    );
+    tracing::warn!("Orphaned providers were thus: {}", quoted(orphaned.iter().map(|name| name.as_str())));
     for name in orphaned {
         let empty = ProviderMutation::Full(Vec::new());
-        match shared
-            .store
-            .provider_mutate(name, empty, Lane::New, shared.clock.now())
-            .await
-        {
+        match shared.store.provider_mutate(name, empty, Lane::New, shared.clock.now()).await {
             Ok(_) => tracing::info!("Removed entities for orphaned provider {name}"),
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -208,10 +176,7 @@ async fn evict_missing_providers(
 }
 
 fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names
-        .map(|name| format!("'{name}'"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// The loop, while it runs.
@@ -236,13 +201,7 @@ impl RunningEngine {
 
     /// Comes back when nothing is due, under way, or waiting to be stitched.
     pub async fn settled(&self) -> Result<(), StoreError> {
-        let Shared {
-            store,
-            clock,
-            queue,
-            leases,
-            ..
-        } = self.shared.as_ref();
+        let Shared { store, clock, queue, leases, .. } = self.shared.as_ref();
         loop {
             if leases.is_empty() && queue.len() == 0 {
                 let now = clock.now();
@@ -263,14 +222,8 @@ impl RunningEngine {
         self.shared.stopping.cancel();
         let unworked = self.shared.queue.close();
         let drain = async { while self.workers.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.shared.settings.drain_timeout, drain)
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                runs = self.workers.len(),
-                "runs under way did not end in time and are given up"
-            );
+        if tokio::time::timeout(self.shared.settings.drain_timeout, drain).await.is_err() {
+            tracing::warn!(runs = self.workers.len(), "runs under way did not end in time and are given up");
             self.shared.processing.cancellation.cancel();
             self.workers.shutdown().await;
         }

@@ -33,11 +33,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 }
             }
         }
-        if let Err(error) = shared
-            .store
-            .tidy(shared.settings.changes_kept, shared.clock.now())
-            .await
-        {
+        if let Err(error) = shared.store.tidy(shared.settings.changes_kept, shared.clock.now()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy the store");
         }
     }
@@ -46,11 +42,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 async fn delete_orphans(shared: &Shared) -> Result<u64, StoreError> {
     let mut total = 0;
     for _ in 0..ROUNDS_MAX {
-        match shared
-            .store
-            .orphans_delete(ORPHANS_BATCH_MAX, shared.clock.now())
-            .await?
-        {
+        match shared.store.orphans_delete(ORPHANS_BATCH_MAX, shared.clock.now()).await? {
             0 => break,
             deleted => total += deleted,
         }

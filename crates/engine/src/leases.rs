@@ -11,8 +11,7 @@ pub(crate) struct Leases(Mutex<HashMap<EntityId, LeaseToken>>);
 
 impl Leases {
     pub(crate) fn add(&self, claims: &[Claim]) {
-        self.held()
-            .extend(claims.iter().map(|claim| (claim.id, claim.token)));
+        self.held().extend(claims.iter().map(|claim| (claim.id, claim.token)));
     }
 
     /// The lease is over, unless the entity was leased anew meanwhile.

@@ -43,16 +43,11 @@ impl Pipeline {
                      separator",
                     state.location.target
                 );
-                state
-                    .collector
-                    .push_error(ProcessorError::input(message).with_rule("location/target"));
+                state.collector.push_error(ProcessorError::input(message).with_rule("location/target"));
                 continue;
             }
             let target = absolute_target(self.scm(), state.location, &kind, target);
-            let location = LocationSpec {
-                presence: Some(presence),
-                ..LocationSpec::new(&kind, target)
-            };
+            let location = LocationSpec { presence: Some(presence), ..LocationSpec::new(&kind, target) };
             self.read_target(&location, presence, state).await?;
         }
         Ok(())
@@ -70,9 +65,7 @@ impl Pipeline {
             let processor = ordered.processor.as_ref();
             state.progress.enter(index);
             let mut cx = self.context(processor, Some(&location.target), state);
-            let result = self
-                .guarded(processor.read_location(location, presence, &mut cx))
-                .await;
+            let result = self.guarded(processor.read_location(location, presence, &mut cx)).await;
             let doing = format!("while reading {}:{}", location.kind, location.target);
             handled = result.map_err(|cause| self.threw(processor, &doing, cause))?;
             if handled == Handled::Yes {
@@ -83,23 +76,15 @@ impl Pipeline {
         if handled == Handled::Yes {
             return Ok(());
         }
-        let message = format!(
-            "No processor was able to handle reading of {}:{}",
-            location.kind, location.target
-        );
+        let message =
+            format!("No processor was able to handle reading of {}:{}", location.kind, location.target);
         Err(ProcessorError::input(message).with_rule("location/processor"))
     }
 }
 
 fn targets(entity: &Entity) -> impl Iterator<Item = &str> {
-    let many = entity
-        .spec()
-        .and_then(|spec| spec.get("targets"))
-        .and_then(Value::as_array);
-    entity
-        .spec_str("target")
-        .into_iter()
-        .chain(many.into_iter().flatten().filter_map(Value::as_str))
+    let many = entity.spec().and_then(|spec| spec.get("targets")).and_then(Value::as_array);
+    entity.spec_str("target").into_iter().chain(many.into_iter().flatten().filter_map(Value::as_str))
 }
 
 /// A target as the readers need it: a relative one is relative to the file that names it.
@@ -112,9 +97,7 @@ fn absolute_target(scm: &dyn ScmResolver, base: &LocationSpec, kind: &str, targe
             let directory = Path::new(&base.target).parent().unwrap_or(Path::new(""));
             normalized(&directory.join(target))
         }
-        "url" => scm
-            .resolve_url(target, &base.target)
-            .unwrap_or_else(|_| target.to_owned()),
+        "url" => scm.resolve_url(target, &base.target).unwrap_or_else(|_| target.to_owned()),
         _ => target.to_owned(),
     }
 }
@@ -156,11 +139,7 @@ mod tests {
 
     impl ScmResolver for Joins {
         fn resolve_url(&self, target: &str, base: &str) -> Result<String, String> {
-            if target == "bad" {
-                Err("no".to_owned())
-            } else {
-                Ok(format!("{base}+{target}"))
-            }
+            if target == "bad" { Err("no".to_owned()) } else { Ok(format!("{base}+{target}")) }
         }
 
         fn resolve_edit_url(&self, _url: &str) -> Option<String> {
@@ -194,11 +173,7 @@ mod tests {
             ("weird", "base", "weird", "./t", "./t"),
         ] {
             let base = LocationSpec::new(base, base_target);
-            assert_eq!(
-                absolute_target(&Joins, &base, kind, target),
-                expected,
-                "{base:?} {kind} {target}"
-            );
+            assert_eq!(absolute_target(&Joins, &base, kind, target), expected, "{base:?} {kind} {target}");
         }
     }
 
@@ -212,9 +187,6 @@ mod tests {
     #[test]
     fn the_message_lists_the_allowed_types() {
         let message = not_allowed_message(&["url".to_owned(), "x".to_owned()]);
-        assert_eq!(
-            message,
-            r#"Registered locations must be of an allowed type ["url","x"]"#
-        );
+        assert_eq!(message, r#"Registered locations must be of an allowed type ["url","x"]"#);
     }
 }

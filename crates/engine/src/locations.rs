@@ -20,7 +20,8 @@ pub(crate) async fn free_location_entity(
     let name = location_entity_name(&spec.kind, &spec.target);
     let entity_ref = EntityRef::new("Location", "default", &name).to_canonical();
     let holder = store.location_by_ref(&entity_ref).await?;
-    let is_free = holder.is_none_or(|holder| holder.spec.kind == spec.kind && holder.spec.target == spec.target);
+    let is_free =
+        holder.is_none_or(|holder| holder.spec.kind == spec.kind && holder.spec.target == spec.target);
     let name = if is_free { name } else { location_entity_name(&Uuid::new_v4().to_string(), &spec.target) };
     Ok(registered_location_entity(spec, &name))
 }

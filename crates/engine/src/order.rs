@@ -57,39 +57,15 @@ mod tests {
 
     #[test]
     fn sorts_by_priority_then_registration_and_leaves_out_the_disabled() {
-        let processors = [
-            Named("a", 20),
-            Named("b", 10),
-            Named("c", 20),
-            Named("d", 20),
-            Named("e", 30),
-        ];
-        let processors = processors
-            .into_iter()
-            .map(|it| Arc::new(it) as Arc<dyn CatalogProcessor>)
-            .collect();
+        let processors = [Named("a", 20), Named("b", 10), Named("c", 20), Named("d", 20), Named("e", 30)];
+        let processors = processors.into_iter().map(|it| Arc::new(it) as Arc<dyn CatalogProcessor>).collect();
         let options = BTreeMap::from([
-            (
-                "c".to_owned(),
-                ProcessorOptions {
-                    is_disabled: true,
-                    priority: None,
-                },
-            ),
-            (
-                "e".to_owned(),
-                ProcessorOptions {
-                    is_disabled: false,
-                    priority: Some(5),
-                },
-            ),
+            ("c".to_owned(), ProcessorOptions { is_disabled: true, priority: None }),
+            ("e".to_owned(), ProcessorOptions { is_disabled: false, priority: Some(5) }),
             ("unknown".to_owned(), ProcessorOptions::default()),
         ]);
         let order = effective_order(processors, &options);
-        let names: Vec<_> = order
-            .iter()
-            .map(|it| (it.processor.name(), it.priority))
-            .collect();
+        let names: Vec<_> = order.iter().map(|it| (it.processor.name(), it.priority)).collect();
         assert_eq!(names, [("e", 5), ("b", 10), ("a", 20), ("d", 20)]);
     }
 }

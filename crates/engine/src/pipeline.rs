@@ -96,10 +96,8 @@ impl Pipeline {
 
     /// The processors in their effective order.
     pub fn processors(&self) -> Vec<ProcessorInfo> {
-        let info = |it: &Ordered| ProcessorInfo {
-            name: it.processor.name().to_owned(),
-            priority: it.priority,
-        };
+        let info =
+            |it: &Ordered| ProcessorInfo { name: it.processor.name().to_owned(), priority: it.priority };
         self.ordered.iter().map(info).collect()
     }
 
@@ -119,9 +117,7 @@ impl Pipeline {
     }
 
     pub(crate) fn processor_name(&self, index: usize) -> &str {
-        self.ordered
-            .get(index)
-            .map_or("?", |ordered| ordered.processor.name())
+        self.ordered.get(index).map_or("?", |ordered| ordered.processor.name())
     }
 
     pub(crate) fn policies(&self) -> &[Box<dyn EntityPolicy>] {
@@ -171,6 +167,7 @@ fn fingerprint(
     rules: &dyn RulesEnforcer,
 ) -> Digest {
     let mut texts = vec![PIPELINE_VERSION.to_string(), rules.fingerprint(), parts.scm.fingerprint()];
+    texts.push(parts.parser.fingerprint());
     texts.extend(parts.allowed_location_types.iter().cloned());
     texts.extend(policies.iter().map(|policy| policy.name().to_owned()));
     for ordered in ordered {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use callboard_model::annotations::MANAGED_BY_LOCATION;
 use callboard_model::{Body, Digest, Entity};
 use callboard_sdk::{CacheState, CancellationToken, Clock, ProcessorError};
 use callboard_store::{CacheWrite, Claim, NewError, Outcome, OutcomeKind, Processed, Timestamp};
@@ -38,29 +39,27 @@ impl Processing {
         let fingerprint = self.pipeline.fingerprint();
         let may_keep = claim.result_digest.is_some() && claim.fingerprint == Some(fingerprint);
         let entity = serde_json::from_str::<Entity>(&claim.unprocessed);
+        let location = entity.as_ref().ok().and_then(|entity| entity.annotation(MANAGED_BY_LOCATION));
+        let location: Option<Arc<str>> = location.map(Arc::from);
         let input = entity.map(|entity| RunInput {
             entity,
-            cache: if may_keep {
-                stored_cache(claim)
-            } else {
-                CacheState::default()
-            },
+            cache: if may_keep { stored_cache(claim) } else { CacheState::default() },
             may_keep,
             cancellation: self.cancellation.clone(),
             progress: Progress::default(),
         });
+        let started = Instant::now();
         let output = match input {
             Ok(input) => self.run(input).await,
-            Err(error) => RunOutput {
-                result: Err(vec![error.into()]),
-                is_pure: true,
-            },
+            Err(error) => RunOutput { result: Err(vec![error.into()]), is_pure: true },
         };
+        let result = if output.result.is_ok() { "ok" } else { "failed" };
+        metrics::histogram!("catalog_processors_duration_seconds", "result" => result).record(started.elapsed());
         let next_update_at = (!output.is_pure).then(|| self.next_update_at());
         let previous = claim.result_digest.filter(|_| may_keep);
         let (kind, result_digest, cache) = match output.result {
             Ok(good) => good_outcome(good, claim, previous),
-            Err(errors) => failed_outcome(&errors, claim),
+            Err(errors) => failed_outcome(&errors, claim, location.as_ref()),
         };
         Outcome {
             id: claim.id,
@@ -109,16 +108,9 @@ impl Processing {
                 Err(_) => {
                     self.stuck_runs.fetch_add(1, Ordering::Relaxed);
                     let name = self.pipeline.processor_name(progress.processor());
-                    tracing::error!(
-                        processor = name,
-                        "a processor blocks its thread and does not come back"
-                    );
+                    tracing::error!(processor = name, "a processor blocks its thread and does not come back");
                     let message = format!("Processor {name} threw an error");
-                    return cut_short(ProcessorError::caused_by(
-                        "InputError",
-                        &message,
-                        timed_out(limit),
-                    ));
+                    return cut_short(ProcessorError::caused_by("InputError", &message, timed_out(limit)));
                 }
             }
         }
@@ -126,43 +118,29 @@ impl Processing {
 
     fn next_update_at(&self) -> Timestamp {
         let Interval { min, max } = self.interval;
-        let rest = if min < max {
-            rand::rng().random_range(min..max)
-        } else {
-            min
-        };
+        let rest = if min < max { rand::rng().random_range(min..max) } else { min };
         self.clock.now() + rest
     }
 }
 
 fn cut_short(error: ProcessorError) -> RunOutput {
-    RunOutput {
-        result: Err(vec![error]),
-        is_pure: false,
-    }
+    RunOutput { result: Err(vec![error]), is_pure: false }
 }
 
 fn stored_cache(claim: &Claim) -> CacheState {
-    let stored = claim
-        .cache
-        .as_ref()
-        .and_then(|(json, _)| serde_json::from_str(json).ok());
+    let stored = claim.cache.as_ref().and_then(|(json, _)| serde_json::from_str(json).ok());
     CacheState::from_stored(stored.unwrap_or(Value::Null))
 }
 
-fn good_outcome(good: Good, claim: &Claim, previous: Option<Digest>) -> (OutcomeKind, Digest, CacheWrite) {
-    let body = Body::from_processed(good.entity.clone());
+fn good_outcome(mut good: Good, claim: &Claim, previous: Option<Digest>) -> (OutcomeKind, Digest, CacheWrite) {
+    let body = Body::from_processed(std::mem::take(&mut good.entity));
     let result_digest = digest::of_good(&good, &body, previous);
     let cache = match (&claim.cache, good.cache.is_empty()) {
         (None, true) => CacheWrite::Keep,
         (before, _) => {
             let json = Value::Object(good.cache).to_string();
             let is_same = before.as_ref().is_some_and(|(before, _)| *before == json);
-            if is_same {
-                CacheWrite::Keep
-            } else {
-                CacheWrite::Put(Some((json, CACHE_TTL)))
-            }
+            if is_same { CacheWrite::Keep } else { CacheWrite::Put(Some((json, CACHE_TTL))) }
         }
     };
     if previous == Some(result_digest) {
@@ -178,23 +156,24 @@ fn good_outcome(good: Good, claim: &Claim, previous: Option<Digest>) -> (Outcome
     (OutcomeKind::Processed(Box::new(processed)), result_digest, cache)
 }
 
-fn failed_outcome(errors: &[ProcessorError], claim: &Claim) -> (OutcomeKind, Digest, CacheWrite) {
+fn failed_outcome(
+    errors: &[ProcessorError],
+    claim: &Claim,
+    location: Option<&Arc<str>>,
+) -> (OutcomeKind, Digest, CacheWrite) {
     let cache = match &claim.cache {
         None => CacheWrite::Keep,
         Some((json, ttl)) if *ttl > 0 => CacheWrite::Put(Some((json.clone(), ttl - 1))),
         Some(_) => CacheWrite::Put(None),
     };
-    let rows = errors
-        .iter()
-        .map(|error| new_error(error, claim.unprocessed_digest))
-        .collect();
+    let rows = errors.iter().map(|error| new_error(error, claim.unprocessed_digest, location)).collect();
     (OutcomeKind::Failed(rows), digest::of_failed(errors), cache)
 }
 
-fn new_error(error: &ProcessorError, digest: Digest) -> NewError {
+fn new_error(error: &ProcessorError, digest: Digest, location: Option<&Arc<str>>) -> NewError {
     NewError {
         error: error.to_serialized(),
-        location: error.address.location.as_deref().map(Arc::from),
+        location: error.address.location.as_deref().map(Arc::from).or_else(|| location.cloned()),
         document: error.address.document,
         line: error.address.line,
         column: error.address.column,

@@ -19,22 +19,14 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            lanes: Mutex::default(),
-            ready: Semaphore::new(0),
-            drained: Notify::new(),
-            capacity,
-        }
+        Self { lanes: Mutex::default(), ready: Semaphore::new(0), drained: Notify::new(), capacity }
     }
 
     pub(crate) fn push(&self, claims: Vec<Claim>) {
         let count = claims.len();
         let mut lanes = self.lanes();
         for claim in claims {
-            let lane = LANES
-                .iter()
-                .position(|lane| *lane == claim.lane)
-                .unwrap_or_default();
+            let lane = LANES.iter().position(|lane| *lane == claim.lane).unwrap_or_default();
             if let Some(lane) = lanes.get_mut(lane) {
                 lane.push_back(claim);
             }

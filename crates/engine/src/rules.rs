@@ -81,13 +81,12 @@ impl CatalogRules {
     /// targets of `file` locations are relative to.
     pub fn parse(global: Option<&Value>, locations: &[Value], cwd: &Path) -> Result<Self, RulesError> {
         let mut rules = match global {
-            None | Some(Value::Null) => vec![Rule {
-                allow: DEFAULT_KINDS.map(kind_alone).into(),
-                locations: None,
-            }],
-            Some(global) => objects(global, "catalog.rules")?
-                .map(|rule| global_rule(&rule?))
-                .collect::<Result<_, _>>()?,
+            None | Some(Value::Null) => {
+                vec![Rule { allow: DEFAULT_KINDS.map(kind_alone).into(), locations: None }]
+            }
+            Some(global) => {
+                objects(global, "catalog.rules")?.map(|rule| global_rule(&rule?)).collect::<Result<_, _>>()?
+            }
         };
         for (index, location) in locations.iter().enumerate() {
             let location = Section::new(location, format!("catalog.locations[{index}]"))?;
@@ -104,10 +103,7 @@ impl CatalogRules {
             };
             for rule in objects(own, &location.key("rules"))? {
                 let allow = rule?.allow(EntityMatcher::of_kind)?;
-                rules.push(Rule {
-                    allow,
-                    locations: Some(vec![matcher.clone()]),
-                });
+                rules.push(Rule { allow, locations: Some(vec![matcher.clone()]) });
             }
         }
         let fingerprint = fingerprint(&rules);
@@ -149,11 +145,8 @@ impl EntityMatcher {
     }
 
     fn matches(&self, entity: &Entity) -> bool {
-        let has_type = |wanted: &String| {
-            entity
-                .spec_str("type")
-                .is_some_and(|it| it.to_lowercase() == *wanted)
-        };
+        let has_type =
+            |wanted: &String| entity.spec_str("type").is_some_and(|it| it.to_lowercase() == *wanted);
         entity.kind().to_lowercase() == self.kind && self.spec_type.as_ref().is_none_or(has_type)
     }
 }
@@ -168,10 +161,7 @@ impl LocationMatcher {
             }
             (None, None) => TargetMatcher::Any,
         };
-        Ok(Self {
-            kind: section.required("type")?.to_owned(),
-            target,
-        })
+        Ok(Self { kind: section.required("type")?.to_owned(), target })
     }
 
     fn matches(&self, location: &LocationSpec) -> bool {
@@ -198,33 +188,17 @@ impl Pattern {
     fn parse(text: &str, key: &str) -> Result<Self, RulesError> {
         let glob = text.trim_start_matches('!');
         let is_negated = (text.len() - glob.len()) % 2 == 1;
-        let matcher = if text.starts_with('#') {
-            None
-        } else {
-            Some(Self::compile(glob, key)?)
-        };
-        Ok(Self {
-            text: text.to_owned(),
-            is_negated,
-            matcher,
-        })
+        let matcher = if text.starts_with('#') { None } else { Some(Self::compile(glob, key)?) };
+        Ok(Self { text: text.to_owned(), is_negated, matcher })
     }
 
     fn compile(glob: &str, key: &str) -> Result<GlobMatcher, RulesError> {
-        let failed = |reason: String| RulesError::Pattern {
-            key: key.to_owned(),
-            reason,
-        };
-        if ["+(", "@(", "!(", "?(", "*("]
-            .iter()
-            .any(|opening| glob.contains(opening))
-        {
+        let failed = |reason: String| RulesError::Pattern { key: key.to_owned(), reason };
+        if ["+(", "@(", "!(", "?(", "*("].iter().any(|opening| glob.contains(opening)) {
             return Err(failed("extended glob patterns are not supported".to_owned()));
         }
         // A star that stands alone between slashes has to match something.
-        let parts: Vec<_> = parts(glob)
-            .map(|part| if part == "*" { "?*" } else { part })
-            .collect();
+        let parts: Vec<_> = parts(glob).map(|part| if part == "*" { "?*" } else { part }).collect();
         GlobBuilder::new(&parts.join("/"))
             .literal_separator(true)
             .backslash_escape(true)
@@ -240,9 +214,7 @@ impl Pattern {
         };
         let target = parts(target).collect::<Vec<_>>().join("/");
         let is_match = matcher.is_match(&target)
-            || target
-                .strip_suffix('/')
-                .is_some_and(|target| matcher.is_match(target));
+            || target.strip_suffix('/').is_some_and(|target| matcher.is_match(target));
         is_match != self.is_negated
     }
 }
@@ -257,10 +229,7 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn kind_alone(kind: &str) -> EntityMatcher {
-    EntityMatcher {
-        kind: kind.to_lowercase(),
-        spec_type: None,
-    }
+    EntityMatcher { kind: kind.to_lowercase(), spec_type: None }
 }
 
 fn global_rule(section: &Section<'_>) -> Result<Rule, RulesError> {
@@ -317,14 +286,11 @@ impl<'a> Section<'a> {
     }
 
     fn optional(&self, name: &str) -> Result<Option<&'a str>, RulesError> {
-        self.get(name)
-            .map(|value| text(value, self.key(name)))
-            .transpose()
+        self.get(name).map(|value| text(value, self.key(name))).transpose()
     }
 
     fn required(&self, name: &str) -> Result<&'a str, RulesError> {
-        self.optional(name)?
-            .ok_or_else(|| RulesError::Missing(self.key(name)))
+        self.optional(name)?.ok_or_else(|| RulesError::Missing(self.key(name)))
     }
 
     fn allow(
@@ -334,11 +300,9 @@ impl<'a> Section<'a> {
         let key = self.key("allow");
         match self.get("allow") {
             None => Err(RulesError::Missing(key)),
-            Some(Value::Array(items)) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| parse(item, format!("{key}[{index}]")))
-                .collect(),
+            Some(Value::Array(items)) => {
+                items.iter().enumerate().map(|(index, item)| parse(item, format!("{key}[{index}]"))).collect()
+            }
             Some(other) => Err(wrong_type(other, key, "array")),
         }
     }
@@ -351,10 +315,7 @@ fn objects<'a>(
     let Value::Array(items) = value else {
         return Err(wrong_type(value, at.to_owned(), "object-array"));
     };
-    Ok(items
-        .iter()
-        .enumerate()
-        .map(move |(index, item)| Section::new(item, format!("{at}[{index}]"))))
+    Ok(items.iter().enumerate().map(move |(index, item)| Section::new(item, format!("{at}[{index}]"))))
 }
 
 fn text(value: &Value, key: String) -> Result<&str, RulesError> {
@@ -382,11 +343,8 @@ fn fingerprint(rules: &[Rule]) -> String {
     let rules: Vec<Value> = rules
         .iter()
         .map(|rule| {
-            let allow: Vec<_> = rule
-                .allow
-                .iter()
-                .map(|it| serde_json::json!([it.kind, it.spec_type]))
-                .collect();
+            let allow: Vec<_> =
+                rule.allow.iter().map(|it| serde_json::json!([it.kind, it.spec_type])).collect();
             let locations: Option<Vec<_>> = rule.locations.as_ref().map(|locations| {
                 let shown = locations.iter().map(|it| match &it.target {
                     TargetMatcher::Any => serde_json::json!([it.kind]),

@@ -97,18 +97,11 @@ pub(crate) struct RunState<'a> {
 
 impl Pipeline {
     pub(crate) async fn run(&self, input: RunInput) -> RunOutput {
-        let is_pure = input.entity.kind() != "Location"
-            && self
-                .ordered()
-                .iter()
-                .all(|ordered| ordered.processor.is_pure(&input.entity));
+        let is_pure = self.is_pure(&input.entity);
         let (parent, location) = match self.identify(&input.entity) {
             Ok(identified) => identified,
             Err(error) => {
-                return RunOutput {
-                    result: Err(vec![error]),
-                    is_pure,
-                };
+                return RunOutput { result: Err(vec![error]), is_pure };
             }
         };
         let rules = self.rules();
@@ -122,13 +115,16 @@ impl Pipeline {
         };
         let stages = self.stages(input.entity, &mut state).await;
         let result = self.conclude(stages, state, input.may_keep);
-        let was_cut_short = result
-            .as_ref()
-            .is_err_and(|errors| errors.iter().any(is_cut_short));
-        RunOutput {
-            result,
-            is_pure: is_pure && !was_cut_short,
-        }
+        let was_cut_short = result.as_ref().is_err_and(|errors| errors.iter().any(is_cut_short));
+        RunOutput { result, is_pure: is_pure && !was_cut_short }
+    }
+
+    /// Locations are read again and again. A processor that panics over the question is asked again, too.
+    fn is_pure(&self, entity: &Entity) -> bool {
+        let says_so = |processor: &dyn CatalogProcessor| {
+            std::panic::catch_unwind(AssertUnwindSafe(|| processor.is_pure(entity))).unwrap_or(false)
+        };
+        entity.kind() != "Location" && self.ordered().iter().all(|ordered| says_so(ordered.processor.as_ref()))
     }
 
     fn identify(&self, entity: &Entity) -> Result<(Parent, LocationSpec), ProcessorError> {
@@ -295,9 +291,7 @@ impl Pipeline {
         let limit = self.limits().processor_timeout;
         match tokio::time::timeout(limit, AssertUnwindSafe(call).catch_unwind()).await {
             Ok(Ok(result)) => result,
-            Ok(Err(panic)) => {
-                Err(panicked(panic.as_ref()))
-            }
+            Ok(Err(panic)) => Err(panicked(panic.as_ref())),
             Err(_) => Err(timed_out(limit)),
         }
     }

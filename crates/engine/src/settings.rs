@@ -41,10 +41,7 @@ pub struct Interval {
 
 impl Default for Interval {
     fn default() -> Self {
-        Self {
-            min: Duration::from_secs(100),
-            max: Duration::from_secs(150),
-        }
+        Self { min: Duration::from_secs(100), max: Duration::from_secs(150) }
     }
 }
 
@@ -52,10 +49,7 @@ impl Interval {
     /// From `catalog.processingInterval`: that long to one and a half times that long, in whole seconds, at least one.
     pub fn from_processing_interval(interval: Duration) -> Self {
         let seconds = Duration::from_secs(interval.as_secs_f64().round().max(1.0) as u64);
-        Self {
-            min: seconds,
-            max: seconds.mul_f64(1.5),
-        }
+        Self { min: seconds, max: seconds.mul_f64(1.5) }
     }
 }
 
@@ -83,6 +77,8 @@ pub struct EngineSettings {
     pub queue_max: usize,
     /// Outcomes in one transaction.
     pub commit_batch_max: usize,
+    /// Bytes of outcomes that may wait to be written.
+    pub pending_bytes_max: usize,
     /// Final entities in one transaction.
     pub stitch_batch_max: usize,
     /// A crashed process' work comes back after this long.
@@ -104,6 +100,7 @@ impl Default for EngineSettings {
             concurrency: 32,
             queue_max: 2_000,
             commit_batch_max: 1_000,
+            pending_bytes_max: 4 << 20,
             stitch_batch_max: 1_000,
             lease: Duration::from_secs(60),
             janitor_interval: Duration::from_secs(30),

@@ -80,38 +80,23 @@ impl Fake {
     }
 
     pub(crate) fn recognizing_nothing(self) -> Self {
-        Self {
-            recognized: Recognized::No,
-            ..self
-        }
+        Self { recognized: Recognized::No, ..self }
     }
 
     pub(crate) fn impure(self) -> Self {
-        Self {
-            is_pure: false,
-            ..self
-        }
+        Self { is_pure: false, ..self }
     }
 
     pub(crate) fn with_fingerprint(self, fingerprint: &str) -> Self {
-        Self {
-            fingerprint: fingerprint.to_owned(),
-            ..self
-        }
+        Self { fingerprint: fingerprint.to_owned(), ..self }
     }
 
     pub(crate) fn pre(self, acts: impl Into<Vec<Act>>) -> Self {
-        Self {
-            pre: acts.into(),
-            ..self
-        }
+        Self { pre: acts.into(), ..self }
     }
 
     pub(crate) fn validate(self, acts: impl Into<Vec<Act>>) -> Self {
-        Self {
-            validate: acts.into(),
-            ..self
-        }
+        Self { validate: acts.into(), ..self }
     }
 
     /// Handles the location `type:target`.
@@ -121,17 +106,11 @@ impl Fake {
     }
 
     pub(crate) fn post(self, acts: impl Into<Vec<Act>>) -> Self {
-        Self {
-            post: acts.into(),
-            ..self
-        }
+        Self { post: acts.into(), ..self }
     }
 
     pub(crate) fn log(self, calls: &Calls) -> Self {
-        Self {
-            calls: calls.clone(),
-            ..self
-        }
+        Self { calls: calls.clone(), ..self }
     }
 
     async fn act(
@@ -199,8 +178,7 @@ impl CatalogProcessor for Fake {
             return Ok(Handled::No);
         };
         assert_eq!(location.presence, Some(presence));
-        self.calls
-            .push(format!("{} reads {place} {}", self.name, presence.as_str()));
+        self.calls.push(format!("{} reads {place} {}", self.name, presence.as_str()));
         self.act(acts, location, Entity::default(), cx).await?;
         Ok(Handled::Yes)
     }
@@ -275,10 +253,8 @@ impl RulesEnforcer for AllBut {
 /// Parts with these processors, in which everything is allowed.
 pub(crate) fn parts(processors: impl IntoIterator<Item = Fake>) -> PipelineParts {
     let mut parts = PipelineParts::new(Arc::new(AllBut(&[])), Arc::new(NoScm));
-    parts.processors = processors
-        .into_iter()
-        .map(|fake| Arc::new(fake) as Arc<dyn CatalogProcessor>)
-        .collect();
+    parts.processors =
+        processors.into_iter().map(|fake| Arc::new(fake) as Arc<dyn CatalogProcessor>).collect();
     parts
 }
 
@@ -361,16 +337,10 @@ pub(crate) async fn errors(pipeline: &Pipeline, entity: Value) -> Vec<String> {
 }
 
 pub(crate) fn summaries(errors: &[ProcessorError]) -> Vec<String> {
-    errors
-        .iter()
-        .map(|error| error.to_serialized().summary())
-        .collect()
+    errors.iter().map(|error| error.to_serialized().summary()).collect()
 }
 
 /// The refs of the children.
 pub(crate) fn child_refs(good: &Good) -> Vec<&str> {
-    good.children
-        .iter()
-        .map(|child| child.entity_ref.as_ref())
-        .collect()
+    good.children.iter().map(|child| child.entity_ref.as_ref()).collect()
 }

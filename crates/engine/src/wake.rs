@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 pub struct Wake {
     claim: Arc<Notify>,
     stitch: Arc<Notify>,
+    stitch_at_once: Arc<Notify>,
 }
 
 impl Wake {
@@ -22,11 +23,20 @@ impl Wake {
         self.stitch.notify_one();
     }
 
+    /// Somebody waits for something to be stitched.
+    pub(crate) fn stitch_at_once(&self) {
+        self.stitch_at_once.notify_one();
+    }
+
     pub(crate) async fn claim_wanted(&self) {
         self.claim.notified().await;
     }
 
     pub(crate) async fn stitch_wanted(&self) {
         self.stitch.notified().await;
+    }
+
+    pub(crate) async fn stitch_wanted_at_once(&self) {
+        self.stitch_at_once.notified().await;
     }
 }

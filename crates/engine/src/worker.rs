@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use callboard_store::{Claim, Outcome};
-use tokio::sync::mpsc;
+use callboard_store::{Claim, Outcome, OutcomeKind};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::digest;
 use crate::engine::Shared;
@@ -16,6 +16,8 @@ pub(crate) struct Finished {
     pub(crate) had_failed: bool,
     pub(crate) started: Instant,
     pub(crate) outcome: Outcome,
+    /// Its share of the memory for outcomes that wait to be written.
+    pub(crate) _room: OwnedSemaphorePermit,
 }
 
 pub(crate) async fn run(shared: Arc<Shared>, outcomes: mpsc::Sender<Finished>) {
@@ -24,12 +26,8 @@ pub(crate) async fn run(shared: Arc<Shared>, outcomes: mpsc::Sender<Finished>) {
         record_delay(&shared, &claim);
         let outcome = shared.processing.process(&claim).await;
         let had_failed = claim.result_digest.is_some_and(digest::is_failed);
-        let finished = Finished {
-            entity_ref: claim.entity_ref,
-            had_failed,
-            started,
-            outcome,
-        };
+        let Some(room) = room(&shared, &outcome).await else { return };
+        let finished = Finished { entity_ref: claim.entity_ref, had_failed, started, outcome, _room: room };
         if outcomes.send(finished).await.is_err() {
             return;
         }
@@ -40,4 +38,16 @@ fn record_delay(shared: &Shared, claim: &Claim) {
     let delay = shared.clock.now() - claim.due_at;
     let seconds = delay.to_std().unwrap_or_default().as_secs_f64();
     metrics::histogram!("catalog_processing_queue_delay_seconds").record(seconds);
+}
+
+/// Waits until the outcome fits into the memory for those that wait. One that is too large for it takes all of it.
+async fn room(shared: &Shared, outcome: &Outcome) -> Option<OwnedSemaphorePermit> {
+    let bytes = match &outcome.kind {
+        OutcomeKind::Processed(processed) => {
+            processed.body.json.len() + processed.children.iter().map(|child| child.json.len()).sum::<usize>()
+        }
+        OutcomeKind::Unchanged | OutcomeKind::Failed(_) | OutcomeKind::Abandoned => 0,
+    };
+    let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(shared.pending_kib_max);
+    Arc::clone(&shared.pending_kib).acquire_many_owned(kib).await.ok()
 }

@@ -44,9 +44,7 @@ enum PortRule {
 impl AllowList {
     /// Reads `backend.reading.allow`; a bad port range is an error.
     pub fn from_config(config: &Config) -> Result<Self, IntegrationsError> {
-        let entries = config
-            .get_opt_configs("backend.reading.allow")?
-            .unwrap_or_default();
+        let entries = config.get_opt_configs("backend.reading.allow")?.unwrap_or_default();
         let mut rules = Vec::with_capacity(entries.len());
         for entry in entries {
             let host = entry.get_str("host")?;
@@ -62,9 +60,7 @@ impl AllowList {
             let paths = paths.map(|paths| paths.iter().map(|&path| path.to_owned()).collect());
             AllowRule::new(host, paths).unwrap()
         };
-        Self {
-            rules: entries.iter().map(rule).collect(),
-        }
+        Self { rules: entries.iter().map(rule).collect() }
     }
 
     /// Whether some entry accepts this URL.
@@ -78,10 +74,7 @@ impl HopPolicy for AllowList {
         if self.is_allowed(url) {
             return Ok(());
         }
-        Err(format!(
-            "URL not allowed by backend.reading.allow configuration: {}",
-            shown(url.as_str())
-        ))
+        Err(format!("URL not allowed by backend.reading.allow configuration: {}", shown(url.as_str())))
     }
 }
 
@@ -125,11 +118,7 @@ impl PortRule {
             return Ok(leading_number(port).map_or(Self::Never, |port| Self::Range(port, port)));
         }
         // Zeros and parts that are not numbers drop out, so that `-100-300` is the range 100 to 300.
-        let ends: Vec<u64> = port
-            .split('-')
-            .filter_map(leading_number)
-            .filter(|&end| end > 0)
-            .collect();
+        let ends: Vec<u64> = port.split('-').filter_map(leading_number).filter(|&end| end > 0).collect();
         match ends[..] {
             [start, end] if start <= end => Ok(Self::Range(start, end)),
             [start, end] => Err(format!("Port range is not valid: [{start}, {end}]")),
@@ -140,9 +129,9 @@ impl PortRule {
     fn matches(self, url: &Url) -> bool {
         match self {
             Self::Implied => url.port().is_none(),
-            Self::Range(start, end) => url
-                .port_or_known_default()
-                .is_some_and(|port| (start..=end).contains(&u64::from(port))),
+            Self::Range(start, end) => {
+                url.port_or_known_default().is_some_and(|port| (start..=end).contains(&u64::from(port)))
+            }
             Self::Never => false,
         }
     }
@@ -225,14 +214,7 @@ mod tests {
 
     #[test]
     fn bad_port_ranges_are_errors() {
-        for host in [
-            "e.com:100-",
-            "e.com:0-10",
-            "e.com:50-10",
-            "e.com:nb-300",
-            "e.com:1-2-3",
-            "e.com:-",
-        ] {
+        for host in ["e.com:100-", "e.com:0-10", "e.com:50-10", "e.com:nb-300", "e.com:1-2-3", "e.com:-"] {
             let error = AllowRule::new(host, None).unwrap_err();
             assert!(error.starts_with("Port range is not valid: "), "{error}");
         }
@@ -258,11 +240,7 @@ mod tests {
         ];
         for (paths, path, expected) in table {
             let url = format!("https://e.com{path}");
-            assert_eq!(
-                is_allowed("e.com", Some(paths), &url),
-                expected,
-                "{paths:?} {path}"
-            );
+            assert_eq!(is_allowed("e.com", Some(paths), &url), expected, "{paths:?} {path}");
         }
     }
 

@@ -73,12 +73,7 @@ impl Fetcher {
             .build()
             .map_err(IntegrationsError::Client)?;
         let hosts = Arc::new(Hosts::new(&settings));
-        Ok(Self {
-            client,
-            settings: Arc::new(settings),
-            hosts,
-            clock: Arc::new(SystemClock),
-        })
+        Ok(Self { client, settings: Arc::new(settings), hosts, clock: Arc::new(SystemClock) })
     }
 
     /// The limits.
@@ -111,11 +106,7 @@ impl Fetcher {
             if url.origin() != request.url.origin() {
                 authorization = None;
             }
-            let _slot = self
-                .hosts
-                .enter(&url)
-                .await
-                .map_err(|left| paused(request, left))?;
+            let _slot = self.hosts.enter(&url).await.map_err(|left| paused(request, left))?;
             let started = Instant::now();
             let hop = timeout(time_left, self.send(request, &url, authorization.clone())).await;
             match hop.map_err(|_| self.took_too_long(request))?? {
@@ -125,9 +116,7 @@ impl Fetcher {
             time_left = time_left.saturating_sub(started.elapsed());
         }
         let shown = shown(request.url.as_str());
-        Err(ReadError::failed(format!(
-            "Too many redirects (max {REQUESTS_MAX}) when reading {shown}"
-        )))
+        Err(ReadError::failed(format!("Too many redirects (max {REQUESTS_MAX}) when reading {shown}")))
     }
 
     async fn send(
@@ -160,13 +149,7 @@ impl Fetcher {
             drain(response).await;
             Bytes::new()
         };
-        Ok(Hop::Arrived(FetchResponse {
-            url: url.clone(),
-            status,
-            headers,
-            body,
-            retry_after,
-        }))
+        Ok(Hop::Arrived(FetchResponse { url: url.clone(), status, headers, body, retry_after }))
     }
 
     /// The whole body, decompressed; the limit is on what comes out of the decompression.
@@ -181,11 +164,7 @@ impl Fetcher {
             (self.settings.body_bytes_max, "maxBodyBytes")
         };
         let mut body = BytesMut::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.broken(request, error))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(request, error))? {
             if chunk.len() > max - body.len() {
                 let limit = format_args!("the limit of {max} bytes (callboard.reading.{key})");
                 return Err(request.failed(format_args!("its body exceeds {limit}")));
@@ -197,23 +176,18 @@ impl Fetcher {
 
     fn took_too_long(&self, request: &FetchRequest<'_>) -> ReadError {
         let seconds = self.settings.total_time.as_secs_f32();
-        request.failed(format_args!(
-            "it took longer than {seconds} s (callboard.reading.totalTime)"
-        ))
+        request.failed(format_args!("it took longer than {seconds} s (callboard.reading.totalTime)"))
     }
 
     fn broken(&self, request: &FetchRequest<'_>, error: reqwest::Error) -> ReadError {
         if error.is_timeout() && error.is_connect() {
             let seconds = self.settings.connect_time.as_secs_f32();
-            return request.failed(format_args!(
-                "no connection within {seconds} s (callboard.reading.connectTime)"
-            ));
+            return request
+                .failed(format_args!("no connection within {seconds} s (callboard.reading.connectTime)"));
         }
         if error.is_timeout() {
             let seconds = self.settings.idle_time.as_secs_f32();
-            return request.failed(format_args!(
-                "nothing came for {seconds} s (callboard.reading.idleTime)"
-            ));
+            return request.failed(format_args!("nothing came for {seconds} s (callboard.reading.idleTime)"));
         }
         // The URL within the error may hold a token.
         let error = error.without_url();
@@ -244,10 +218,7 @@ fn paused(request: &FetchRequest<'_>, left: Duration) -> ReadError {
         shown(request.url.as_str()),
         left.as_secs().max(1)
     );
-    ReadError::Failed {
-        message,
-        retry_after: Some(left),
-    }
+    ReadError::Failed { message, retry_after: Some(left) }
 }
 
 /// Where the response redirects to. 303 is not followed, nor is a redirect without `Location`: the caller
@@ -261,11 +232,6 @@ fn redirect(
     let Some(location) = response.headers().get(LOCATION).filter(|_| is_redirect) else {
         return Ok(None);
     };
-    let location = location
-        .to_str()
-        .ok()
-        .and_then(|location| url.join(location).ok());
-    location
-        .map(Some)
-        .ok_or_else(|| request.failed("it redirects to an invalid URL"))
+    let location = location.to_str().ok().and_then(|location| url.join(location).ok());
+    location.map(Some).ok_or_else(|| request.failed("it redirects to an invalid URL"))
 }

@@ -21,10 +21,8 @@ enum Segment {
 impl PathGlob {
     /// Whether a path has anything of a glob in it.
     pub(crate) fn is_glob(path: &str) -> bool {
-        let has_pair = |open: char, close: char| {
-            path.split_once(open)
-                .is_some_and(|(_, rest)| rest.contains(close))
-        };
+        let has_pair =
+            |open: char, close: char| path.split_once(open).is_some_and(|(_, rest)| rest.contains(close));
         path.contains(['*', '?']) || has_pair('[', ']') || has_pair('{', '}')
     }
 
@@ -32,10 +30,7 @@ impl PathGlob {
     pub(crate) fn new(pattern: &str) -> Result<Self, String> {
         let mut expanded = Vec::new();
         expand(pattern.trim_start_matches('/'), &mut expanded)?;
-        let alternatives = expanded
-            .iter()
-            .map(|pattern| segments(pattern))
-            .collect::<Result<_, _>>()?;
+        let alternatives = expanded.iter().map(|pattern| segments(pattern)).collect::<Result<_, _>>()?;
         Ok(Self { alternatives })
     }
 
@@ -53,15 +48,9 @@ fn segments(pattern: &str) -> Result<Vec<Segment>, String> {
         }
         // Braces are expanded by now; what is left of them stands for itself.
         let text = text.replace('{', "[{]").replace('}', "[}]");
-        let glob = GlobBuilder::new(&text)
-            .literal_separator(true)
-            .backslash_escape(true)
-            .build();
+        let glob = GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build();
         let matcher = glob.map_err(|error| error.to_string())?.compile_matcher();
-        Ok(Segment::Name {
-            matcher,
-            admits_dot: text.starts_with('.'),
-        })
+        Ok(Segment::Name { matcher, admits_dot: text.starts_with('.') })
     };
     let mut segments: Vec<Segment> = pattern.split('/').map(segment).collect::<Result<_, _>>()?;
     // At the end, `a/**` wants at least one name below `a`.
@@ -114,17 +103,12 @@ fn expand(pattern: &str, expanded: &mut Vec<String>) -> Result<(), String> {
     let mut pending = vec![pattern.to_owned()];
     while let Some(pattern) = pending.pop() {
         if expanded.len() + pending.len() >= ALTERNATIVES_MAX {
-            return Err(format!(
-                "the glob stands for more than {ALTERNATIVES_MAX} patterns"
-            ));
+            return Err(format!("the glob stands for more than {ALTERNATIVES_MAX} patterns"));
         }
         match first_alternatives(&pattern) {
             None => expanded.push(pattern),
             Some((before, alternatives, after)) => {
-                let each = alternatives
-                    .iter()
-                    .rev()
-                    .map(|one| format!("{before}{one}{after}"));
+                let each = alternatives.iter().rev().map(|one| format!("{before}{one}{after}"));
                 pending.extend(each);
             }
         }
@@ -136,11 +120,7 @@ fn expand(pattern: &str, expanded: &mut Vec<String>) -> Result<(), String> {
 fn first_alternatives(pattern: &str) -> Option<(&str, Vec<&str>, &str)> {
     for (open, _) in pattern.match_indices('{') {
         let (mut depth, mut from, mut alternatives) = (0_usize, open + 1, Vec::new());
-        for (at, c) in pattern
-            .get(open + 1..)?
-            .char_indices()
-            .map(|(at, c)| (at + open + 1, c))
-        {
+        for (at, c) in pattern.get(open + 1..)?.char_indices().map(|(at, c)| (at + open + 1, c)) {
             match c {
                 '{' => depth += 1,
                 ',' if depth == 0 => {
@@ -201,22 +181,14 @@ mod tests {
             ("A.yaml", "a.yaml", false),
         ];
         for (pattern, path, expected) in table {
-            assert_eq!(
-                PathGlob::new(pattern).unwrap().is_match(path),
-                expected,
-                "{pattern} {path}"
-            );
+            assert_eq!(PathGlob::new(pattern).unwrap().is_match(path), expected, "{pattern} {path}");
         }
     }
 
     #[test]
     fn many_wildcards_and_braces_end_in_time() {
         let deep = "a/".repeat(100);
-        assert!(
-            !PathGlob::new(&"**/a/".repeat(60))
-                .unwrap()
-                .is_match(&format!("{deep}b"))
-        );
+        assert!(!PathGlob::new(&"**/a/".repeat(60)).unwrap().is_match(&format!("{deep}b")));
         assert!(PathGlob::new(&"{a,b}".repeat(12)).unwrap_err().contains("1000"));
     }
 

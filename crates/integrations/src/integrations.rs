@@ -43,11 +43,7 @@ impl Integrations {
         // Last, as a host with an integration must be read with its credentials.
         let reader = FetchReader::new(fetcher.clone(), Arc::clone(&allow));
         readers.push((Predicate::Allowed(allow), Arc::new(reader)));
-        Ok(Self {
-            scm: Arc::new(scm),
-            reader: Arc::new(Mux::new(readers)),
-            fetcher,
-        })
+        Ok(Self { scm: Arc::new(scm), reader: Arc::new(Mux::new(readers)), fetcher })
     }
 
     /// The fetch layer, for providers that talk to APIs of their own. It shares its limits with the readers.

@@ -29,15 +29,9 @@ async fn search_one(
         Ok(response) => {
             let mut file = SearchFile::ready(url, response.data);
             file.last_modified_at = response.last_modified_at;
-            Ok(SearchResponse {
-                files: vec![file],
-                etag: response.etag.unwrap_or_default(),
-            })
+            Ok(SearchResponse { files: vec![file], etag: response.etag.unwrap_or_default() })
         }
-        Err(ReadError::NotFound(_)) => Ok(SearchResponse {
-            files: Vec::new(),
-            etag: String::new(),
-        }),
+        Err(ReadError::NotFound(_)) => Ok(SearchResponse { files: Vec::new(), etag: String::new() }),
         Err(error) => Err(error),
     }
 }

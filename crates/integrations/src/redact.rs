@@ -70,19 +70,13 @@ mod tests {
             ("https://E.com", "https://E.com"),
             ("https://u:p@e.com/a", "https://***@e.com/a"),
             ("https://ghp_abc@e.com/a", "https://***@e.com/a"),
-            (
-                "https://e.com/a?token=abc&ref=main",
-                "https://e.com/a?token=***&ref=main",
-            ),
+            ("https://e.com/a?token=abc&ref=main", "https://e.com/a?token=***&ref=main"),
             (
                 "https://e.com/a?X-Amz-Signature=abc&X-Amz-Credential=q",
                 "https://e.com/a?X-Amz-Signature=***&X-Amz-Credential=***",
             ),
             ("https://e.com/a?sv=1&sig=abc", "https://e.com/a?sv=1&sig=***"),
-            (
-                "https://e.com/a#access_token=abc",
-                "https://e.com/a#access_token=***",
-            ),
+            ("https://e.com/a#access_token=abc", "https://e.com/a#access_token=***"),
             ("https://e.com/a?keyboard=us", "https://e.com/a?keyboard=us"),
             ("not a url with:pw@", "(an invalid URL)"),
         ];

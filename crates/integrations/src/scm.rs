@@ -28,17 +28,12 @@ pub struct ScmIntegrations {
 impl ScmIntegrations {
     /// Reads and checks all of `integrations`.
     pub fn from_config(config: &Config) -> Result<Self, IntegrationsError> {
-        Ok(Self {
-            entries: config::read(config)?,
-        })
+        Ok(Self { entries: config::read(config)? })
     }
 
     fn by_url(&self, url: &Url) -> Option<Kind> {
         let host = quirks::host(url);
-        self.entries
-            .iter()
-            .find(|entry| entry.host == host)
-            .map(|entry| entry.kind)
+        self.entries.iter().find(|entry| entry.host == host).map(|entry| entry.kind)
     }
 
     fn by_text(&self, url: &str) -> Option<Kind> {

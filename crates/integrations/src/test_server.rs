@@ -17,10 +17,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -47,12 +44,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn new(status: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: body.into(),
-            manner: Manner::Whole,
-        }
+        Self { status, headers: Vec::new(), body: body.into(), manner: Manner::Whole }
     }
 
     pub(crate) fn ok(body: impl Into<Vec<u8>>) -> Self {
@@ -73,24 +65,15 @@ impl Reply {
     }
 
     pub(crate) fn cut(self) -> Self {
-        Self {
-            manner: Manner::Cut,
-            ..self
-        }
+        Self { manner: Manner::Cut, ..self }
     }
 
     pub(crate) fn drip() -> Self {
-        Self {
-            manner: Manner::Drip,
-            ..Self::ok("")
-        }
+        Self { manner: Manner::Drip, ..Self::ok("") }
     }
 
     pub(crate) fn stall() -> Self {
-        Self {
-            manner: Manner::Stall,
-            ..Self::ok("")
-        }
+        Self { manner: Manner::Stall, ..Self::ok("") }
     }
 }
 
@@ -112,11 +95,7 @@ impl TestServer {
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, Arc::new(handler), Arc::clone(&seen)));
-        Self {
-            host,
-            seen,
-            _tasks: tasks,
-        }
+        Self { host, seen, _tasks: tasks }
     }
 
     pub(crate) fn url(&self, path: &str) -> Url {
@@ -153,9 +132,7 @@ async fn answer(mut stream: TcpStream, handler: &Handler, seen: &Mutex<Vec<Seen>
     let mut lines = head.lines();
     let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_owned();
     let headers = lines.filter_map(|line| line.split_once(": "));
-    let headers = headers
-        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-        .collect();
+    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
     let request = Seen { path, headers };
     let reply = handler(&request);
     seen.lock().unwrap().push(request);
@@ -166,10 +143,8 @@ async fn answer(mut stream: TcpStream, handler: &Handler, seen: &Mutex<Vec<Seen>
         Manner::Drip => 1 << 30,
         Manner::Stall => return std::future::pending().await,
     };
-    let mut text = format!(
-        "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: {announced}\r\n",
-        reply.status
-    );
+    let mut text =
+        format!("HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: {announced}\r\n", reply.status);
     for (name, value) in &reply.headers {
         text.extend([name, ": ", value, "\r\n"]);
     }

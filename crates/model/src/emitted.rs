@@ -65,10 +65,8 @@ mod tests {
 
     use super::*;
 
-    const PARENT: EmittingParent<'_> = EmittingParent {
-        entity_ref: "location:default/a",
-        origin_location: "url:origin",
-    };
+    const PARENT: EmittingParent<'_> =
+        EmittingParent { entity_ref: "location:default/a", origin_location: "url:origin" };
 
     fn accept(value: Value) -> Result<Emitted, ModelError> {
         let location = LocationRef::new("url", "here").unwrap();
@@ -77,21 +75,14 @@ mod tests {
 
     #[test]
     fn location_annotations_are_forced() {
-        for annotations in [
-            json!({"backstage.io/managed-by-location": "url:fake", "x": "y"}),
-            json!(null),
-            json!(""),
-        ] {
+        for annotations in
+            [json!({"backstage.io/managed-by-location": "url:fake", "x": "y"}), json!(null), json!("")]
+        {
             let value = json!({"apiVersion": "v", "kind": "K", "metadata": {"name": "n", "annotations": annotations}});
-            let Emitted::Accepted(entity) = accept(value).unwrap() else {
-                panic!("dropped")
-            };
+            let Emitted::Accepted(entity) = accept(value).unwrap() else { panic!("dropped") };
             assert_eq!(entity.annotation(MANAGED_BY_LOCATION), Some("url:here"));
             assert_eq!(entity.annotation(MANAGED_BY_ORIGIN_LOCATION), Some("url:origin"));
-            assert_eq!(
-                entity.annotation("x"),
-                annotations.get("x").and_then(Value::as_str)
-            );
+            assert_eq!(entity.annotation("x"), annotations.get("x").and_then(Value::as_str));
         }
     }
 

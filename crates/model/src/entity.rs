@@ -62,10 +62,7 @@ impl Entity {
 
     /// `metadata.name`; empty when absent or not a string.
     pub fn name(&self) -> &str {
-        self.metadata()
-            .and_then(|m| m.get("name"))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.metadata().and_then(|m| m.get("name")).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// `metadata.namespace`, as given.
@@ -115,11 +112,7 @@ impl Entity {
 
     /// The entity's ref. A missing namespace reads as `default`; an empty one stays empty.
     pub fn entity_ref(&self) -> EntityRef {
-        EntityRef::new(
-            self.kind(),
-            self.namespace().unwrap_or(DEFAULT_NAMESPACE),
-            self.name(),
-        )
+        EntityRef::new(self.kind(), self.namespace().unwrap_or(DEFAULT_NAMESPACE), self.name())
     }
 
     /// Checks what is needed to give the entity a ref: texts for `apiVersion`, `kind` and `metadata.name`, and for

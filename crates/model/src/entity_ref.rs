@@ -27,11 +27,7 @@ pub struct EntityRef {
 impl EntityRef {
     /// Puts a ref together from its parts, unchecked.
     pub fn new(kind: impl Into<String>, namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { kind: kind.into(), namespace: namespace.into(), name: name.into() }
     }
 
     /// Parses `[kind:][namespace/]name`. The namespace falls back to the given one, then to `default`.
@@ -44,11 +40,7 @@ impl EntityRef {
         default_namespace: Option<&str>,
     ) -> Result<Self, ModelError> {
         if text.is_empty() {
-            return Err(ModelError::new(
-                ErrorKind::Error,
-                RULE,
-                "Entity reference must not be empty",
-            ));
+            return Err(ModelError::new(ErrorKind::Error, RULE, "Entity reference must not be empty"));
         }
         let (kind, namespace, name) = split(text);
         if kind == Some("") || namespace == Some("") || name.is_empty() {
@@ -57,14 +49,7 @@ impl EntityRef {
             return Err(ModelError::new(ErrorKind::TypeError, RULE, message));
         }
         let textual = || Value::from(text).to_string();
-        complete(
-            kind,
-            namespace,
-            Some(name),
-            default_kind,
-            default_namespace,
-            textual,
-        )
+        complete(kind, namespace, Some(name), default_kind, default_namespace, textual)
     }
 
     /// Reads a ref from JSON: its text form, or an object with `name` and optional `kind` and `namespace`.
@@ -96,8 +81,7 @@ impl EntityRef {
     pub fn from_canonical(text: &str) -> Result<Self, ModelError> {
         text.split_once(':')
             .and_then(|(kind, rest)| {
-                rest.split_once('/')
-                    .map(|(namespace, name)| Self::new(kind, namespace, name))
+                rest.split_once('/').map(|(namespace, name)| Self::new(kind, namespace, name))
             })
             .ok_or_else(|| {
                 let message =
@@ -110,12 +94,7 @@ impl EntityRef {
     pub fn to_canonical(&self) -> String {
         // Part by part: the rule for a final sigma looks at the neighbouring letters.
         let (kind, namespace, name) = (&self.kind, &self.namespace, &self.name);
-        format!(
-            "{}:{}/{}",
-            kind.to_lowercase(),
-            namespace.to_lowercase(),
-            name.to_lowercase()
-        )
+        format!("{}:{}/{}", kind.to_lowercase(), namespace.to_lowercase(), name.to_lowercase())
     }
 }
 
@@ -146,9 +125,7 @@ fn complete(
     default_namespace: Option<&str>,
     textual: impl Fn() -> String,
 ) -> Result<EntityRef, ModelError> {
-    let default_namespace = default_namespace
-        .filter(|n| !n.is_empty())
-        .unwrap_or(DEFAULT_NAMESPACE);
+    let default_namespace = default_namespace.filter(|n| !n.is_empty()).unwrap_or(DEFAULT_NAMESPACE);
     let missing = |what: &str| {
         ModelError::new(
             ErrorKind::Error,

@@ -60,12 +60,7 @@ pub struct ModelError {
 impl ModelError {
     /// An error that is not about a place in an entity.
     pub fn new(kind: ErrorKind, rule: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            pointer: None,
-            rule,
-        }
+        Self { kind, message: message.into(), pointer: None, rule }
     }
 
     /// Adds the JSON pointer to the offending value.

@@ -48,14 +48,7 @@ impl FinalParts<'_> {
         let relations = relations_json(self.relations);
         let status = status_json(self.body.status, self.errors);
         let etag = etag(&self.body.digest(), &relations, status.as_deref(), self.is_orphan);
-        let json = assemble(
-            self.body,
-            self.uid,
-            &etag,
-            &relations,
-            status.as_deref(),
-            self.is_orphan,
-        );
+        let json = assemble(self.body, self.uid, &etag, &relations, status.as_deref(), self.is_orphan);
         FinalEntity { json, etag }
     }
 }
@@ -80,9 +73,8 @@ pub fn status_json(own_status: Option<&str>, errors: &[SerializedError]) -> Opti
     if errors.is_empty() {
         return own_status.map(str::to_owned);
     }
-    let mut status: Map<String, Value> = own_status
-        .and_then(|status| serde_json::from_str(status).ok())
-        .unwrap_or_default();
+    let mut status: Map<String, Value> =
+        own_status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
     let mut items = match status.remove("items") {
         Some(Value::Array(items)) => items,
         _ => Vec::new(),
@@ -124,13 +116,7 @@ pub fn assemble(
     status_json: Option<&str>,
     is_orphan: bool,
 ) -> String {
-    let tail = Tail {
-        uid,
-        etag: (!body.own_etag).then_some(etag),
-        relations_json,
-        status_json,
-        is_orphan,
-    };
+    let tail = Tail { uid, etag: (!body.own_etag).then_some(etag), relations_json, status_json, is_orphan };
     let overrides_annotation = is_orphan && body.json.contains(r#""backstage.io/orphan":"#);
     body.split()
         .filter(|_| !overrides_annotation)
@@ -195,10 +181,7 @@ impl Tail<'_> {
             metadata.insert("etag".to_owned(), Value::from(etag));
         }
         let root = entity.as_map_mut();
-        root.insert(
-            "relations".to_owned(),
-            serde_json::from_str(self.relations_json).ok()?,
-        );
+        root.insert("relations".to_owned(), serde_json::from_str(self.relations_json).ok()?);
         if let Some(status) = self.status_json {
             root.insert("status".to_owned(), serde_json::from_str(status).ok()?);
         }

@@ -71,9 +71,7 @@ pub fn is_valid_entity_name(text: &str) -> bool {
     is_name_length(text)
         && text.starts_with(is_outer)
         && text.ends_with(is_outer)
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// A DNS label.
@@ -104,10 +102,7 @@ pub fn is_valid_annotation_value(_text: &str) -> bool {
 /// Groups of lower-case letters, digits, `:`, `+` and `#`, joined by single dashes.
 pub fn is_valid_tag(text: &str) -> bool {
     let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b':' | b'+' | b'#');
-    is_name_length(text)
-        && text
-            .split('-')
-            .all(|group| !group.is_empty() && group.bytes().all(is_inner))
+    is_name_length(text) && text.split('-').all(|group| !group.is_empty() && group.bytes().all(is_inner))
 }
 
 /// An absolute URL by the WHATWG rules. Of any scheme: what a client does with it is the client's care.
@@ -125,9 +120,7 @@ pub fn is_dns_label(text: &str) -> bool {
     is_name_length(text)
         && !text.starts_with('-')
         && !text.ends_with('-')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// DNS labels joined by dots.

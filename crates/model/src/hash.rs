@@ -57,10 +57,7 @@ impl TryFrom<&[u8]> for Digest {
     type Error = DigestLengthError;
 
     fn try_from(bytes: &[u8]) -> Result<Self, DigestLengthError> {
-        bytes
-            .try_into()
-            .map(Self)
-            .map_err(|_| DigestLengthError(bytes.len()))
+        bytes.try_into().map(Self).map_err(|_| DigestLengthError(bytes.len()))
     }
 }
 

@@ -114,11 +114,7 @@ fn push_escaped(json: &mut String, c: char) {
         other => {
             let code = u32::from(other);
             json.push_str("\\u00");
-            json.extend(
-                [code >> 4, code & 0xf]
-                    .into_iter()
-                    .filter_map(|digit| char::from_digit(digit, 16)),
-            );
+            json.extend([code >> 4, code & 0xf].into_iter().filter_map(|digit| char::from_digit(digit, 16)));
         }
     }
 }

@@ -100,10 +100,9 @@ fn check_shape(value: &Value, shape: Shape) -> Result<(), Complaint> {
         Shape::Text => filled(value),
         Shape::Texts => each(value, &filled),
         Shape::OneOf(allowed) => one_of(value, allowed),
-        Shape::Profile => properties(
-            object(value)?,
-            &[("displayName", &filled), ("email", &filled), ("picture", &filled)],
-        ),
+        Shape::Profile => {
+            properties(object(value)?, &[("displayName", &filled), ("email", &filled), ("picture", &filled)])
+        }
     }
 }
 
@@ -123,10 +122,7 @@ fn relate(
         let target =
             EntityRef::from_value(target, field.default_kind, Some(&own.namespace)).map_err(|error| {
                 let pointer = format!("/spec/{}", field.name);
-                ModelError {
-                    rule: field.rule,
-                    ..error.at(pointer)
-                }
+                ModelError { rule: field.rule, ..error.at(pointer) }
             })?;
         let edge = |source: &EntityRef, kind: &str, target: &EntityRef| Relation {
             source: source.clone(),

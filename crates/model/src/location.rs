@@ -50,11 +50,7 @@ pub struct LocationSpec {
 impl LocationSpec {
     /// A location without an opinion on presence.
     pub fn new(kind: impl Into<String>, target: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            target: target.into(),
-            presence: None,
-        }
+        Self { kind: kind.into(), target: target.into(), presence: None }
     }
 
     /// The checked ref of the location; see [`LocationRef::new`].
@@ -78,9 +74,7 @@ impl LocationRef {
         let (type_, target) = (type_.into(), target.into());
         for (part, what) in [(&type_, "type"), (&target, "target")] {
             if part.is_empty() {
-                return Err(type_error(format!(
-                    "Unable to stringify location ref, empty {what}"
-                )));
+                return Err(type_error(format!("Unable to stringify location ref, empty {what}")));
             }
         }
         refuse_script(&format!("{type_}:{target}"), &target)?;
@@ -105,10 +99,7 @@ impl LocationRef {
             )));
         }
         refuse_script(text, target)?;
-        Ok(Self {
-            type_: type_.to_owned(),
-            target: target.to_owned(),
-        })
+        Ok(Self { type_: type_.to_owned(), target: target.to_owned() })
     }
 }
 
@@ -135,14 +126,8 @@ pub fn location_entity(spec: &LocationSpec, location_annotation: &str, origin_an
     let root = entity.as_map_mut();
     root.insert("apiVersion".to_owned(), json!("backstage.io/v1alpha1"));
     root.insert("kind".to_owned(), json!("Location"));
-    root.insert(
-        "metadata".to_owned(),
-        json!({ "name": location_entity_name(&spec.kind, &spec.target) }),
-    );
-    root.insert(
-        "spec".to_owned(),
-        json!({ "type": spec.kind, "target": spec.target }),
-    );
+    root.insert("metadata".to_owned(), json!({ "name": location_entity_name(&spec.kind, &spec.target) }));
+    root.insert("spec".to_owned(), json!({ "type": spec.kind, "target": spec.target }));
     if let (Some(presence), Some(entity_spec)) = (spec.presence, entity.spec_mut()) {
         entity_spec.insert("presence".to_owned(), json!(presence.as_str()));
     }
@@ -153,9 +138,7 @@ pub fn location_entity(spec: &LocationSpec, location_annotation: &str, origin_an
 
 fn refuse_script(text: &str, target: &str) -> Result<(), ModelError> {
     if is_script_url(target) {
-        return Err(type_error(format!(
-            "Invalid location ref '{text}', target is a javascript: URL"
-        )));
+        return Err(type_error(format!("Invalid location ref '{text}', target is a javascript: URL")));
     }
     Ok(())
 }
@@ -225,10 +208,7 @@ mod tests {
         for (type_, target, message) in rows {
             assert_eq!(LocationRef::new(type_, target).unwrap_err().message, message);
         }
-        assert_eq!(
-            LocationSpec::new("url", "a").location_ref().unwrap().to_string(),
-            "url:a"
-        );
+        assert_eq!(LocationSpec::new("url", "a").location_ref().unwrap().to_string(), "url:a");
     }
 
     #[test]
@@ -260,24 +240,15 @@ mod tests {
         );
         plain.check_envelope().unwrap();
         spec.presence = Some(Presence::Optional);
-        assert_eq!(
-            location_entity(&spec, "url:l", "url:o").spec_str("presence"),
-            Some("optional")
-        );
+        assert_eq!(location_entity(&spec, "url:l", "url:o").spec_str("presence"), Some("optional"));
     }
 
     #[test]
     fn specs_travel_as_json() {
         let spec: LocationSpec = serde_json::from_value(json!({"type": "url", "target": "t"})).unwrap();
         assert_eq!(spec, LocationSpec::new("url", "t"));
-        assert_eq!(
-            serde_json::to_value(&spec).unwrap(),
-            json!({"type": "url", "target": "t"})
-        );
-        let spec = LocationSpec {
-            presence: Some(Presence::Required),
-            ..spec
-        };
+        assert_eq!(serde_json::to_value(&spec).unwrap(), json!({"type": "url", "target": "t"}));
+        let spec = LocationSpec { presence: Some(Presence::Required), ..spec };
         assert_eq!(serde_json::to_value(&spec).unwrap()["presence"], "required");
     }
 }

@@ -82,15 +82,9 @@ impl GroupDefaultParent {
         let parent = EntityRef::parse(parent_ref, Some("Group"), None)?;
         if !parent.kind.eq_ignore_ascii_case("group") {
             let message = "group parent must be a group";
-            return Err(ModelError::new(
-                ErrorKind::TypeError,
-                "group-default-parent",
-                message,
-            ));
+            return Err(ModelError::new(ErrorKind::TypeError, "group-default-parent", message));
         }
-        Ok(Self {
-            parent_ref: parent.to_canonical(),
-        })
+        Ok(Self { parent_ref: parent.to_canonical() })
     }
 }
 
@@ -104,9 +98,7 @@ impl EntityPolicy for GroupDefaultParent {
         if entity.kind() == "Group"
             && !is_root
             && let Some(spec) = entity.spec_mut()
-            && spec
-                .get("parent")
-                .is_none_or(|parent| parent.is_null() || parent == "")
+            && spec.get("parent").is_none_or(|parent| parent.is_null() || parent == "")
         {
             spec.insert("parent".to_owned(), Value::from(self.parent_ref.as_str()));
         }
@@ -153,9 +145,7 @@ fn check_schema(entity: &Entity) -> Result<(), ModelError> {
 fn fill_in_namespace(entity: &mut Entity) {
     let given = entity.metadata().and_then(|metadata| metadata.get("namespace"));
     if given.is_none_or(|namespace| namespace.is_null() || namespace == "") {
-        entity
-            .metadata_mut()
-            .insert("namespace".to_owned(), Value::from(DEFAULT_NAMESPACE));
+        entity.metadata_mut().insert("namespace".to_owned(), Value::from(DEFAULT_NAMESPACE));
     }
 }
 

@@ -26,11 +26,7 @@ pub(crate) struct Complaint {
 
 impl Complaint {
     fn new(message: impl Into<String>, params: impl Into<String>) -> Self {
-        Self {
-            pointer: String::new(),
-            message: message.into(),
-            params: params.into(),
-        }
+        Self { pointer: String::new(), message: message.into(), params: params.into() }
     }
 
     fn wrong_type(expected: &str) -> Self {
@@ -44,11 +40,7 @@ impl Complaint {
 
     /// The short text `<place> <message>`.
     pub(crate) fn summary(&self) -> String {
-        let place = if self.pointer.is_empty() {
-            "<root>"
-        } else {
-            &self.pointer
-        };
+        let place = if self.pointer.is_empty() { "<root>" } else { &self.pointer };
         format!("{place} {}", self.message)
     }
 
@@ -66,20 +58,15 @@ pub(crate) fn object(value: &Value) -> Result<&Map<String, Value>, Complaint> {
 
 /// The value must be a string, which may be empty.
 pub(crate) fn text(value: &Value) -> Checked {
-    if value.is_string() {
-        Ok(())
-    } else {
-        Err(Complaint::wrong_type("string"))
-    }
+    if value.is_string() { Ok(()) } else { Err(Complaint::wrong_type("string")) }
 }
 
 /// The value must be a string that is not empty.
 pub(crate) fn filled(value: &Value) -> Checked {
     match value {
-        Value::String(text) if text.is_empty() => Err(Complaint::new(
-            "must NOT have fewer than 1 characters",
-            "limit: 1",
-        )),
+        Value::String(text) if text.is_empty() => {
+            Err(Complaint::new("must NOT have fewer than 1 characters", "limit: 1"))
+        }
         other => text(other),
     }
 }
@@ -102,10 +89,7 @@ pub(crate) fn one_of(value: &Value, allowed: &[&str]) -> Checked {
         Ok(())
     } else {
         let params = format!("allowedValues: {}", allowed.join(","));
-        Err(Complaint::new(
-            "must be equal to one of the allowed values",
-            params,
-        ))
+        Err(Complaint::new("must be equal to one of the allowed values", params))
     }
 }
 
@@ -145,10 +129,9 @@ pub(crate) fn required(map: &Map<String, Value>, keys: &[&str]) -> Checked {
 pub(crate) fn only(map: &Map<String, Value>, keys: &[&str]) -> Checked {
     match map.keys().find(|key| !keys.contains(&key.as_str())) {
         None => Ok(()),
-        Some(key) => Err(Complaint::new(
-            "must NOT have additional properties",
-            format!("additionalProperty: {key}"),
-        )),
+        Some(key) => {
+            Err(Complaint::new("must NOT have additional properties", format!("additionalProperty: {key}")))
+        }
     }
 }
 

@@ -17,10 +17,7 @@ pub fn check_entity_schema(entity: &Entity) -> Result<(), ModelError> {
 pub(crate) fn first_complaint(entity: &Entity) -> Checked {
     let root = entity.as_map();
     required(root, &["apiVersion", "kind", "metadata"])?;
-    only(
-        root,
-        &["apiVersion", "kind", "metadata", "spec", "relations", "status"],
-    )?;
+    only(root, &["apiVersion", "kind", "metadata", "spec", "relations", "status"])?;
     properties(
         root,
         &[
@@ -57,25 +54,14 @@ fn metadata(value: &Value) -> Checked {
 fn link(value: &Value) -> Checked {
     let link = object(value)?;
     required(link, &["url"])?;
-    properties(
-        link,
-        &[
-            ("url", &filled),
-            ("title", &filled),
-            ("icon", &filled),
-            ("type", &filled),
-        ],
-    )
+    properties(link, &[("url", &filled), ("title", &filled), ("icon", &filled), ("type", &filled)])
 }
 
 fn relation(value: &Value) -> Checked {
     let relation = object(value)?;
     required(relation, &["type", "targetRef"])?;
     only(relation, &["type", "target", "targetRef"])?;
-    properties(
-        relation,
-        &[("type", &word), ("target", &reference), ("targetRef", &filled)],
-    )
+    properties(relation, &[("type", &word), ("target", &reference), ("targetRef", &filled)])
 }
 
 fn reference(value: &Value) -> Checked {
@@ -83,10 +69,7 @@ fn reference(value: &Value) -> Checked {
     let keys = ["kind", "namespace", "name"];
     required(reference, &keys)?;
     only(reference, &keys)?;
-    properties(
-        reference,
-        &[("kind", &filled), ("namespace", &filled), ("name", &filled)],
-    )
+    properties(reference, &[("kind", &filled), ("namespace", &filled), ("name", &filled)])
 }
 
 fn status(value: &Value) -> Checked {
@@ -110,15 +93,7 @@ fn status_item(value: &Value) -> Checked {
 fn status_error(value: &Value) -> Checked {
     let error = object(value)?;
     required(error, &["name", "message"])?;
-    properties(
-        error,
-        &[
-            ("name", &filled),
-            ("message", &text),
-            ("code", &text),
-            ("stack", &text),
-        ],
-    )
+    properties(error, &[("name", &filled), ("message", &text), ("code", &text), ("stack", &text)])
 }
 
 #[cfg(test)]

@@ -6,11 +6,7 @@
 pub fn is_script_url(text: &str) -> bool {
     let mut rest = text.trim_start_matches(|c: char| c <= ' ').chars();
     for letter in "javascript:".chars() {
-        let next = if letter == 'j' {
-            rest.next()
-        } else {
-            rest.find(|c| !matches!(c, '\r' | '\n' | '\t'))
-        };
+        let next = if letter == 'j' { rest.next() } else { rest.find(|c| !matches!(c, '\r' | '\n' | '\t')) };
         if !next.is_some_and(|c| c.eq_ignore_ascii_case(&letter)) {
             return false;
         }
@@ -24,12 +20,9 @@ mod tests {
 
     #[test]
     fn sees_through_disguises() {
-        for text in [
-            "javascript:",
-            "JavaScript:alert(1)",
-            " \u{1}\u{1f}javascript:x",
-            "j\na\r\nv\ta\tscript\n:x",
-        ] {
+        for text in
+            ["javascript:", "JavaScript:alert(1)", " \u{1}\u{1f}javascript:x", "j\na\r\nv\ta\tscript\n:x"]
+        {
             assert!(is_script_url(text), "{text:?}");
         }
         for text in [

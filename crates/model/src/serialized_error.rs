@@ -33,12 +33,7 @@ fn no_message() -> String {
 impl SerializedError {
     /// An error without a cause.
     pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            message: message.into(),
-            cause: None,
-            extra: Map::new(),
-        }
+        Self { name: name.into(), message: message.into(), cause: None, extra: Map::new() }
     }
 
     /// The one-line form `<name>: <message>`.
@@ -55,10 +50,7 @@ pub fn caused_by(
 ) -> SerializedError {
     let cause = cause.into();
     let message = format!("{}; caused by {}", outer_message.as_ref(), cause.summary());
-    SerializedError {
-        cause: Some(Box::new(cause)),
-        ..SerializedError::new(outer_name, message)
-    }
+    SerializedError { cause: Some(Box::new(cause)), ..SerializedError::new(outer_name, message) }
 }
 
 impl From<&ModelError> for SerializedError {

@@ -12,11 +12,7 @@ pub(crate) fn js_trim(text: &str) -> &str {
 /// Compares by UTF-16 code units, as `Array.prototype.sort` does without a comparator.
 pub(crate) fn js_cmp(a: &str, b: &str) -> Ordering {
     // Below U+D800 bytes, code points and code units sort alike; only the rest needs the slow way.
-    if a.is_ascii() || b.is_ascii() {
-        a.cmp(b)
-    } else {
-        a.encode_utf16().cmp(b.encode_utf16())
-    }
+    if a.is_ascii() || b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
 /// Escapes one segment of a JSON pointer (RFC 6901).

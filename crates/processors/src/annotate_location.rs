@@ -45,10 +45,8 @@ impl AnnotateLocationProcessor {
             annotations.push((EDIT_URL, edit_url));
         }
         if self.scm.integration_kind(target).is_some() {
-            let directory = self
-                .scm
-                .resolve_url("./", target)
-                .map_err(|text| ProcessorError::new("TypeError", text))?;
+            let directory =
+                self.scm.resolve_url("./", target).map_err(|text| ProcessorError::new("TypeError", text))?;
             annotations.push((SOURCE_LOCATION, format!("url:{directory}")));
         }
         annotations.retain(|(_, value)| !value.is_empty());
@@ -79,10 +77,7 @@ impl CatalogProcessor for AnnotateLocationProcessor {
             return Ok(entity);
         }
         for (key, value) in self.annotations(cx.location(), cx.origin_location())? {
-            if !entity
-                .annotations()
-                .is_some_and(|annotations| annotations.contains_key(key))
-            {
+            if !entity.annotations().is_some_and(|annotations| annotations.contains_key(key)) {
                 entity.set_annotation(key, value);
             }
         }
@@ -159,11 +154,7 @@ mod tests {
                 Some("https://bitbucket.org/w/r/src/main/c.yaml?mode=edit&at=main"),
                 Some("url:https://bitbucket.org/w/r/src/main/"),
             ),
-            (
-                azure,
-                Some(azure),
-                Some("url:https://dev.azure.com/o/p/_git/r?path=%2F"),
-            ),
+            (azure, Some(azure), Some("url:https://dev.azure.com/o/p/_git/r?path=%2F")),
             (&pinned, None, Some(&pinned_source)),
             (&upper_pinned, Some(&upper_edit), Some(&upper_source)),
             ("https://example.com/c.yaml", None, None),
@@ -183,11 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_entity_says_itself_stays() {
-        let own = [
-            (VIEW_URL, "view"),
-            (EDIT_URL, "edit"),
-            (SOURCE_LOCATION, "source"),
-        ];
+        let own = [(VIEW_URL, "view"), (EDIT_URL, "edit"), (SOURCE_LOCATION, "source")];
         let before = entity("url:https://github.com/o/r/blob/main/c.yaml", &own);
         assert_eq!(annotated(before.clone()).await, before);
     }

@@ -27,10 +27,7 @@ impl AnnotateScmSlugProcessor {
 
     /// A processor for other kinds; case does not matter.
     pub fn for_kinds(scm: Arc<dyn ScmResolver>, kinds: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            scm,
-            kinds: kinds.into_iter().map(Into::into).collect(),
-        }
+        Self { scm, kinds: kinds.into_iter().map(Into::into).collect() }
     }
 
     fn slug(&self, target: &str) -> Option<(&'static str, String)> {
@@ -42,11 +39,8 @@ impl AnnotateScmSlugProcessor {
         };
         let ScmFile { owner, name, .. } = self.scm.file(target)?;
         // On Azure a project belongs to an organisation, which is not part of the slug.
-        let owner = if annotation.starts_with("dev.azure.com") {
-            owner.rsplit('/').next()?
-        } else {
-            owner.as_str()
-        };
+        let owner =
+            if annotation.starts_with("dev.azure.com") { owner.rsplit('/').next()? } else { owner.as_str() };
         Some((annotation, format!("{owner}/{name}")))
     }
 }
@@ -71,10 +65,7 @@ impl CatalogProcessor for AnnotateScmSlugProcessor {
         cx: &mut ProcessorContext<'_>,
     ) -> Result<Entity, ProcessorError> {
         let location = cx.location();
-        let is_wanted = self
-            .kinds
-            .iter()
-            .any(|kind| kind.eq_ignore_ascii_case(entity.kind()));
+        let is_wanted = self.kinds.iter().any(|kind| kind.eq_ignore_ascii_case(entity.kind()));
         if is_wanted
             && location.kind == "url"
             && takes_annotations(&entity)
@@ -106,9 +97,7 @@ mod tests {
     }
 
     async fn slug(entity: Entity, key: &str) -> Option<String> {
-        let run = TestKit::new(AnnotateScmSlugProcessor::new(scm()))
-            .pre_process(entity)
-            .await;
+        let run = TestKit::new(AnnotateScmSlugProcessor::new(scm())).pre_process(entity).await;
         run.result.unwrap().annotation(key).map(str::to_owned)
     }
 
@@ -116,26 +105,11 @@ mod tests {
     async fn slugs_come_from_the_repository() {
         let github = "github.com/project-slug";
         let cases = [
-            (
-                "Component",
-                "url:https://github.com/o/r/blob/main/c.yaml",
-                github,
-                Some("o/r"),
-            ),
-            (
-                "component",
-                "url:https://github.com/o/r/blob/main/c.yaml",
-                github,
-                Some("o/r"),
-            ),
+            ("Component", "url:https://github.com/o/r/blob/main/c.yaml", github, Some("o/r")),
+            ("component", "url:https://github.com/o/r/blob/main/c.yaml", github, Some("o/r")),
             ("API", "url:https://github.com/o/r/blob/main/c.yaml", github, None),
             ("Component", "file:/o/r/c.yaml", github, None),
-            (
-                "Component",
-                "url:https://example.com/o/r/blob/main/c.yaml",
-                github,
-                None,
-            ),
+            ("Component", "url:https://example.com/o/r/blob/main/c.yaml", github, None),
             (
                 "Component",
                 "url:https://gitlab.com/g/s/r/-/blob/main/c.yaml",
@@ -150,11 +124,7 @@ mod tests {
             ),
         ];
         for (kind, location, key, expected) in cases {
-            assert_eq!(
-                slug(entity(kind, location), key).await.as_deref(),
-                expected,
-                "{kind} {location}"
-            );
+            assert_eq!(slug(entity(kind, location), key).await.as_deref(), expected, "{kind} {location}");
         }
     }
 
@@ -162,10 +132,7 @@ mod tests {
     async fn a_slug_that_is_there_stays() {
         let mut entity = entity("Component", "url:https://github.com/o/r/blob/main/c.yaml");
         entity.set_annotation("github.com/project-slug", "x/y");
-        assert_eq!(
-            slug(entity, "github.com/project-slug").await.as_deref(),
-            Some("x/y")
-        );
+        assert_eq!(slug(entity, "github.com/project-slug").await.as_deref(), Some("x/y"));
     }
 
     #[tokio::test]

@@ -104,11 +104,7 @@ mod tests {
             let mut kit = TestKit::new(BuiltinKindsProcessor);
             let entity = entity(kind, spec);
             assert_eq!(kit.validate(&entity).await, Ok(Recognized::Yes), "{kind}");
-            assert_eq!(
-                kit.post_process(entity).await.relations().len(),
-                expected,
-                "{kind}"
-            );
+            assert_eq!(kit.post_process(entity).await.relations().len(), expected, "{kind}");
         }
     }
 
@@ -130,11 +126,7 @@ mod tests {
     #[tokio::test]
     async fn a_dependency_without_a_kind_fails_the_entity() {
         let entity = entity("Resource", json!({"type": "t", "owner": "o", "dependsOn": ["r"]}));
-        let error = TestKit::new(BuiltinKindsProcessor)
-            .post_process(entity)
-            .await
-            .result
-            .unwrap_err();
+        let error = TestKit::new(BuiltinKindsProcessor).post_process(entity).await.result.unwrap_err();
         let expected = "Entity reference \"r\" had missing or empty kind (e.g. did not start with \"component:\" or similar)";
         assert_eq!(error.message, expected);
     }
@@ -149,20 +141,12 @@ mod tests {
     #[tokio::test]
     async fn foreign_kinds_are_left_to_others_and_invalid_ones_refused() {
         let kit = TestKit::new(BuiltinKindsProcessor);
-        assert_eq!(
-            kit.validate(&entity("Template", json!({}))).await,
-            Ok(Recognized::No)
-        );
-        assert_eq!(
-            kit.validate(&entity("System", json!({}))).await.unwrap_err().name,
-            "TypeError"
-        );
+        assert_eq!(kit.validate(&entity("Template", json!({}))).await, Ok(Recognized::No));
+        assert_eq!(kit.validate(&entity("System", json!({}))).await.unwrap_err().name, "TypeError");
     }
 
     #[tokio::test]
     async fn the_contract_is_kept() {
-        entity_conformance(BuiltinKindsProcessor, &entity("System", json!({"owner": "o"})))
-            .await
-            .unwrap();
+        entity_conformance(BuiltinKindsProcessor, &entity("System", json!({"owner": "o"}))).await.unwrap();
     }
 }

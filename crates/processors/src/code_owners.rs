@@ -64,14 +64,7 @@ impl CodeOwnersProcessor {
                 (Ok(response), _) => {
                     let owner = main_owner(&String::from_utf8_lossy(&response.data));
                     if let Some(etag) = response.etag {
-                        cx.cache().set(
-                            CACHE_KEY,
-                            &CacheItem {
-                                url,
-                                etag,
-                                owner: owner.clone(),
-                            },
-                        )?;
+                        cx.cache().set(CACHE_KEY, &CacheItem { url, etag, owner: owner.clone() })?;
                     }
                     return Ok(owner);
                 }

@@ -127,11 +127,7 @@ impl CatalogProcessor for FileReaderProcessor {
                 let message = format!("{TYPE} {} does not exist", location.target);
                 cx.emit(results::not_found_error(location, message))?;
             }
-        } else if cx
-            .cache()
-            .get(CACHE_KEY)
-            .is_some_and(|item: CacheItem| item.files == digest(&found))
-        {
+        } else if cx.cache().get(CACHE_KEY).is_some_and(|item: CacheItem| item.files == digest(&found)) {
             cx.emit(results::unchanged())?;
             for file in &found {
                 cx.emit(refresh_key(&file.path))?;
@@ -163,10 +159,7 @@ fn unreadable(location: &LocationSpec, path: Option<&str>, error: &dyn std::fmt:
     let at = path.map(|path| format!("{TYPE}:{}", files::normalize(path)));
     results::error(
         location,
-        ProcessorError::general(message).at(Address {
-            location: at,
-            ..Address::default()
-        }),
+        ProcessorError::general(message).at(Address { location: at, ..Address::default() }),
     )
 }
 

@@ -14,11 +14,7 @@ pub const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     #[error("Error: {}, {call} '{path}'", describe(.cause))]
-    Io {
-        call: &'static str,
-        path: String,
-        cause: io::Error,
-    },
+    Io { call: &'static str, path: String, cause: io::Error },
     #[error("Error: EISDIR: illegal operation on a directory, read '{path}'")]
     Directory { path: String },
     #[error("Error: '{path}' is not a regular file")]
@@ -29,11 +25,7 @@ pub(crate) enum FileError {
 
 impl FileError {
     pub(crate) fn io(call: &'static str, path: &str, cause: io::Error) -> Self {
-        Self::Io {
-            call,
-            path: path.to_owned(),
-            cause,
-        }
+        Self::Io { call, path: path.to_owned(), cause }
     }
 }
 
@@ -48,10 +40,7 @@ fn describe(error: &io::Error) -> String {
 
 /// Whether an error of the operating system says that there is nothing at a path, rather than that it is not known.
 pub(crate) fn says_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// What the file system knows about a file: as long as it stays the same, so does the content.
@@ -87,29 +76,19 @@ pub(crate) fn read(path: &str, bytes_max: u64) -> Result<(Vec<u8>, Option<Stamp>
     let io_error = |cause| FileError::io("open", path, cause);
     let metadata = std::fs::metadata(path).map_err(io_error)?;
     if metadata.is_dir() {
-        return Err(FileError::Directory {
-            path: path.to_owned(),
-        });
+        return Err(FileError::Directory { path: path.to_owned() });
     }
     // Opening a pipe waits for somebody to write to it.
     if !metadata.is_file() {
-        return Err(FileError::NotRegular {
-            path: path.to_owned(),
-        });
+        return Err(FileError::NotRegular { path: path.to_owned() });
     }
     let mut file = File::open(path).map_err(io_error)?;
     let before = Stamp::of(&file.metadata().map_err(io_error)?);
     let mut data = Vec::with_capacity(usize::try_from(before.size.min(bytes_max)).unwrap_or_default());
     let read_error = |cause| FileError::io("read", path, cause);
-    file.by_ref()
-        .take(bytes_max.saturating_add(1))
-        .read_to_end(&mut data)
-        .map_err(read_error)?;
+    file.by_ref().take(bytes_max.saturating_add(1)).read_to_end(&mut data).map_err(read_error)?;
     if data.len() as u64 > bytes_max {
-        return Err(FileError::TooLarge {
-            path: path.to_owned(),
-            bytes_max,
-        });
+        return Err(FileError::TooLarge { path: path.to_owned(), bytes_max });
     }
     let after = Stamp::of(&file.metadata().map_err(read_error)?);
     Ok((data, (before == after).then_some(before)))
@@ -179,26 +158,15 @@ mod tests {
         std::fs::write(&path, "12345").unwrap();
         assert_eq!(read(&path, 5).unwrap().0, b"12345");
         let error = read(&path, 4).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!("Error: '{path}' is larger than the limit of 4 bytes")
-        );
+        assert_eq!(error, format!("Error: '{path}' is larger than the limit of 4 bytes"));
     }
 
     #[test]
     fn a_directory_and_a_missing_file_are_told_apart() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().to_str().unwrap().to_owned();
-        assert!(
-            read(&path, 9)
-                .unwrap_err()
-                .to_string()
-                .starts_with("Error: EISDIR: ")
-        );
+        assert!(read(&path, 9).unwrap_err().to_string().starts_with("Error: EISDIR: "));
         let missing = read(&format!("{path}/none"), 9).unwrap_err().to_string();
-        assert_eq!(
-            missing,
-            format!("Error: ENOENT: no such file or directory, open '{path}/none'")
-        );
+        assert_eq!(missing, format!("Error: ENOENT: no such file or directory, open '{path}/none'"));
     }
 }

@@ -60,12 +60,7 @@ pub struct DefaultProcessors {
 /// [`CodeOwnersProcessor`], [`AnnotateScmSlugProcessor`] and [`OpenApiResolver`] are not among them: whoever wants
 /// them adds them.
 pub fn default_processors(parts: DefaultProcessors) -> Vec<Arc<dyn CatalogProcessor>> {
-    let DefaultProcessors {
-        reader,
-        scm,
-        resolvers,
-        ..
-    } = parts;
+    let DefaultProcessors { reader, scm, resolvers, .. } = parts;
     let mut processors: Vec<Arc<dyn CatalogProcessor>> = vec![Arc::new(PlaceholderProcessor::new(
         Arc::clone(&reader),
         Arc::clone(&scm),
@@ -98,10 +93,7 @@ mod tests {
             is_builtin_kinds_replaced,
             is_default_disabled,
         });
-        processors
-            .iter()
-            .map(|processor| processor.name().to_owned())
-            .collect()
+        processors.iter().map(|processor| processor.name().to_owned()).collect()
     }
 
     #[test]

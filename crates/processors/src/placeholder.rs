@@ -45,10 +45,7 @@ impl PlaceholderResolvers {
         let yaml: Arc<dyn PlaceholderResolver> = Arc::new(YamlResolver::new(local.clone()));
         let builtin = [("text", text), ("json", json), ("yaml", yaml)];
         Self {
-            builtin: builtin
-                .into_iter()
-                .map(|(key, resolver)| (key.to_owned(), resolver))
-                .collect(),
+            builtin: builtin.into_iter().map(|(key, resolver)| (key.to_owned(), resolver)).collect(),
             added: BTreeMap::new(),
         }
     }
@@ -93,11 +90,7 @@ impl PlaceholderProcessor {
         scm: Arc<dyn ScmResolver>,
         resolvers: BTreeMap<String, Arc<dyn PlaceholderResolver>>,
     ) -> Self {
-        Self {
-            reader,
-            scm: SameRepository::new(scm),
-            resolvers,
-        }
+        Self { reader, scm: SameRepository::new(scm), resolvers }
     }
 
     fn find(&self, value: &Value, pointer: &mut String, found: &mut Vec<Placeholder>) {
@@ -126,15 +119,9 @@ impl PlaceholderProcessor {
         }
         let mut entries = object.iter();
         if let (Some((key, value)), None) = (entries.next(), entries.next())
-            && let Some(key) = key
-                .strip_prefix('$')
-                .filter(|key| self.resolvers.contains_key(*key))
+            && let Some(key) = key.strip_prefix('$').filter(|key| self.resolvers.contains_key(*key))
         {
-            found.push(Placeholder {
-                pointer: pointer.clone(),
-                key: key.to_owned(),
-                value: value.clone(),
-            });
+            found.push(Placeholder { pointer: pointer.clone(), key: key.to_owned(), value: value.clone() });
         }
     }
 
@@ -168,10 +155,7 @@ impl PlaceholderProcessor {
             })
             .await;
         if let Err(error) = &mut resolved {
-            error
-                .address
-                .pointer
-                .get_or_insert_with(|| placeholder.pointer.clone());
+            error.address.pointer.get_or_insert_with(|| placeholder.pointer.clone());
         }
         resolved
     }

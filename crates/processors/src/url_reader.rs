@@ -53,10 +53,7 @@ enum Failure {
 impl UrlReaderProcessor {
     /// A processor that reads through `reader`.
     pub fn new(reader: Arc<dyn UrlReader>) -> Self {
-        Self {
-            reader,
-            loads: Semaphore::new(CONCURRENT_LOADS_MAX),
-        }
+        Self { reader, loads: Semaphore::new(CONCURRENT_LOADS_MAX) }
     }
 
     async fn search(
@@ -64,11 +61,7 @@ impl UrlReaderProcessor {
         target: &str,
         options: &SearchOptions,
     ) -> Result<(Vec<(String, Bytes)>, String), Failure> {
-        let found = self
-            .reader
-            .search(target, options)
-            .await
-            .map_err(Failure::Search)?;
+        let found = self.reader.search(target, options).await.map_err(Failure::Search)?;
         let files = stream::iter(found.files)
             .map(|file| self.load(file))
             .buffered(CONCURRENT_LOADS_MAX)
@@ -79,11 +72,7 @@ impl UrlReaderProcessor {
     }
 
     async fn load(&self, file: SearchFile) -> Result<(String, Bytes), ReadError> {
-        let _permit = self
-            .loads
-            .acquire()
-            .await
-            .map_err(|error| ReadError::failed(error.to_string()))?;
+        let _permit = self.loads.acquire().await.map_err(|error| ReadError::failed(error.to_string()))?;
         Ok((file.url.clone(), file.content().await?))
     }
 }
@@ -138,17 +127,12 @@ async fn emit_files(
     cx: &mut ProcessorContext<'_>,
 ) -> Result<(), ProcessorError> {
     if files.is_empty() && presence == Presence::Required {
-        let message = format!(
-            "Unable to read {TYPE}, no matching files found for {}",
-            location.target
-        );
+        let message = format!("Unable to read {TYPE}, no matching files found for {}", location.target);
         cx.emit(results::not_found_error(location, message))?;
     }
     let mut is_all_entities = true;
     for (url, data) in files {
-        let summary = cx
-            .emit_parsed(data, &LocationSpec::new(TYPE, url.clone()))
-            .await?;
+        let summary = cx.emit_parsed(data, &LocationSpec::new(TYPE, url.clone())).await?;
         is_all_entities &= summary.is_all_entities();
     }
     if is_all_entities && !etag.is_empty() {

@@ -42,14 +42,7 @@ impl ConfigLocationProvider {
     pub fn new(items: &[Value], cwd: impl Into<PathBuf>) -> Result<Self, LocationsError> {
         let cwd = cwd.into();
         let locations = parse(items, &cwd)?;
-        Ok(Self {
-            cwd,
-            state: Mutex::new(State {
-                locations,
-                connection: None,
-                is_behind: true,
-            }),
-        })
+        Ok(Self { cwd, state: Mutex::new(State { locations, connection: None, is_behind: true }) })
     }
 
     /// Takes the items of a changed configuration, and says whether the catalog was told. It is not told when
@@ -71,14 +64,9 @@ impl State {
             return Ok(false);
         };
         let entities = self.locations.iter().map(deferred).collect();
-        connection
-            .apply_mutation(EntityProviderMutation::Full { entities })
-            .await?;
+        connection.apply_mutation(EntityProviderMutation::Full { entities }).await?;
         self.is_behind = false;
-        tracing::info!(
-            locations = self.locations.len(),
-            "configured locations handed over"
-        );
+        tracing::info!(locations = self.locations.len(), "configured locations handed over");
         Ok(true)
     }
 }
@@ -100,10 +88,7 @@ impl EntityProvider for ConfigLocationProvider {
 fn deferred(location: &LocationRef) -> DeferredEntity {
     let text = location.to_string();
     let spec = LocationSpec::new(location.type_.as_str(), location.target.as_str());
-    DeferredEntity {
-        entity: location_entity(&spec, &text, &text),
-        location_key: Some(text),
-    }
+    DeferredEntity { entity: location_entity(&spec, &text, &text), location_key: Some(text) }
 }
 
 /// The locations in order; the same one twice counts once.
@@ -117,11 +102,7 @@ fn parse(items: &[Value], cwd: &Path) -> Result<Vec<LocationRef>, LocationsError
             Err(found) => errors.extend(found),
         }
     }
-    if errors.is_empty() {
-        Ok(locations)
-    } else {
-        Err(LocationsError(errors))
-    }
+    if errors.is_empty() { Ok(locations) } else { Err(LocationsError(errors)) }
 }
 
 fn location(item: &Value, index: usize, cwd: &Path) -> Result<LocationRef, Vec<String>> {
@@ -133,11 +114,7 @@ fn location(item: &Value, index: usize, cwd: &Path) -> Result<LocationRef, Vec<S
         (Ok(kind), Ok(target)) => (kind, target),
         (kind, target) => return Err(kind.err().into_iter().chain(target.err()).collect()),
     };
-    let target = if kind == "file" {
-        absolute_file_target(target, cwd)
-    } else {
-        target.to_owned()
-    };
+    let target = if kind == "file" { absolute_file_target(target, cwd) } else { target.to_owned() };
     LocationRef::new(kind, target).map_err(|error| vec![format!("Invalid location at '{at}', {error}")])
 }
 

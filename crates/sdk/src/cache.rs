@@ -19,17 +19,12 @@ pub struct ProcessorCache {
 
 impl ProcessorCache {
     fn from_stored(stored: Option<&Value>) -> Self {
-        Self {
-            previous: stored.and_then(Value::as_object).cloned().unwrap_or_default(),
-            next: None,
-        }
+        Self { previous: stored.and_then(Value::as_object).cloned().unwrap_or_default(), next: None }
     }
 
     /// What the previous run stored under `key`; `None` also if it has another shape by now.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        self.previous
-            .get(key)
-            .and_then(|value| T::deserialize(value).ok())
+        self.previous.get(key).and_then(|value| T::deserialize(value).ok())
     }
 
     /// Stores `value` for the next run.
@@ -60,15 +55,8 @@ pub struct CacheState {
 impl CacheState {
     /// Starts from what the last good run left; anything but an object counts as empty.
     pub fn from_stored(stored: Value) -> Self {
-        let stored = if let Value::Object(stored) = stored {
-            stored
-        } else {
-            Map::new()
-        };
-        Self {
-            stored,
-            handles: BTreeMap::new(),
-        }
+        let stored = if let Value::Object(stored) = stored { stored } else { Map::new() };
+        Self { stored, handles: BTreeMap::new() }
     }
 
     /// The memory of `processor`, or its separate memory about one `target`.
@@ -77,10 +65,7 @@ impl CacheState {
         let handle = self
             .handles
             .entry(processor.to_owned())
-            .or_insert_with(|| Handle {
-                own: ProcessorCache::from_stored(stored),
-                targets: BTreeMap::new(),
-            });
+            .or_insert_with(|| Handle { own: ProcessorCache::from_stored(stored), targets: BTreeMap::new() });
         match target {
             None => &mut handle.own,
             Some(target) => handle
@@ -144,10 +129,7 @@ mod tests {
     fn without_any_handle_nothing_is_collected_but_what_the_host_keeps() {
         let state = CacheState::from_stored(json!({"p": {"k": 1}, "gone": {"k": 1}}));
         assert_eq!(collect(state.clone()), json!({}));
-        assert_eq!(
-            Value::Object(state.collect(|name| name == "p")),
-            json!({"p": {"k": 1}})
-        );
+        assert_eq!(Value::Object(state.collect(|name| name == "p")), json!({"p": {"k": 1}}));
     }
 
     #[test]
@@ -156,10 +138,7 @@ mod tests {
         let mut state = CacheState::from_stored(stored);
         state.handle("p", Some("b")).set("k", &3).unwrap();
         assert_eq!(state.handle("p", Some("a")).get::<u32>("k"), Some(1));
-        assert_eq!(
-            collect(state),
-            json!({"p": {"a": {"k": 1, "l": 1}, "b": {"k": 3}}})
-        );
+        assert_eq!(collect(state), json!({"p": {"a": {"k": 1, "l": 1}, "b": {"k": 3}}}));
     }
 
     #[test]
@@ -170,14 +149,7 @@ mod tests {
 
     #[test]
     fn stored_values_of_a_wrong_shape_count_as_empty() {
-        for stored in [
-            json!(null),
-            json!([]),
-            json!(3),
-            json!("x"),
-            json!({"p": null}),
-            json!({"p": [1]}),
-        ] {
+        for stored in [json!(null), json!([]), json!(3), json!("x"), json!({"p": null}), json!({"p": [1]})] {
             let mut state = CacheState::from_stored(stored);
             assert_eq!(state.handle("p", None).get::<u32>("k"), None);
             assert_eq!(collect(state), json!({}));

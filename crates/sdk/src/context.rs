@@ -15,10 +15,7 @@ pub trait EmitSink: Send {
 }
 
 /// What the host puts into a [`ProcessorContext`].
-#[expect(
-    missing_debug_implementations,
-    reason = "holds the host's trait objects for the time of one call"
-)]
+#[expect(missing_debug_implementations, reason = "holds the host's trait objects for the time of one call")]
 pub struct ContextParts<'a> {
     /// Name of the processor that is called.
     pub processor: &'a str,

@@ -40,13 +40,7 @@ pub struct ProcessorError {
 impl ProcessorError {
     /// An error with the given class name.
     pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            message: message.into(),
-            cause: None,
-            address: Box::default(),
-            rule: None,
-        }
+        Self { name: name.into(), message: message.into(), cause: None, address: Box::default(), rule: None }
     }
 
     /// An `Error`.
@@ -70,13 +64,7 @@ impl ProcessorError {
         let address = cause.address.clone();
         let rule = cause.rule.clone();
         let outer = caused_by(name, message, cause.to_serialized());
-        Self {
-            name: outer.name,
-            message: outer.message,
-            cause: outer.cause,
-            address,
-            rule,
-        }
+        Self { name: outer.name, message: outer.message, cause: outer.cause, address, rule }
     }
 
     /// Names the rule that was broken, unless one is named already.

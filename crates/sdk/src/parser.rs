@@ -7,6 +7,11 @@ use crate::{Address, DocumentPosition, Emit, ProcessorError, results};
 
 /// Turns the content of a file into entities and errors.
 pub trait EntityDataParser: Send + Sync + std::fmt::Debug + 'static {
+    /// Changes whenever the same content may give other items; all files are then read afresh.
+    fn fingerprint(&self) -> String {
+        String::new()
+    }
+
     /// The items in the order of the file, one document at a time.
     fn parse<'a>(
         &'a self,
@@ -60,20 +65,13 @@ fn to_emit(document: Document, location: &LocationSpec) -> Option<Emit> {
         Ok(value) if value.is_null() => return None,
         Ok(value) => value,
         Err(error) => {
-            let text = format!(
-                "YAML error at {}:{}, YAMLParseError: {error}",
-                location.kind, location.target
-            );
-            let error = ProcessorError::general(text)
-                .at(address(&error, index))
-                .with_rule("yaml/syntax");
+            let text =
+                format!("YAML error at {}:{}, YAMLParseError: {error}", location.kind, location.target);
+            let error = ProcessorError::general(text).at(address(&error, index)).with_rule("yaml/syntax");
             return Some(results::error(location, error));
         }
     };
-    let position = DocumentPosition {
-        document: index,
-        line: document.start.line,
-    };
+    let position = DocumentPosition { document: index, line: document.start.line };
     Some(match Entity::from_value(value) {
         Ok(entity) => Emit::Entity {
             entity,
@@ -88,9 +86,7 @@ fn to_emit(document: Document, location: &LocationSpec) -> Option<Emit> {
                 column: Some(document.start.column),
                 ..Address::default()
             };
-            let error = ProcessorError::general(error.message)
-                .at(start)
-                .with_rule("document/object");
+            let error = ProcessorError::general(error.message).at(start).with_rule("document/object");
             results::error(location, error)
         }
     })
@@ -117,11 +113,8 @@ mod tests {
     #[test]
     fn empty_documents_are_skipped_and_scalars_are_errors_with_an_address() {
         let items = parse(b"kind: A\n---\n---\nfoo\n---\nkind: B\n");
-        let [
-            Emit::Entity { position: first, .. },
-            Emit::Error { error, .. },
-            Emit::Entity { position, .. },
-        ] = &items[..]
+        let [Emit::Entity { position: first, .. }, Emit::Error { error, .. }, Emit::Entity { position, .. }] =
+            &items[..]
         else {
             panic!("{items:?}")
         };
@@ -134,18 +127,11 @@ mod tests {
     #[test]
     fn a_syntax_error_leaves_the_other_documents_alone() {
         let items = parse(b"kind: A\n---\na: [\n---\nkind: B\n");
-        let [
-            Emit::Entity { .. },
-            Emit::Error { error, .. },
-            Emit::Entity { .. },
-        ] = &items[..]
-        else {
+        let [Emit::Entity { .. }, Emit::Error { error, .. }, Emit::Entity { .. }] = &items[..] else {
             panic!("{items:?}")
         };
         assert!(
-            error
-                .message
-                .starts_with("YAML error at url:https://example.com/a.yaml, YAMLParseError: "),
+            error.message.starts_with("YAML error at url:https://example.com/a.yaml, YAMLParseError: "),
             "{error}"
         );
         assert!(error.address.line.is_some());
@@ -154,12 +140,7 @@ mod tests {
     #[test]
     fn invalid_utf8_is_an_error_with_an_address() {
         let items = parse(b"kind: \xff\n");
-        let [Emit::Error { error, .. }] = &items[..] else {
-            panic!("{items:?}")
-        };
-        assert!(
-            error.message.starts_with("Failed to parse YAML at url:"),
-            "{error}"
-        );
+        let [Emit::Error { error, .. }] = &items[..] else { panic!("{items:?}") };
+        assert!(error.message.starts_with("Failed to parse YAML at url:"), "{error}");
     }
 }

@@ -26,10 +26,8 @@ pub struct PlaceholderParams<'a, 'c> {
 impl PlaceholderParams<'_, '_> {
     /// Reads the content behind `url`.
     pub async fn read(&self, url: &str) -> Result<Bytes, ReadError> {
-        let options = ReadUrlOptions {
-            cancellation: self.cx.cancellation().clone(),
-            ..ReadUrlOptions::default()
-        };
+        let options =
+            ReadUrlOptions { cancellation: self.cx.cancellation().clone(), ..ReadUrlOptions::default() };
         Ok(self.reader.read_url(url, &options).await?.data)
     }
 }

@@ -57,19 +57,15 @@ pub enum Emit {
         /// The key; compared exactly.
         key: String,
     },
-    /// What the last good run emitted for this target stands. Only for `read_location`, and only after the cache
-    /// gave back a validator (an ETag, a version) that the upstream confirmed.
+    /// The entities and locations that the last good run emitted for this target stand; refresh keys are emitted
+    /// anew. Only for `read_location`, and only after the cache gave back a validator (an ETag, a version) that the
+    /// upstream confirmed.
     Unchanged,
 }
 
 /// An entity that was read from `location`.
 pub fn entity(location: &LocationSpec, entity: Entity) -> Emit {
-    Emit::Entity {
-        entity,
-        location: location.clone(),
-        location_key: LocationKey::Location,
-        position: None,
-    }
+    Emit::Entity { entity, location: location.clone(), location_key: LocationKey::Location, position: None }
 }
 
 /// A further location to read.
@@ -109,8 +105,5 @@ pub fn not_found_error(location: &LocationSpec, message: impl Into<String>) -> E
 
 /// Any error.
 pub fn error(location: &LocationSpec, error: ProcessorError) -> Emit {
-    Emit::Error {
-        error,
-        location: location.clone(),
-    }
+    Emit::Error { error, location: location.clone() }
 }

@@ -49,13 +49,7 @@ impl<T> Run<T> {
     pub fn entities(&self) -> Vec<&Entity> {
         self.emitted
             .iter()
-            .filter_map(|item| {
-                if let Emit::Entity { entity, .. } = item {
-                    Some(entity)
-                } else {
-                    None
-                }
-            })
+            .filter_map(|item| if let Emit::Entity { entity, .. } = item { Some(entity) } else { None })
             .collect()
     }
 
@@ -63,13 +57,7 @@ impl<T> Run<T> {
     pub fn errors(&self) -> Vec<&ProcessorError> {
         self.emitted
             .iter()
-            .filter_map(|item| {
-                if let Emit::Error { error, .. } = item {
-                    Some(error)
-                } else {
-                    None
-                }
-            })
+            .filter_map(|item| if let Emit::Error { error, .. } = item { Some(error) } else { None })
             .collect()
     }
 
@@ -77,13 +65,7 @@ impl<T> Run<T> {
     pub fn relations(&self) -> Vec<&Relation> {
         self.emitted
             .iter()
-            .filter_map(|item| {
-                if let Emit::Relation(relation) = item {
-                    Some(relation)
-                } else {
-                    None
-                }
-            })
+            .filter_map(|item| if let Emit::Relation(relation) = item { Some(relation) } else { None })
             .collect()
     }
 
@@ -91,13 +73,7 @@ impl<T> Run<T> {
     pub fn refresh_keys(&self) -> Vec<&str> {
         self.emitted
             .iter()
-            .filter_map(|item| {
-                if let Emit::Refresh { key } = item {
-                    Some(key.as_str())
-                } else {
-                    None
-                }
-            })
+            .filter_map(|item| if let Emit::Refresh { key } = item { Some(key.as_str()) } else { None })
             .collect()
     }
 
@@ -175,10 +151,7 @@ impl TestKit {
         let result = processor.read_location(location, presence, &mut cx).await;
         let (emitted, cache) = host.finish();
         let target = format!("{}:{}", location.kind, location.target);
-        let run = Run {
-            result,
-            emitted: self.expand(&target, emitted),
-        };
+        let run = Run { result, emitted: self.expand(&target, emitted) };
         if run.is_ok() {
             self.cache = cache;
             self.emitted_before.insert(target, run.emitted.clone());
@@ -221,11 +194,7 @@ impl TestKit {
     }
 
     fn expand(&self, target: &str, emitted: Vec<Emit>) -> Vec<Emit> {
-        let before = self
-            .emitted_before
-            .get(target)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let before = self.emitted_before.get(target).map(Vec::as_slice).unwrap_or_default();
         let mut expanded = Vec::with_capacity(emitted.len());
         for item in emitted {
             match item {
@@ -245,18 +214,12 @@ fn stands_for_children(item: &Emit) -> bool {
 
 fn locations_of(entity: &Entity) -> (LocationSpec, LocationSpec) {
     let parse = |annotation| {
-        entity
-            .annotation(annotation)
-            .and_then(|text| LocationRef::parse(text).ok())
-            .map_or_else(
-                || LocationSpec::new("url", "https://example.com/catalog-info.yaml"),
-                |it| LocationSpec::new(it.type_, it.target),
-            )
+        entity.annotation(annotation).and_then(|text| LocationRef::parse(text).ok()).map_or_else(
+            || LocationSpec::new("url", "https://example.com/catalog-info.yaml"),
+            |it| LocationSpec::new(it.type_, it.target),
+        )
     };
-    (
-        parse(annotations::MANAGED_BY_LOCATION),
-        parse(annotations::MANAGED_BY_ORIGIN_LOCATION),
-    )
+    (parse(annotations::MANAGED_BY_LOCATION), parse(annotations::MANAGED_BY_ORIGIN_LOCATION))
 }
 
 /// What a context borrows during one call.

@@ -38,10 +38,7 @@ pub enum ReadError {
 impl ReadError {
     /// A [`Failed`](Self::Failed) without advice on when to try again.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self::Failed {
-            message: message.into(),
-            retry_after: None,
-        }
+        Self::Failed { message: message.into(), retry_after: None }
     }
 
     /// The class name that Backstage's clients know.
@@ -97,9 +94,7 @@ pub struct ReadTreeOptions {
 
 impl std::fmt::Debug for ReadTreeOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReadTreeOptions")
-            .field("etag", &self.etag)
-            .finish_non_exhaustive()
+        f.debug_struct("ReadTreeOptions").field("etag", &self.etag).finish_non_exhaustive()
     }
 }
 
@@ -160,20 +155,12 @@ pub struct SearchFile {
 impl SearchFile {
     /// A file whose content is at hand.
     pub fn ready(url: impl Into<String>, data: Bytes) -> Self {
-        Self {
-            url: url.into(),
-            last_modified_at: None,
-            content: Content::Ready(data),
-        }
+        Self { url: url.into(), last_modified_at: None, content: Content::Ready(data) }
     }
 
     /// A file whose content is fetched when asked for.
     pub fn lazy(url: impl Into<String>, loader: Arc<dyn LoadContent>) -> Self {
-        Self {
-            url: url.into(),
-            last_modified_at: None,
-            content: Content::Lazy(loader),
-        }
+        Self { url: url.into(), last_modified_at: None, content: Content::Lazy(loader) }
     }
 
     /// The content.

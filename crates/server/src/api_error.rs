@@ -31,11 +31,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            name,
-            message: message.into(),
-        }
+        Self { status, name, message: message.into() }
     }
 
     /// The request is wrong.
@@ -65,11 +61,7 @@ impl ApiError {
 
     /// The same request may work later.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "ServiceUnavailableError",
-            message,
-        )
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableError", message)
     }
 
     /// An error whose text may tell what is none of a client's business: it goes to the log, and the client gets the
@@ -179,10 +171,7 @@ mod tests {
     async fn the_body_tells_error_request_and_status() {
         let response = ApiError::input("bad").render(&Method::GET, "/entities?limit=0");
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
-        assert_eq!(
-            response.headers()["content-type"],
-            "application/json; charset=utf-8"
-        );
+        assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(
             body,
@@ -196,40 +185,17 @@ mod tests {
     #[test]
     fn each_kind_has_its_name_and_status() {
         let rows = [
-            (
-                ApiError::from(CatalogOpError::Input("m".into())),
-                400,
-                "InputError",
-            ),
-            (
-                ApiError::from(CatalogOpError::NotFound("m".into())),
-                404,
-                "NotFoundError",
-            ),
-            (
-                ApiError::from(CatalogOpError::Conflict("m".into())),
-                409,
-                "ConflictError",
-            ),
-            (
-                ApiError::from(StoreError::NotFound("m".into())),
-                404,
-                "NotFoundError",
-            ),
-            (
-                ApiError::from(StoreError::Conflict("m".into())),
-                409,
-                "ConflictError",
-            ),
+            (ApiError::from(CatalogOpError::Input("m".into())), 400, "InputError"),
+            (ApiError::from(CatalogOpError::NotFound("m".into())), 404, "NotFoundError"),
+            (ApiError::from(CatalogOpError::Conflict("m".into())), 409, "ConflictError"),
+            (ApiError::from(StoreError::NotFound("m".into())), 404, "NotFoundError"),
+            (ApiError::from(StoreError::Conflict("m".into())), 409, "ConflictError"),
             (ApiError::not_allowed("m"), 403, "NotAllowedError"),
             (ApiError::not_implemented("m"), 501, "NotImplementedError"),
             (ApiError::unavailable("m"), 503, "ServiceUnavailableError"),
         ];
         for (error, status, name) in rows {
-            assert_eq!(
-                (error.status.as_u16(), error.name, error.message()),
-                (status, name, "m")
-            );
+            assert_eq!((error.status.as_u16(), error.name, error.message()), (status, name, "m"));
         }
     }
 
@@ -243,14 +209,8 @@ mod tests {
         ] {
             let masked = ApiError::from(CatalogOpError::Store(error));
             assert_eq!((masked.status.as_u16(), masked.name), (500, "Error"));
-            let id = masked
-                .message
-                .strip_prefix("An internal error occurred logId=")
-                .unwrap();
-            assert!(
-                id.len() == 20 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
-                "{id}"
-            );
+            let id = masked.message.strip_prefix("An internal error occurred logId=").unwrap();
+            assert!(id.len() == 20 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
         }
     }
 

@@ -20,10 +20,7 @@ pub(crate) async fn not_modified(request: Request, next: Next) -> Response {
             .is_some_and(|etag| is_listed(known, etag))
     };
     if response.status().is_success()
-        && known
-            .as_ref()
-            .and_then(|known| known.to_str().ok())
-            .is_some_and(matches)
+        && known.as_ref().and_then(|known| known.to_str().ok()).is_some_and(matches)
     {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::empty();
@@ -35,9 +32,7 @@ pub(crate) async fn not_modified(request: Request, next: Next) -> Response {
 
 /// A reload by hand asks for the body even if it is the same.
 fn wants_fresh(headers: &HeaderMap) -> bool {
-    headers
-        .get(CACHE_CONTROL)
-        .is_some_and(|value| value.to_str().is_ok_and(|text| text.contains("no-cache")))
+    headers.get(CACHE_CONTROL).is_some_and(|value| value.to_str().is_ok_and(|text| text.contains("no-cache")))
 }
 
 /// Compares weakly: as if no ETag had `W/` in front.

@@ -88,19 +88,11 @@ impl Connections {
         // Tasks that are done are forgotten here, so that the set is no longer than the permits are many.
         while self.tasks.try_join_next().is_some() {}
         if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(
-                error = error.to_string(),
-                "cannot switch off the delay of small packets"
-            );
+            tracing::debug!(error = error.to_string(), "cannot switch off the delay of small packets");
         }
-        let app = self
-            .app
-            .clone()
-            .map_request(|request: Request<Incoming>| request.map(Body::new));
+        let app = self.app.clone().map_request(|request: Request<Incoming>| request.map(Body::new));
         let io = TokioIo::new(StallGuard::new(socket, WRITE_STALL_MAX));
-        let connection = self
-            .graceful
-            .watch(self.http.serve_connection(io, TowerToHyperService::new(app)));
+        let connection = self.graceful.watch(self.http.serve_connection(io, TowerToHyperService::new(app)));
         self.tasks.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = error.to_string(), "connection ended early");
@@ -111,10 +103,7 @@ impl Connections {
 
     /// Lets requests in flight come to their end, and cuts off those that take longer than `limit`.
     pub(crate) async fn drain(mut self, limit: Duration) {
-        if tokio::time::timeout(limit, self.graceful.shutdown())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(limit, self.graceful.shutdown()).await.is_err() {
             tracing::warn!("requests still in flight at the end of the shutdown limit are cut off");
         }
         self.tasks.shutdown().await;
@@ -124,8 +113,5 @@ impl Connections {
 /// Whether accepting failed for reasons of the one connection.
 fn is_of_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

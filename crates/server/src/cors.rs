@@ -51,10 +51,7 @@ pub(crate) fn origin_pattern(pattern: &str) -> Result<GlobMatcher, globset::Erro
             single.push(letter);
         }
     }
-    let glob = GlobBuilder::new(&single)
-        .case_insensitive(true)
-        .literal_separator(true)
-        .build()?;
+    let glob = GlobBuilder::new(&single).case_insensitive(true).literal_separator(true).build()?;
     Ok(glob.compile_matcher())
 }
 
@@ -151,11 +148,7 @@ mod tests {
             ("*", "", true),
         ];
         for (pattern, origin, allowed) in rows {
-            assert_eq!(
-                origin_pattern(pattern).unwrap().is_match(origin),
-                allowed,
-                "{pattern} {origin}"
-            );
+            assert_eq!(origin_pattern(pattern).unwrap().is_match(origin), allowed, "{pattern} {origin}");
         }
     }
 }

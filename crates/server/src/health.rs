@@ -23,17 +23,13 @@ async fn liveness(State(state): State<AppState>) -> Response {
 async fn readiness(State(state): State<AppState>) -> Response {
     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
     match state.lifecycle.phase() {
-        Phase::Starting => respond(
-            &state,
-            unavailable,
-            r#"{"message":"Backend has not started yet","status":"error"}"#,
-        ),
+        Phase::Starting => {
+            respond(&state, unavailable, r#"{"message":"Backend has not started yet","status":"error"}"#)
+        }
         Phase::Ready => respond(&state, StatusCode::OK, r#"{"status":"ok"}"#),
-        Phase::Stopping | Phase::Closed => respond(
-            &state,
-            unavailable,
-            r#"{"message":"Backend is shutting down","status":"error"}"#,
-        ),
+        Phase::Stopping | Phase::Closed => {
+            respond(&state, unavailable, r#"{"message":"Backend is shutting down","status":"error"}"#)
+        }
     }
 }
 

@@ -77,10 +77,7 @@ impl Lifecycle {
     async fn started(&self) -> Phase {
         let mut phases = self.0.subscribe();
         // The sender lives in `self`, so that waiting cannot fail.
-        phases
-            .wait_for(|phase| *phase != Phase::Starting)
-            .await
-            .map_or(Phase::Closed, |phase| *phase)
+        phases.wait_for(|phase| *phase != Phase::Starting).await.map_or(Phase::Closed, |phase| *phase)
     }
 }
 

@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use crate::api_error::chain;
 use crate::state::AppState;
 
-/// How long counted sizes are good for: counting walks whole tables.
-const COUNTS_AGE_MAX: Duration = Duration::from_secs(1);
+/// Counting walks whole tables. The sizes are good for so many times as long as counting them took, which bounds the
+/// share of the processor that it takes.
+const COUNTS_AGE_PER_COST: u32 = 50;
 
 const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -29,6 +30,7 @@ pub(crate) struct CatalogGauges(Mutex<Option<Counted>>);
 #[derive(Debug)]
 struct Counted {
     at: Instant,
+    cost: Duration,
     counts: Counts,
     text: String,
 }
@@ -39,12 +41,7 @@ pub(crate) fn routes() -> Router<AppState> {
 
 async fn render(State(state): State<AppState>) -> Response {
     let mut text = state.metrics.recorded.render();
-    match state
-        .metrics
-        .gauges
-        .text(state.store().as_ref(), SystemClock.now())
-        .await
-    {
+    match state.metrics.gauges.text(state.store().as_ref(), SystemClock.now()).await {
         Ok(gauges) => text.push_str(&gauges),
         // The other metrics are wanted most while the store is in trouble.
         Err(error) => tracing::warn!(error = chain(&error), "cannot count the catalog for metrics"),
@@ -56,22 +53,17 @@ impl CatalogGauges {
     async fn text(&self, store: &dyn Store, now: Timestamp) -> Result<String, StoreError> {
         // Held while counting, so that scrapes at the same time count once.
         let mut cached = self.0.lock().await;
-        if let Some(counted) = cached
-            .as_ref()
-            .filter(|counted| counted.at.elapsed() < COUNTS_AGE_MAX)
-        {
+        let is_good = |counted: &&Counted| counted.at.elapsed() < counted.cost * COUNTS_AGE_PER_COST;
+        if let Some(counted) = cached.as_ref().filter(is_good) {
             return Ok(counted.text.clone());
         }
+        let started = Instant::now();
         let mut counts = store.counts(now).await?;
         if let Some(last) = cached.as_ref() {
             add_vanished(&mut counts, &last.counts);
         }
         let text = exposition(&counts);
-        *cached = Some(Counted {
-            at: Instant::now(),
-            counts,
-            text: text.clone(),
-        });
+        *cached = Some(Counted { at: Instant::now(), cost: started.elapsed(), counts, text: text.clone() });
         Ok(text)
     }
 }
@@ -88,38 +80,16 @@ fn add_vanished(counts: &mut Counts, last: &Counts) {
 
 fn exposition(counts: &Counts) -> String {
     let kinds = counts.entities_by_kind.iter().map(|(kind, count)| {
-        let kind = kind
-            .replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\n', "\\n");
+        let kind = kind.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         format!("catalog_entities_count{{kind=\"{kind}\"}} {count}\n")
     });
-    let mut text = header(
-        "catalog_entities_count",
-        "Total amount of entities in the catalog",
-    );
+    let mut text = header("catalog_entities_count", "Total amount of entities in the catalog");
     text.extend(kinds);
     let sizes = [
-        (
-            "catalog_registered_locations_count",
-            "Total amount of registered locations",
-            counts.locations,
-        ),
-        (
-            "catalog_relations_count",
-            "Total amount of relations between entities",
-            counts.relations,
-        ),
-        (
-            "catalog_stitching_queue_length",
-            "Entities that wait for stitching",
-            counts.stitch_queue,
-        ),
-        (
-            "callboard_errors_count",
-            "Errors of the catalog's content",
-            counts.errors,
-        ),
+        ("catalog_registered_locations_count", "Total amount of registered locations", counts.locations),
+        ("catalog_relations_count", "Total amount of relations between entities", counts.relations),
+        ("catalog_stitching_queue_length", "Entities that wait for stitching", counts.stitch_queue),
+        ("callboard_errors_count", "Errors of the catalog's content", counts.errors),
     ];
     text.extend(sizes.map(|(name, help, count)| format!("{}{name} {count}\n", header(name, help))));
     text
@@ -135,10 +105,7 @@ mod tests {
 
     fn counts(kinds: &[(&str, i64)]) -> Counts {
         Counts {
-            entities_by_kind: kinds
-                .iter()
-                .map(|(kind, count)| ((*kind).to_owned(), *count))
-                .collect(),
+            entities_by_kind: kinds.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
             locations: 2,
             relations: 3,
             stitch_queue: 4,
@@ -169,10 +136,7 @@ mod tests {
     fn a_vanished_kind_is_told_as_zero_once() {
         let mut second = counts(&[("api", 1)]);
         add_vanished(&mut second, &counts(&[("api", 1), ("component", 7)]));
-        assert_eq!(
-            second.entities_by_kind,
-            [("api".to_owned(), 1), ("component".to_owned(), 0)]
-        );
+        assert_eq!(second.entities_by_kind, [("api".to_owned(), 1), ("component".to_owned(), 0)]);
         let mut third = counts(&[("api", 1)]);
         add_vanished(&mut third, &second);
         assert_eq!(third.entities_by_kind, [("api".to_owned(), 1)]);

@@ -48,11 +48,7 @@ fn with_json(status: StatusCode, body: Body) -> Response {
 
 /// The ETag that Express gives: the length in hex and the SHA-1 in Base64, without padding.
 fn weak_etag(body: &[u8]) -> String {
-    format!(
-        "W/\"{:x}-{}\"",
-        body.len(),
-        STANDARD_NO_PAD.encode(Sha1::digest(body))
-    )
+    format!("W/\"{:x}-{}\"", body.len(), STANDARD_NO_PAD.encode(Sha1::digest(body)))
 }
 
 #[cfg(test)]

@@ -49,10 +49,8 @@ pub(crate) async fn unknown() -> Response {
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is that of the layer")]
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
+    let text =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     ApiError::masked_text(&format!("panic: {}", text.unwrap_or("of unknown kind"))).into_response()
 }
 

@@ -28,26 +28,11 @@ const OTHERS: [(HeaderName, HeaderValue); 7] = [
         http::header::STRICT_TRANSPORT_SECURITY,
         HeaderValue::from_static("max-age=15552000; includeSubDomains"),
     ),
-    (
-        http::header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    ),
-    (
-        http::header::X_DNS_PREFETCH_CONTROL,
-        HeaderValue::from_static("off"),
-    ),
-    (
-        HeaderName::from_static("x-download-options"),
-        HeaderValue::from_static("noopen"),
-    ),
-    (
-        http::header::X_FRAME_OPTIONS,
-        HeaderValue::from_static("SAMEORIGIN"),
-    ),
-    (
-        HeaderName::from_static("x-permitted-cross-domain-policies"),
-        HeaderValue::from_static("none"),
-    ),
+    (http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (http::header::X_DNS_PREFETCH_CONTROL, HeaderValue::from_static("off")),
+    (HeaderName::from_static("x-download-options"), HeaderValue::from_static("noopen")),
+    (http::header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
+    (HeaderName::from_static("x-permitted-cross-domain-policies"), HeaderValue::from_static("none")),
     (http::header::X_XSS_PROTECTION, HeaderValue::from_static("0")),
 ];
 
@@ -57,14 +42,8 @@ pub(crate) type Directive = (String, Option<Vec<String>>);
 /// The headers, after these changes. `None` if a value cannot stand in a header.
 pub(crate) fn headers(csp: &[Directive], referrer: Option<&str>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::from_iter(OTHERS);
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_str(&content_security_policy(csp)).ok()?,
-    );
-    headers.insert(
-        REFERRER_POLICY,
-        HeaderValue::from_str(referrer.unwrap_or(REFERRER)).ok()?,
-    );
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_str(&content_security_policy(csp)).ok()?);
+    headers.insert(REFERRER_POLICY, HeaderValue::from_str(referrer.unwrap_or(REFERRER)).ok()?);
     Some(headers)
 }
 
@@ -78,10 +57,8 @@ pub(crate) async fn add(State(state): State<AppState>, request: Request, next: N
 }
 
 fn content_security_policy(changes: &[Directive]) -> String {
-    let mut directives: Vec<(String, String)> = CONTENT_SECURITY
-        .iter()
-        .map(|(name, sources)| ((*name).to_owned(), (*sources).to_owned()))
-        .collect();
+    let mut directives: Vec<(String, String)> =
+        CONTENT_SECURITY.iter().map(|(name, sources)| ((*name).to_owned(), (*sources).to_owned())).collect();
     for (name, sources) in changes {
         let name = kebab_case(name);
         let place = directives.iter().position(|(known, _)| *known == name);
@@ -92,10 +69,8 @@ fn content_security_policy(changes: &[Directive]) -> String {
             (None, None) => {}
         }
     }
-    let texts: Vec<String> = directives
-        .iter()
-        .map(|(name, sources)| format!("{name} {sources}").trim_end().to_owned())
-        .collect();
+    let texts: Vec<String> =
+        directives.iter().map(|(name, sources)| format!("{name} {sources}").trim_end().to_owned()).collect();
     texts.join(";")
 }
 
@@ -132,19 +107,13 @@ mod tests {
     fn directives_can_be_changed_removed_and_added() {
         let sources = |list: &[&str]| Some(list.iter().map(|&source| source.to_owned()).collect());
         let policy = content_security_policy(&[
-            (
-                "img-src".into(),
-                sources(&["'self'", "data:", "https://img.example.com"]),
-            ),
+            ("img-src".into(), sources(&["'self'", "data:", "https://img.example.com"])),
             ("upgrade-insecure-requests".into(), None),
             ("connectSrc".into(), sources(&["'self'"])),
             ("form-action".into(), None),
         ]);
         let expected = DEFAULT
-            .replace(
-                "img-src 'self' data:",
-                "img-src 'self' data: https://img.example.com",
-            )
+            .replace("img-src 'self' data:", "img-src 'self' data: https://img.example.com")
             .replace("upgrade-insecure-requests", "connect-src 'self'");
         assert_eq!(policy, expected);
     }

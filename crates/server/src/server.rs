@@ -31,19 +31,10 @@ impl Server {
     /// Binds the address of the options.
     pub async fn bind(options: ServerOptions) -> Result<Self, ServerError> {
         let address = &options.listen;
-        let failed = |source| ServerError::Bind {
-            address: address.clone(),
-            source,
-        };
-        let listener = TcpListener::bind((address.host(), address.port()))
-            .await
-            .map_err(failed)?;
+        let failed = |source| ServerError::Bind { address: address.clone(), source };
+        let listener = TcpListener::bind((address.host(), address.port())).await.map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
-        Ok(Self {
-            listener,
-            local_addr,
-            options: Arc::new(options),
-        })
+        Ok(Self { listener, local_addr, options: Arc::new(options) })
     }
 
     /// Where the server listens; tells the port that was chosen for port 0.
@@ -60,12 +51,7 @@ impl Server {
         metrics: PrometheusHandle,
         shutdown: CancellationToken,
     ) -> Result<(), ServerError> {
-        let state = AppState::new(
-            catalog,
-            lifecycle.clone(),
-            Arc::clone(&self.options),
-            metrics.clone(),
-        );
+        let state = AppState::new(catalog, lifecycle.clone(), Arc::clone(&self.options), metrics.clone());
         let mut connections = Connections::new(router::app(&state), &self.options);
         let ended = tokio::select! {
             () = closing(&lifecycle, &shutdown, self.options.shutdown_delay) => Ok(()),

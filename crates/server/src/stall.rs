@@ -21,11 +21,7 @@ pub(crate) struct StallGuard<S> {
 
 impl<S> StallGuard<S> {
     pub(crate) fn new(socket: S, timeout: Duration) -> Self {
-        Self {
-            socket,
-            timeout,
-            deadline: None,
-        }
+        Self { socket, timeout, deadline: None }
     }
 
     /// Lets progress pass, and turns waiting that takes too long into an error.
@@ -35,9 +31,7 @@ impl<S> StallGuard<S> {
             return polled;
         }
         let until = Instant::now() + self.timeout;
-        let deadline = self
-            .deadline
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

@@ -33,16 +33,8 @@ impl AppState {
         options: Arc<ServerOptions>,
         recorded: PrometheusHandle,
     ) -> Self {
-        let metrics = Arc::new(MetricsState {
-            recorded,
-            gauges: CatalogGauges::default(),
-        });
-        Self {
-            catalog,
-            lifecycle,
-            options,
-            metrics,
-        }
+        let metrics = Arc::new(MetricsState { recorded, gauges: CatalogGauges::default() });
+        Self { catalog, lifecycle, options, metrics }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {

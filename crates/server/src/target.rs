@@ -23,11 +23,7 @@ pub(crate) struct Target(Uri);
 
 impl Target {
     pub(crate) fn of(request: &Request) -> Self {
-        request
-            .extensions()
-            .get::<Self>()
-            .cloned()
-            .unwrap_or_else(|| Self(request.uri().clone()))
+        request.extensions().get::<Self>().cloned().unwrap_or_else(|| Self(request.uri().clone()))
     }
 
     /// Path and query below the mount of the API, verbatim; all of them outside of it.
@@ -49,15 +45,9 @@ impl Target {
             .as_str()
             .split('/')
             .position(|segment| segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) == Some(name));
-        let raw = place
-            .and_then(|place| self.0.path().split('/').nth(place))
-            .unwrap_or_default();
+        let raw = place.and_then(|place| self.0.path().split('/').nth(place)).unwrap_or_default();
         percent::decode(raw).ok_or_else(|| {
-            ApiError::new(
-                StatusCode::BAD_REQUEST,
-                "URIError",
-                format!("Failed to decode param '{raw}'"),
-            )
+            ApiError::new(StatusCode::BAD_REQUEST, "URIError", format!("Failed to decode param '{raw}'"))
         })
     }
 }
@@ -88,10 +78,7 @@ pub(crate) async fn refuse_empty_segments(request: Request, next: Next) -> Respo
 /// The URI with a lower-case path without a trailing slash; `None` if it is so already.
 fn normal_form(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
-    let trimmed = path
-        .strip_suffix('/')
-        .filter(|rest| !rest.is_empty())
-        .unwrap_or(path);
+    let trimmed = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path);
     if trimmed.len() == path.len() && !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return None;
     }
@@ -114,10 +101,7 @@ mod tests {
         let rows = [
             ("/api/catalog/entities", None),
             ("/API/Catalog/ENTITIES", Some("/api/catalog/entities")),
-            (
-                "/api/catalog/entities/?Limit=1",
-                Some("/api/catalog/entities?Limit=1"),
-            ),
+            ("/api/catalog/entities/?Limit=1", Some("/api/catalog/entities?Limit=1")),
             ("/", None),
             ("/a/b%2FC", Some("/a/b%2fc")),
         ];

@@ -99,10 +99,7 @@ impl Answer {
     pub(crate) fn error(&self) -> (u16, String) {
         let body = self.json();
         assert_eq!(body["response"]["statusCode"], self.status.as_u16(), "{body}");
-        (
-            self.status.as_u16(),
-            body["error"]["message"].as_str().unwrap().to_owned(),
-        )
+        (self.status.as_u16(), body["error"]["message"].as_str().unwrap().to_owned())
     }
 }
 
@@ -127,12 +124,7 @@ impl Fixture {
         let lifecycle = Lifecycle::new();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let state = AppState::new(catalog.clone(), lifecycle.clone(), Arc::new(options), metrics);
-        Self {
-            app: router::app(&state),
-            catalog,
-            lifecycle,
-            is_store_broken,
-        }
+        Self { app: router::app(&state), catalog, lifecycle, is_store_broken }
     }
 
     /// From now on every statement fails.
@@ -144,18 +136,8 @@ impl Fixture {
     pub(crate) async fn ingest(&self, roots: &[Value], children: &[Value]) {
         let mut children: Vec<NewEntity> = children.iter().map(new_entity).collect();
         self.hand_over(roots).await;
-        while self
-            .process(|claim| good(claim, std::mem::take(&mut children)))
-            .await
-        {}
-        while self
-            .catalog
-            .store()
-            .stitch(1000, Standstill.now())
-            .await
-            .unwrap()
-            .has_more
-        {}
+        while self.process(|claim| good(claim, std::mem::take(&mut children))).await {}
+        while self.catalog.store().stitch(1000, Standstill.now()).await.unwrap().has_more {}
     }
 
     /// Brings in an entity whose processing fails.
@@ -167,28 +149,16 @@ impl Fixture {
 
     async fn hand_over(&self, entities: &[Value]) {
         let added = entities.iter().map(new_entity).collect();
-        let mutation = ProviderMutation::Delta {
-            added,
-            removed: Vec::new(),
-        };
+        let mutation = ProviderMutation::Delta { added, removed: Vec::new() };
         let now = Standstill.now();
-        self.catalog
-            .store()
-            .provider_mutate("test", mutation, Lane::New, now)
-            .await
-            .unwrap();
+        self.catalog.store().provider_mutate("test", mutation, Lane::New, now).await.unwrap();
     }
 
     /// Commits a result for everything that is due; answers whether there was anything.
     async fn process(&self, mut result: impl FnMut(&Claim) -> OutcomeKind) -> bool {
         let (store, now) = (self.catalog.store(), Standstill.now());
         let lease = Duration::from_secs(1);
-        let request = ClaimRequest {
-            limit: 2000,
-            lane_max: Lane::Periodic,
-            now,
-            lease,
-        };
+        let request = ClaimRequest { limit: 2000, lane_max: Lane::Periodic, now, lease };
         let claims = store.claim(&request).await.unwrap();
         let outcomes: Vec<Outcome> = claims
             .into_iter()
@@ -225,11 +195,7 @@ impl Fixture {
     pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
         let (parts, body) = self.respond(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        Answer { status: parts.status, headers: parts.headers, body }
     }
 
     pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
@@ -250,11 +216,7 @@ pub(crate) fn component(name: &str) -> Value {
 fn new_entity(entity: &Value) -> NewEntity {
     let json = entity.to_string();
     NewEntity {
-        entity_ref: Entity::from_value(entity.clone())
-            .unwrap()
-            .entity_ref()
-            .to_canonical()
-            .into(),
+        entity_ref: Entity::from_value(entity.clone()).unwrap().entity_ref().to_canonical().into(),
         digest: Digest::of(&json),
         json: json.into(),
         location_key: None,

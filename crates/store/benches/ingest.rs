@@ -29,7 +29,7 @@ async fn ingest(store: &SqliteStore, batches: usize) -> [Duration; 3] {
             kind: OutcomeKind::Processed(Box::new(emitted.clone())),
             ..outcome(&claim, emitted, world.now)
         };
-        let later = world.now + Duration::from_secs(120);
+        let later = world.now + Duration::from_mins(2);
         let started = Instant::now();
         let report = world.commit_all(&[parent], BATCH).await;
         times[0] += started.elapsed();

@@ -29,7 +29,9 @@ pub use claim::{Claim, ClaimRequest, Lane, LeaseToken};
 pub use error::StoreError;
 pub use errors::{CatalogError, ErrorCategory, ErrorFilter, NewError};
 pub use location::{LocationConflict, StoredLocation};
-pub use outcome::{CacheWrite, CommitReport, Conflict, NewEntity, Outcome, OutcomeKind, Processed, RelationKey};
+pub use outcome::{
+    CacheWrite, CommitReport, Conflict, NewEntity, Outcome, OutcomeKind, Processed, RelationKey,
+};
 pub use provider::{MutationReport, ProviderMutation};
 pub use read::{Ancestor, Counts, EntityPage, FinalEntity, StitchReport};
 pub use store::Store;

@@ -44,6 +44,7 @@ use std::fs::File;
 use async_trait::async_trait;
 use callboard_model::{Digest, LocationSpec};
 use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteRow;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -51,12 +52,12 @@ pub use open::SqliteOptions;
 pub use session::FaultHook;
 
 use crate::{
-    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage, ErrorFilter,
-    FinalEntity, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity, Outcome, ProviderMutation,
-    StitchReport, Store, StoreError, StoredLocation, Timestamp,
+    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
+    ErrorFilter, FinalEntity, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity, Outcome,
+    ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
 };
-use session::{Faults, Session};
-use statement::statements;
+use session::{Args, Faults, Session};
+use statement::{Statement, statements};
 use writer::{Writer, WriterState};
 
 statements! {
@@ -77,6 +78,15 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    async fn read_rows(&self, statement: Statement, args: Args) -> Result<Vec<SqliteRow>, StoreError> {
+        session::read_rows(&self.readers, &self.faults, statement, args).await
+    }
+
+    async fn read_row(&self, statement: Statement, args: Args) -> Result<Option<SqliteRow>, StoreError> {
+        Ok(self.read_rows(statement, args).await?.pop())
+    }
+
+    /// A snapshot for several statements.
     async fn reader(&self) -> Result<Session, StoreError> {
         Session::read(&self.readers, &self.faults).await
     }
@@ -237,7 +247,11 @@ impl Store for SqliteStore {
         self.find_location_by_ref(entity_ref).await
     }
 
-    async fn locations_list(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredLocation>, StoreError> {
+    async fn locations_list(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StoredLocation>, StoreError> {
         self.list_locations(after, limit).await
     }
 

@@ -5,9 +5,9 @@ use callboard_model::{Digest, LocationSpec};
 use uuid::Uuid;
 
 use crate::{
-    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage, ErrorFilter,
-    FinalEntity, LeaseToken, LocationConflict, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport,
-    StoreError, StoredLocation, Timestamp,
+    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
+    ErrorFilter, FinalEntity, LeaseToken, LocationConflict, MutationReport, NewEntity, Outcome,
+    ProviderMutation, StitchReport, StoreError, StoredLocation, Timestamp,
 };
 
 /// Where the catalog is kept. Every method is one atomic unit of work.
@@ -139,7 +139,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn location_by_ref(&self, entity_ref: &str) -> Result<Option<StoredLocation>, StoreError>;
 
     /// All registered locations after `after` (an id), ordered by id.
-    async fn locations_list(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredLocation>, StoreError>;
+    async fn locations_list(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StoredLocation>, StoreError>;
 
     // --- the change log ---
 

@@ -166,6 +166,7 @@ macro_rules! store_suite {
             deleting_stitches_those_with_relations_from_the_deleted
             deleting_an_unknown_uid_is_no_error
             a_deleted_root_comes_back_with_the_next_mutation
+            everything_can_be_made_due_at_once
         });
         $crate::store_suite!(@area $open stitching {
             a_final_entity_is_the_processed_one_completed

@@ -99,10 +99,7 @@ impl CatalogProcessor for SystemXReader {
 /// All entities of an answer, or none.
 fn entities(data: &[u8]) -> Result<Vec<Entity>, ProcessorError> {
     match serde_json::from_slice(data)? {
-        Value::Array(items) => items
-            .into_iter()
-            .map(|item| Ok(Entity::from_value(item)?))
-            .collect(),
+        Value::Array(items) => items.into_iter().map(|item| Ok(Entity::from_value(item)?)).collect(),
         single => Ok(vec![Entity::from_value(single)?]),
     }
 }

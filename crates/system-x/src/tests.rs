@@ -12,11 +12,7 @@ use super::*;
 async fn start() -> (SystemX, TestKit, LocationSpec) {
     let system = SystemX::start().await;
     let location = LocationSpec::new("system-x", system.url());
-    (
-        system,
-        TestKit::new(SystemXReader::new(Arc::new(HttpReader))),
-        location,
-    )
+    (system, TestKit::new(SystemXReader::new(Arc::new(HttpReader))), location)
 }
 
 fn component(name: &str) -> Value {
@@ -29,10 +25,7 @@ fn component(name: &str) -> Value {
 }
 
 fn ok(body: &Value, etag: Option<&str>) -> Answer {
-    Answer::Ok {
-        body: body.to_string(),
-        etag: etag.map(str::to_owned),
-    }
+    Answer::Ok { body: body.to_string(), etag: etag.map(str::to_owned) }
 }
 
 /// The names of all entities; panics if there was an error.
@@ -45,9 +38,7 @@ fn names(run: &Run<Handled>) -> Vec<&str> {
 /// The one error, which nothing else was emitted beside.
 fn error(run: &Run<Handled>) -> &str {
     assert_eq!(run.result, Ok(Handled::Yes));
-    let [Emit::Error { error, .. }] = &run.emitted[..] else {
-        panic!("{run:?}")
-    };
+    let [Emit::Error { error, .. }] = &run.emitted[..] else { panic!("{run:?}") };
     assert_eq!(error.name, "Error");
     &error.message
 }
@@ -107,30 +98,15 @@ async fn trouble_is_an_error_and_never_an_empty_answer() {
             Answer::Status("500 Internal Server Error"),
             "Error: could not read <url>, 500 Internal Server Error",
         ),
-        (
-            Answer::Status("404 Not Found"),
-            "NotFoundError: could not read <url>, 404 Not Found",
-        ),
+        (Answer::Status("404 Not Found"), "NotFoundError: could not read <url>, 404 Not Found"),
         (Answer::Status("304 Not Modified"), "NotModifiedError: "),
         (
-            Answer::Ok {
-                body: "<html>".to_owned(),
-                etag: None,
-            },
+            Answer::Ok { body: "<html>".to_owned(), etag: None },
             "SyntaxError: expected value at line 1 column 1",
         ),
-        (
-            ok(&json!("x"), None),
-            "Error: Expected object at root, got string",
-        ),
-        (
-            ok(&json!([component("one"), 2]), None),
-            "Error: Expected object at root, got number",
-        ),
-        (
-            Answer::Hangup,
-            "Error: could not read <url>, the connection was closed early",
-        ),
+        (ok(&json!("x"), None), "Error: Expected object at root, got string"),
+        (ok(&json!([component("one"), 2]), None), "Error: Expected object at root, got number"),
+        (Answer::Hangup, "Error: could not read <url>, the connection was closed early"),
     ];
     for (answer, expected) in cases {
         let (system, mut kit, location) = start().await;
@@ -173,13 +149,9 @@ async fn the_contract_is_kept() {
     let reader = FakeReader::default();
     let location = LocationSpec::new("system-x", "https://system-x.example.com/api/v2");
     reader.put(&location.target, component("one").to_string(), Some("\"a\""));
-    conformance(SystemXReader::new(Arc::new(reader)), &location)
-        .await
-        .unwrap();
+    conformance(SystemXReader::new(Arc::new(reader)), &location).await.unwrap();
 
     let (system, _, location) = start().await;
     system.answers(ok(&component("one"), Some("\"a\"")));
-    conformance(SystemXReader::new(Arc::new(HttpReader)), &location)
-        .await
-        .unwrap();
+    conformance(SystemXReader::new(Arc::new(HttpReader)), &location).await.unwrap();
 }

@@ -34,17 +34,12 @@ pub struct YamlError {
 }
 
 fn at(position: Option<Position>) -> String {
-    position
-        .map(|position| format!(" at {position}"))
-        .unwrap_or_default()
+    position.map(|position| format!(" at {position}")).unwrap_or_default()
 }
 
 impl YamlError {
     pub(crate) fn new(message: impl Into<String>, position: Position) -> Self {
-        Self {
-            message: message.into(),
-            position: Some(position),
-        }
+        Self { message: message.into(), position: Some(position) }
     }
 
     pub(crate) fn more_than_one_document(position: Position) -> Self {

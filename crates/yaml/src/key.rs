@@ -45,10 +45,8 @@ fn flow_text(value: &Value, indent: usize) -> String {
             flow_lines('[', &items, ']', indent)
         }
         Value::Object(map) => {
-            let entries: Vec<_> = map
-                .iter()
-                .map(|(key, value)| flow_entry(key, &flow_text(value, indent + 2)))
-                .collect();
+            let entries: Vec<_> =
+                map.iter().map(|(key, value)| flow_entry(key, &flow_text(value, indent + 2))).collect();
             flow_lines('{', &entries, '}', indent)
         }
         Value::Null => "null".to_owned(),
@@ -58,11 +56,7 @@ fn flow_text(value: &Value, indent: usize) -> String {
 
 fn flow_entry(key: &str, value: &str) -> String {
     let mark = if key.starts_with(['{', '[']) { "? " } else { "" };
-    if value.is_empty() {
-        format!("{mark}{key}")
-    } else {
-        format!("{mark}{key}: {value}")
-    }
+    if value.is_empty() { format!("{mark}{key}") } else { format!("{mark}{key}: {value}") }
 }
 
 fn flow_lines(open: char, items: &[String], close: char, indent: usize) -> String {
@@ -70,10 +64,7 @@ fn flow_lines(open: char, items: &[String], close: char, indent: usize) -> Strin
         return format!("{open}{close}");
     }
     // The library counts each separating comma twice; its line breaks are part of the key, so this does too.
-    let width: usize = items
-        .iter()
-        .map(|item| item.encode_utf16().count() + ", ".len())
-        .sum();
+    let width: usize = items.iter().map(|item| item.encode_utf16().count() + ", ".len()).sum();
     if width + items.len() < FLOW_LINE_MAX && !items.iter().any(|item| item.contains('\n')) {
         return format!("{open} {} {close}", items.join(", "));
     }

@@ -49,12 +49,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            depth_max: 128,
-            nodes_max: 1_000_000,
-            bytes_max: 64 * 1024 * 1024,
-            documents_max: 100_000,
-        }
+        Self { depth_max: 128, nodes_max: 1_000_000, bytes_max: 64 * 1024 * 1024, documents_max: 100_000 }
     }
 }
 

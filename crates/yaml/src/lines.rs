@@ -11,11 +11,7 @@ pub(crate) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            offset: 0,
-            line: 1,
-        }
+        Self { text, offset: 0, line: 1 }
     }
 
     /// The text from the beginning of this line on.
@@ -41,11 +37,7 @@ impl<'a> Lines<'a> {
     pub(crate) fn advance(&mut self) {
         self.offset += self.current().len();
         let rest = self.rest();
-        let break_len = if rest.starts_with("\r\n") {
-            2
-        } else {
-            rest.len().min(1)
-        };
+        let break_len = if rest.starts_with("\r\n") { 2 } else { rest.len().min(1) };
         self.offset += break_len;
         self.line += 1;
     }
@@ -84,6 +76,5 @@ fn is_prelude(line: &str) -> bool {
 }
 
 pub(crate) fn is_marker(line: &str, marker: &str) -> bool {
-    line.strip_prefix(marker)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+    line.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
 }

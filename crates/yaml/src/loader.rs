@@ -28,10 +28,7 @@ struct Cost {
 #[derive(Debug)]
 enum Content {
     Sequence(Vec<Value>),
-    Mapping {
-        entries: Map<String, Value>,
-        key: Option<PendingKey>,
-    },
+    Mapping { entries: Map<String, Value>, key: Option<PendingKey> },
 }
 
 #[derive(Debug)]
@@ -102,15 +99,7 @@ impl<T: Trace> Loader<T> {
             }
             Event::MappingStart(anchor, tag) => {
                 let is_opaque = has_core_tag(tag.as_deref(), "set");
-                self.open(
-                    Content::Mapping {
-                        entries: Map::new(),
-                        key: None,
-                    },
-                    anchor,
-                    is_opaque,
-                    position,
-                )
+                self.open(Content::Mapping { entries: Map::new(), key: None }, anchor, is_opaque, position)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Nothing
@@ -136,21 +125,9 @@ impl<T: Trace> Loader<T> {
         }
         self.enter(position);
         let cost = match &scalar {
-            Scalar::Text(text) => Cost {
-                nodes: 1,
-                bytes: text.len(),
-                height: 0,
-            },
-            Scalar::Binary(bytes) => Cost {
-                nodes: bytes.len() + 1,
-                bytes: 0,
-                height: 2,
-            },
-            _ => Cost {
-                nodes: 1,
-                bytes: 0,
-                height: 0,
-            },
+            Scalar::Text(text) => Cost { nodes: 1, bytes: text.len(), height: 0 },
+            Scalar::Binary(bytes) => Cost { nodes: bytes.len() + 1, bytes: 0, height: 2 },
+            _ => Cost { nodes: 1, bytes: 0, height: 0 },
         };
         let value = scalar.into_value();
         self.remember(anchor, &value, cost, position)?;
@@ -170,10 +147,7 @@ impl<T: Trace> Loader<T> {
         self.check_depth(cost.height, position)?;
         self.spend(cost.nodes, cost.bytes, position)?;
         self.enter(position);
-        let value = self
-            .anchors
-            .get(&id)
-            .map_or(Value::Null, |anchored| anchored.value.clone());
+        let value = self.anchors.get(&id).map_or(Value::Null, |anchored| anchored.value.clone());
         self.place(value, cost.height, position)
     }
 
@@ -189,15 +163,7 @@ impl<T: Trace> Loader<T> {
         self.spend(1, 0, position)?;
         self.enter(position);
         let is_in_key = self.is_in_key();
-        self.frames.push(Frame {
-            content,
-            anchor,
-            is_opaque,
-            is_in_key,
-            position,
-            before,
-            height: 0,
-        });
+        self.frames.push(Frame { content, anchor, is_opaque, is_in_key, position, before, height: 0 });
         Ok(None)
     }
 
@@ -256,11 +222,7 @@ impl<T: Trace> Loader<T> {
     }
 
     fn key(&mut self, text: String, position: Position) {
-        let Some(Frame {
-            content: Content::Mapping { key, .. },
-            is_in_key,
-            ..
-        }) = self.frames.last_mut()
+        let Some(Frame { content: Content::Mapping { key, .. }, is_in_key, .. }) = self.frames.last_mut()
         else {
             return;
         };
@@ -271,13 +233,7 @@ impl<T: Trace> Loader<T> {
     }
 
     fn expects_key(&self) -> bool {
-        matches!(
-            self.frames.last(),
-            Some(Frame {
-                content: Content::Mapping { key: None, .. },
-                ..
-            })
-        )
+        matches!(self.frames.last(), Some(Frame { content: Content::Mapping { key: None, .. }, .. }))
     }
 
     /// Whether a value that begins now is a key, or a part of one: such values have no pointer.
@@ -290,11 +246,7 @@ impl<T: Trace> Loader<T> {
         if self.is_in_key() {
             return;
         }
-        if let Some(Frame {
-            content: Content::Sequence(items),
-            ..
-        }) = self.frames.last()
-        {
+        if let Some(Frame { content: Content::Sequence(items), .. }) = self.frames.last() {
             self.trace.enter_index(items.len());
         }
         self.trace.value(position);
@@ -309,13 +261,7 @@ impl<T: Trace> Loader<T> {
     ) -> Result<(), YamlError> {
         if anchor != 0 {
             self.spend(cost.nodes, cost.bytes, position)?;
-            self.anchors.insert(
-                anchor,
-                Anchored {
-                    value: value.clone(),
-                    cost,
-                },
-            );
+            self.anchors.insert(anchor, Anchored { value: value.clone(), cost });
         }
         Ok(())
     }
@@ -334,9 +280,7 @@ impl<T: Trace> Loader<T> {
     fn spend(&mut self, nodes: usize, bytes: usize, position: Position) -> Result<(), YamlError> {
         self.spent.nodes = self.spent.nodes.saturating_add(nodes);
         self.spent.bytes = self.spent.bytes.saturating_add(bytes);
-        let Limits {
-            nodes_max, bytes_max, ..
-        } = self.limits;
+        let Limits { nodes_max, bytes_max, .. } = self.limits;
         if self.spent.nodes > nodes_max {
             let message = format!("Document has more than {nodes_max} nodes, aliases expanded");
             return Err(YamlError::new(message, position));

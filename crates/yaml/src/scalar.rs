@@ -84,8 +84,7 @@ pub(crate) fn core_tag(tag: &Tag) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(&tag.suffix));
     }
     let full = format!("{}{}", tag.handle, tag.suffix);
-    full.strip_prefix(CORE_TAG_PREFIX)
-        .map(|name| Cow::Owned(name.to_owned()))
+    full.strip_prefix(CORE_TAG_PREFIX).map(|name| Cow::Owned(name.to_owned()))
 }
 
 fn plain(text: &str, version: Version) -> Option<Scalar<'static>> {
@@ -183,19 +182,13 @@ fn float(text: &str) -> Option<Scalar<'static>> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     match unsigned {
         ".inf" | ".Inf" | ".INF" => {
-            let infinity = if text.starts_with('-') {
-                f64::NEG_INFINITY
-            } else {
-                f64::INFINITY
-            };
+            let infinity = if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY };
             return Some(Scalar::Float(infinity));
         }
         ".nan" | ".NaN" | ".NAN" if unsigned.len() == text.len() => return Some(Scalar::Float(f64::NAN)),
         _ => {}
     }
-    is_float(unsigned)
-        .then(|| text.parse().ok().map(Scalar::Float))
-        .flatten()
+    is_float(unsigned).then(|| text.parse().ok().map(Scalar::Float)).flatten()
 }
 
 /// `.5`, `1.`, `1.5`, each with or without an exponent, and `1e3`; not the plain integers.

@@ -161,21 +161,11 @@ impl<T: Trace> Iterator for Stream<'_, T> {
             let message = format!("Source has more than {} documents", self.limits.documents_max);
             let position = start.as_ref().copied().unwrap_or(Position::START);
             let value = Err(YamlError::new(message, position));
-            return Some((
-                Document {
-                    index,
-                    start: position,
-                    value,
-                },
-                T::default(),
-            ));
+            return Some((Document { index, start: position, value }, T::default()));
         }
         let (start, (value, trace)) = match start {
             Ok(position) => (position, self.body()),
-            Err(error) => (
-                error.position.unwrap_or(Position::START),
-                (Err(error), T::default()),
-            ),
+            Err(error) => (error.position.unwrap_or(Position::START), (Err(error), T::default())),
         };
         if value.is_err() {
             self.resume();
@@ -187,10 +177,7 @@ impl<T: Trace> Iterator for Stream<'_, T> {
 /// The parser counts lines from one and columns from zero.
 pub(crate) fn position_of(marker: &Marker, line_base: usize) -> Position {
     let clamped = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Position {
-        line: clamped(line_base + marker.line()),
-        column: clamped(marker.col() + 1),
-    }
+    Position { line: clamped(line_base + marker.line()), column: clamped(marker.col() + 1) }
 }
 
 fn scan_error(error: &ScanError, line_base: usize) -> YamlError {

@@ -75,10 +75,7 @@ fn plain_scalars_follow_the_core_schema() {
         ("-.nan", json!("-.nan")),
         ("1e400", json!(null)),
         ("2020-01-01", json!("2020-01-01")),
-        (
-            "2001-12-14t21:59:43.10-05:00",
-            json!("2001-12-14t21:59:43.10-05:00"),
-        ),
+        ("2001-12-14t21:59:43.10-05:00", json!("2001-12-14t21:59:43.10-05:00")),
         ("'12'", json!("12")),
         ("\"true\"", json!("true")),
         ("''", json!("")),
@@ -108,14 +105,8 @@ fn tags_select_the_meaning_of_a_scalar() {
         ("!mine [1]", json!([1])),
         ("!<tag:yaml.org,2002:str> 12", json!("12")),
         ("!!timestamp 2001-12-14", json!("2001-12-14")),
-        (
-            "!!binary aGVsbG8=",
-            json!({ "type": "Buffer", "data": [104, 101, 108, 108, 111] }),
-        ),
-        (
-            "!!binary 'aG VsbG8'",
-            json!({ "type": "Buffer", "data": [104, 101, 108, 108, 111] }),
-        ),
+        ("!!binary aGVsbG8=", json!({ "type": "Buffer", "data": [104, 101, 108, 108, 111] })),
+        ("!!binary 'aG VsbG8'", json!({ "type": "Buffer", "data": [104, 101, 108, 108, 111] })),
         ("!!set {a, b}", json!({})),
         ("!!omap [a: 1]", json!({})),
         ("!!map [a]", json!(["a"])),
@@ -148,10 +139,7 @@ fn keys_become_strings_as_in_javascript() {
         ("? [a, [b], {}]\n: x", "[ a, [ b ], {} ]"),
         ("? {a: null, c: [1]}\n: x", "{ a: null, c: [ 1 ] }"),
         ("? {a, b: ~}\n: x", "{ a, b: ~ }"),
-        (
-            "? [1.0, true, \"\", 'it''s', \"a\\tb\"]\n: x",
-            "[ 1.0, true, \"\", 'it''s', \"a\\tb\" ]",
-        ),
+        ("? [1.0, true, \"\", 'it''s', \"a\\tb\"]\n: x", "[ 1.0, true, \"\", 'it''s', \"a\\tb\" ]"),
         ("? - a\n  - |\n    b\n    c\n: x", "[ a, \"b\\nc\\n\" ]"),
         ("{{ a }}: x", "{ ? { a } }"),
     ];
@@ -163,15 +151,9 @@ fn keys_become_strings_as_in_javascript() {
 
 #[test]
 fn placeholders_of_unrendered_templates_are_keys() {
-    assert_eq!(
-        value("a: {{ values.name }}"),
-        json!({ "a": { "{ values.name }": null } })
-    );
+    assert_eq!(value("a: {{ values.name }}"), json!({ "a": { "{ values.name }": null } }));
     let fits = "x".repeat(76);
-    assert_eq!(
-        value(&format!("a: {{{{ {fits} }}}}")),
-        json!({ "a": { (format!("{{ {fits} }}")): null } })
-    );
+    assert_eq!(value(&format!("a: {{{{ {fits} }}}}")), json!({ "a": { (format!("{{ {fits} }}")): null } }));
     let long = "x".repeat(77);
     assert_eq!(
         value(&format!("a: {{{{ {long} }}}}")),
@@ -190,31 +172,17 @@ fn merge_keys_are_not_expanded() {
 #[test]
 fn yaml_1_1_is_read_where_a_directive_asks_for_it() {
     let text = "%YAML 1.1\n---\n[yes, n, Off, 017, 0b11, 0x1_F, 1_000, -0x10, 08, 0, .5, ~, null, oN]\n";
-    assert_eq!(
-        value(text),
-        json!([
-            true, false, false, 15, 3, 31, 1000, -16, 8, 0, 0.5, null, null, "oN"
-        ])
-    );
+    assert_eq!(value(text), json!([true, false, false, 15, 3, 31, 1000, -16, 8, 0, 0.5, null, null, "oN"]));
     let documents = all("a: yes\n...\n%YAML 1.1\n---\na: yes\n---\na: yes\n...\n%YAML 1.2\n---\na: yes\n");
-    let flags: Vec<_> = documents
-        .into_iter()
-        .map(|document| document.unwrap()["a"].clone())
-        .collect();
+    let flags: Vec<_> = documents.into_iter().map(|document| document.unwrap()["a"].clone()).collect();
     assert_eq!(flags, [json!("yes"), json!(true), json!(true), json!("yes")]);
 }
 
 #[test]
 fn duplicate_keys_are_errors_at_the_second_key() {
-    assert_eq!(
-        error("a: 1\nb: {c: 1, c: 2}\n"),
-        "Map keys must be unique at line 2, column 11"
-    );
+    assert_eq!(error("a: 1\nb: {c: 1, c: 2}\n"), "Map keys must be unique at line 2, column 11");
     assert_eq!(error("a: 1\na: 2"), "Map keys must be unique at line 2, column 1");
-    assert_eq!(
-        error("<<: {}\n<<: {}"),
-        "Map keys must be unique at line 2, column 1"
-    );
+    assert_eq!(error("<<: {}\n<<: {}"), "Map keys must be unique at line 2, column 1");
 }
 
 #[test]
@@ -227,22 +195,14 @@ fn byte_order_marks_and_all_line_breaks_are_fine() {
 
 #[test]
 fn key_order_is_kept() {
-    let keys: Vec<_> = value("z: 1\na: 2\nm: 3")
-        .as_object()
-        .unwrap()
-        .keys()
-        .cloned()
-        .collect();
+    let keys: Vec<_> = value("z: 1\na: 2\nm: 3").as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys, ["z", "a", "m"]);
 }
 
 #[test]
 fn texts_that_are_no_utf_8_name_the_first_bad_byte() {
     assert_eq!(from_utf8("a: é".as_bytes()).unwrap(), "a: é");
-    assert_eq!(
-        from_utf8(b"a: caf\xe9").unwrap_err().to_string(),
-        "invalid UTF-8 at byte offset 6"
-    );
+    assert_eq!(from_utf8(b"a: caf\xe9").unwrap_err().to_string(), "invalid UTF-8 at byte offset 6");
 }
 
 #[test]
@@ -250,10 +210,7 @@ fn empty_documents_are_null_and_empty_texts_have_none() {
     assert!(all("").is_empty());
     assert!(all("# only a comment\n").is_empty());
     assert_eq!(all("---"), [Ok(json!(null))]);
-    assert_eq!(
-        all("---\n---\n# x\n---\na: 1\n"),
-        [Ok(json!(null)), Ok(json!(null)), Ok(json!({"a": 1}))]
-    );
+    assert_eq!(all("---\n---\n# x\n---\na: 1\n"), [Ok(json!(null)), Ok(json!(null)), Ok(json!({"a": 1}))]);
     assert_eq!(all("--- a\n...\n# x\n"), [Ok(json!("a"))]);
     assert_eq!(value(""), json!(null));
 }
@@ -271,10 +228,7 @@ fn documents_have_an_index_and_a_start() {
     let starts: Vec<_> = documents("# c\na: 1\n---\nb: [\n---\n\n  c: 1\n", Limits::default())
         .map(|document| (document.index, document.start, document.value.is_ok()))
         .collect();
-    assert_eq!(
-        starts,
-        [(0, at(2, 1), true), (1, at(3, 1), false), (2, at(5, 1), true)]
-    );
+    assert_eq!(starts, [(0, at(2, 1), true), (1, at(3, 1), false), (2, at(5, 1), true)]);
 }
 
 #[test]
@@ -308,10 +262,7 @@ fn a_broken_document_does_not_take_its_neighbours_along() {
             }
         }
         let results = all(&format!("{broken}\n---\na: 1\n"));
-        assert!(
-            results.len() == 2 && results[0].is_err(),
-            "{broken:?} {results:?}"
-        );
+        assert!(results.len() == 2 && results[0].is_err(), "{broken:?} {results:?}");
         assert_eq!(results[1], good, "{broken:?}");
     }
 }
@@ -320,10 +271,7 @@ fn a_broken_document_does_not_take_its_neighbours_along() {
 fn a_wrong_directive_breaks_the_document_below_it_only() {
     let results = all("a: 1\n...\n%TAG !a! x\n%TAG !a! y\n---\nb: 1\n---\na: 1\n");
     assert_eq!(results.len(), 3, "{results:?}");
-    assert!(
-        results[0].is_ok() && results[1].is_err() && results[2].is_ok(),
-        "{results:?}"
-    );
+    assert!(results[0].is_ok() && results[1].is_err() && results[2].is_ok(), "{results:?}");
 }
 
 #[test]
@@ -338,9 +286,7 @@ fn anchors_end_with_their_document() {
 #[test]
 fn positions_stay_right_after_an_error() {
     let text = "a: [\n---\nb:\n  c: 1\n  é: {d: 1, d: 2}\n---\r\nx: y: z\r\n";
-    let errors: Vec<_> = documents(text, Limits::default())
-        .map(|document| document.value.err())
-        .collect();
+    let errors: Vec<_> = documents(text, Limits::default()).map(|document| document.value.err()).collect();
     assert_eq!(errors[1].as_ref().unwrap().position, Some(at(5, 13)));
     assert_eq!(errors[2].as_ref().unwrap().position.unwrap().line, 7);
 }
@@ -381,12 +327,8 @@ fn spans_of_aliases_are_those_of_the_alias() {
 
 #[test]
 fn a_billion_laughs_are_refused() {
-    let line = |level: usize| {
-        format!(
-            "a{level}: &a{level} [{}]",
-            vec![format!("*a{}", level - 1); 10].join(", ")
-        )
-    };
+    let line =
+        |level: usize| format!("a{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 10].join(", "));
     let lines: Vec<_> = (1..12).map(line).collect();
     let text = format!("a0: &a0 [lol]\n{}\n", lines.join("\n"));
     assert!(error(&text).starts_with("Document has more than 1000000 nodes, aliases expanded at line "));
@@ -394,19 +336,13 @@ fn a_billion_laughs_are_refused() {
 
 #[test]
 fn many_aliases_of_a_long_text_are_refused() {
-    let text = format!(
-        "a: &a {}\nb: [{}]\n",
-        "x".repeat(100_000),
-        vec!["*a"; 20_000].join(", ")
-    );
+    let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 20_000].join(", "));
     assert!(error(&text).starts_with("Document has more than 67108864 bytes, aliases expanded"));
 }
 
 #[test]
 fn nested_anchors_pay_for_their_copies() {
-    let anchors: Vec<_> = (0..100)
-        .map(|index| format!("- &a{index}\n{}", " ".repeat(index + 1)))
-        .collect();
+    let anchors: Vec<_> = (0..100).map(|index| format!("- &a{index}\n{}", " ".repeat(index + 1))).collect();
     let anchors = anchors.concat();
     let text = format!("{anchors}- {}\n", "x".repeat(1_000_000));
     assert!(error(&text).contains("bytes"), "{}", error(&text));
@@ -420,15 +356,10 @@ fn deep_nesting_is_refused_wherever_it_comes_from() {
     assert!(error(&"[".repeat(100_000)).contains("128") || error(&"[".repeat(100_000)).contains("limit"));
     assert!(value(&format!("{}x", "- ".repeat(128))).is_array());
 
-    let chain: Vec<_> = (1..50)
-        .map(|level| format!("- &a{level} [[[[[*a{}]]]]]\n", level - 1))
-        .collect();
+    let chain: Vec<_> = (1..50).map(|level| format!("- &a{level} [[[[[*a{}]]]]]\n", level - 1)).collect();
     let chain = chain.concat();
     assert!(error(&format!("- &a0 x\n{chain}")).starts_with(expected));
-    let generous = Limits {
-        depth_max: usize::MAX,
-        ..Limits::default()
-    };
+    let generous = Limits { depth_max: usize::MAX, ..Limits::default() };
     assert!(single(&"- ".repeat(100_000), generous).is_err());
 }
 
@@ -440,22 +371,15 @@ fn an_alias_to_what_contains_it_is_refused() {
 
 #[test]
 fn a_limit_breaks_one_document_only() {
-    let limits = Limits {
-        nodes_max: 3,
-        ..Limits::default()
-    };
-    let results: Vec<_> = documents("[1]\n---\n[1, 2, 3, 4]\n---\n[2]\n", limits)
-        .map(|document| document.value.ok())
-        .collect();
+    let limits = Limits { nodes_max: 3, ..Limits::default() };
+    let results: Vec<_> =
+        documents("[1]\n---\n[1, 2, 3, 4]\n---\n[2]\n", limits).map(|document| document.value.ok()).collect();
     assert_eq!(results, [Some(json!([1])), None, Some(json!([2]))]);
 }
 
 #[test]
 fn too_many_documents_end_the_stream_with_an_error() {
-    let limits = Limits {
-        documents_max: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { documents_max: 2, ..Limits::default() };
     let results: Vec<_> = documents("1\n---\n2\n---\n3\n---\n4\n", limits).collect();
     assert_eq!(results.len(), 3);
     let message = results[2].value.as_ref().unwrap_err().to_string();
@@ -465,24 +389,10 @@ fn too_many_documents_end_the_stream_with_an_error() {
 #[test]
 fn a_huge_scalar_is_read_whole() {
     let long = "x".repeat(2_000_000);
-    assert_eq!(
-        value(&format!("a: {long}"))["a"].as_str().unwrap().len(),
-        long.len()
-    );
-    assert_eq!(
-        value(&format!("a: \"{long}\""))["a"].as_str().unwrap().len(),
-        long.len()
-    );
-    let limits = Limits {
-        bytes_max: long.len(),
-        ..Limits::default()
-    };
-    assert!(
-        single(&format!("a: {long}"), limits)
-            .unwrap_err()
-            .message
-            .contains("bytes")
-    );
+    assert_eq!(value(&format!("a: {long}"))["a"].as_str().unwrap().len(), long.len());
+    assert_eq!(value(&format!("a: \"{long}\""))["a"].as_str().unwrap().len(), long.len());
+    let limits = Limits { bytes_max: long.len(), ..Limits::default() };
+    assert!(single(&format!("a: {long}"), limits).unwrap_err().message.contains("bytes"));
 }
 
 #[test]

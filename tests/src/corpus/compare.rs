@@ -10,13 +10,8 @@ const LIBRARY_WORDING: [&str; 4] = ["YAMLParseError: ", "FetchError: ", "SyntaxE
 /// Compares the answers to a dry run. The `Err` says where they part.
 pub fn same_answer(ours: &Value, golden: &Value) -> Result<(), String> {
     if ours["status"] != golden["status"] {
-        let why = [&ours["error"]["message"], &golden["error"]["message"]]
-            .map(Value::to_string)
-            .concat();
-        return Err(format!(
-            "status {} instead of {}: {why}",
-            ours["status"], golden["status"]
-        ));
+        let why = [&ours["error"]["message"], &golden["error"]["message"]].map(Value::to_string).concat();
+        return Err(format!("status {} instead of {}: {why}", ours["status"], golden["status"]));
     }
     match golden.get("error") {
         Some(error) => same_error(&ours["error"], error),
@@ -43,10 +38,7 @@ pub fn same_entities(ours: &Value, golden: &Value) -> Result<(), String> {
 fn same_error(ours: &Value, golden: &Value) -> Result<(), String> {
     let message = |error: &Value| error["message"].as_str().unwrap_or_default().to_owned();
     let (our_text, golden_text) = (message(ours), message(golden));
-    let cut = LIBRARY_WORDING
-        .iter()
-        .filter_map(|wording| golden_text.find(wording))
-        .min();
+    let cut = LIBRARY_WORDING.iter().filter_map(|wording| golden_text.find(wording)).min();
     let is_same = match cut {
         Some(length) => our_text.starts_with(&golden_text[..length]),
         None => our_text == golden_text,
@@ -54,21 +46,15 @@ fn same_error(ours: &Value, golden: &Value) -> Result<(), String> {
     if ours["name"] == golden["name"] && is_same {
         return Ok(());
     }
-    Err(format!(
-        "\n  ours:   {} {our_text:?}\n  golden: {} {golden_text:?}",
-        ours["name"], golden["name"]
-    ))
+    Err(format!("\n  ours:   {} {our_text:?}\n  golden: {} {golden_text:?}", ours["name"], golden["name"]))
 }
 
 fn by_ref(entities: &Value) -> BTreeMap<String, Value> {
     let entities = entities.as_array().cloned().unwrap_or_default();
     let with_ref = |entity: Value| {
         let metadata = &entity["metadata"];
-        let name = format!(
-            "{}:{}/{}",
-            entity["kind"], metadata["namespace"], metadata["name"]
-        )
-        .replace('"', "");
+        let name =
+            format!("{}:{}/{}", entity["kind"], metadata["namespace"], metadata["name"]).replace('"', "");
         (name.to_lowercase(), entity)
     };
     entities.into_iter().map(with_ref).collect()
@@ -80,9 +66,7 @@ fn difference(ours: &Value, golden: &Value, at: &str) -> Option<String> {
         (Value::Object(ours), Value::Object(golden)) => difference_of_members(ours, golden, at),
         (Value::Array(ours), Value::Array(golden)) if ours.len() == golden.len() => {
             let pairs = ours.iter().zip(golden).enumerate();
-            pairs
-                .into_iter()
-                .find_map(|(index, (a, b))| difference(a, b, &format!("{at}/{index}")))
+            pairs.into_iter().find_map(|(index, (a, b))| difference(a, b, &format!("{at}/{index}")))
         }
         // `1` and `1.0` are one number in JavaScript.
         (Value::Number(a), Value::Number(b)) if a.as_f64() == b.as_f64() => None,
@@ -123,10 +107,7 @@ mod tests {
         let error =
             |message: &str| json!({"status": 400, "error": {"name": "InputError", "message": message}});
         let golden = error("Error: YAML error at url:x, YAMLParseError: Tabs");
-        assert_eq!(
-            same_answer(&error("Error: YAML error at url:x, a tab"), &golden),
-            Ok(())
-        );
+        assert_eq!(same_answer(&error("Error: YAML error at url:x, a tab"), &golden), Ok(()));
         assert!(same_answer(&error("Error: YAML error at url:y, a tab"), &golden).is_err());
         assert!(same_answer(&error("a longer"), &error("a")).is_err());
     }

@@ -6,6 +6,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::Stop;
 
 /// Between two bytes of [`Answer::Drip`].
@@ -31,6 +34,8 @@ pub enum Answer {
     Silence,
     /// 200 with the length of all of this, and half of it.
     Truncated(Arc<[u8]>),
+    /// 200 with gzip, which unpacks to a hundred thousand times 1 KB.
+    GzipBomb,
     /// 200 with this text so many times.
     Repeated(&'static str, usize),
 }
@@ -80,10 +85,7 @@ impl Answer {
             Self::Html => {
                 const PAGE: &str =
                     "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body></body></html>\n";
-                head(&[
-                    ("Content-Type", "text/html"),
-                    ("Content-Length", &whole(PAGE.as_bytes())),
-                ])?;
+                head(&[("Content-Type", "text/html"), ("Content-Length", &whole(PAGE.as_bytes()))])?;
                 stream.write_all(PAGE.as_bytes())
             }
             Self::Redirect(url) => head(&[("Location", url), ("Content-Length", "0")]),
@@ -102,12 +104,24 @@ impl Answer {
                 head(&[("Content-Length", &whole(content))])?;
                 stream.write_all(&content[..content.len() / 2])
             }
+            Self::GzipBomb => {
+                let bomb = gzip_bomb();
+                head(&[("Content-Encoding", "gzip"), ("Content-Length", &whole(&bomb))])?;
+                stream.write_all(&bomb)
+            }
             Self::Repeated(text, times) => {
                 head(&[("Content-Length", &(text.len() * times).to_string())])?;
                 (0..*times).try_for_each(|_| stream.write_all(text.as_bytes()))
             }
         }
     }
+}
+
+fn gzip_bomb() -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    let kilobyte = [b'#'; 1024];
+    (0..100_000).try_for_each(|_| packed.write_all(&kilobyte)).expect("memory can be written to");
+    packed.finish().expect("memory can be written to")
 }
 
 fn etag(content: &[u8]) -> String {

@@ -82,19 +82,11 @@ impl ConfigPlan {
 
     fn config(&self, catalog: &Catalog) -> Result<Value, BenchError> {
         let locations = self.targets(catalog)?;
-        let kinds: Vec<_> = Kind::ALL
-            .iter()
-            .map(|kind| kind.as_str())
-            .chain(["Location"])
-            .collect();
+        let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).chain(["Location"]).collect();
         let mut catalog_section = json!({ "rules": [{ "allow": kinds }], "locations": locations });
         if let Some(interval) = self.processing_interval {
             let milliseconds = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-            insert(
-                &mut catalog_section,
-                "processingInterval",
-                json!({ "milliseconds": milliseconds }),
-            );
+            insert(&mut catalog_section, "processingInterval", json!({ "milliseconds": milliseconds }));
         }
         Ok(json!({ "backend": self.backend(&catalog.folder)?, "catalog": catalog_section }))
     }
@@ -109,11 +101,7 @@ impl ConfigPlan {
             "auth": { "dangerouslyDisableDefaultAuthPolicy": true },
         });
         if let Source::Http(base) = &self.source {
-            insert(
-                &mut backend,
-                "reading",
-                json!({ "allow": [{ "host": authority(base)? }] }),
-            );
+            insert(&mut backend, "reading", json!({ "allow": [{ "host": authority(base)? }] }));
         }
         Ok(backend)
     }
@@ -149,12 +137,8 @@ fn insert(section: &mut Value, key: &str, value: Value) {
 
 /// Host and, unless it is the scheme's default, port: what `backend.reading.allow` compares with.
 fn authority(url: &Url) -> Result<String, BenchError> {
-    let host = url
-        .host_str()
-        .ok_or_else(|| BenchError::BaseUrlWithoutHost { url: url.to_string() })?;
-    Ok(url
-        .port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    let host = url.host_str().ok_or_else(|| BenchError::BaseUrlWithoutHost { url: url.to_string() })?;
+    Ok(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 #[cfg(test)]
@@ -163,20 +147,11 @@ mod tests {
 
     fn catalog() -> Catalog {
         let files = vec!["catalog/0000/a.yaml".to_owned(), "catalog/0000/b.yaml".to_owned()];
-        Catalog {
-            folder: PathBuf::from("/data"),
-            files,
-            yaml_bytes: 0,
-        }
+        Catalog { folder: PathBuf::from("/data"), files, yaml_bytes: 0 }
     }
 
     fn plan(source: Source, locations: Locations) -> ConfigPlan {
-        ConfigPlan {
-            source,
-            locations,
-            port: 7,
-            processing_interval: None,
-        }
+        ConfigPlan { source, locations, port: 7, processing_interval: None }
     }
 
     fn http() -> Source {
@@ -187,21 +162,13 @@ mod tests {
         let config = plan.config(&catalog()).unwrap();
         let locations = config["catalog"]["locations"].as_array().unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        locations
-            .iter()
-            .map(|item| format!("{}:{}", text(&item["type"]), text(&item["target"])))
-            .collect()
+        locations.iter().map(|item| format!("{}:{}", text(&item["type"]), text(&item["target"]))).collect()
     }
 
     #[test]
     fn each_form_of_locations_has_its_targets() {
         let cases = [
-            (
-                Source::Files,
-                Locations::Glob,
-                vec!["file:/data/catalog/*/*.yaml"],
-                1,
-            ),
+            (Source::Files, Locations::Glob, vec!["file:/data/catalog/*/*.yaml"], 1),
             (
                 Source::Files,
                 Locations::PerFile,
@@ -209,12 +176,7 @@ mod tests {
                 2,
             ),
             (Source::Files, Locations::Index, vec!["file:/data/index.yaml"], 2),
-            (
-                http(),
-                Locations::Index,
-                vec!["url:http://127.0.0.1:8080/index.yaml"],
-                2,
-            ),
+            (http(), Locations::Index, vec!["url:http://127.0.0.1:8080/index.yaml"], 2),
             (
                 http(),
                 Locations::PerFile,
@@ -241,10 +203,7 @@ mod tests {
     #[test]
     fn allows_the_host_that_serves_the_catalog() {
         let config = plan(http(), Locations::Index).config(&catalog()).unwrap();
-        assert_eq!(
-            config["backend"]["reading"]["allow"],
-            json!([{ "host": "127.0.0.1:8080" }])
-        );
+        assert_eq!(config["backend"]["reading"]["allow"], json!([{ "host": "127.0.0.1:8080" }]));
         let config = plan(Source::Files, Locations::Index).config(&catalog()).unwrap();
         assert_eq!(config["backend"].get("reading"), None);
     }
@@ -254,17 +213,11 @@ mod tests {
         let mut plan = plan(Source::Files, Locations::Glob);
         plan.processing_interval = Some(Duration::from_secs(5));
         let config = plan.config(&catalog()).unwrap();
-        assert_eq!(
-            config["backend"]["listen"],
-            json!({ "host": "127.0.0.1", "port": 7 })
-        );
+        assert_eq!(config["backend"]["listen"], json!({ "host": "127.0.0.1", "port": 7 }));
         assert_eq!(
             config["backend"]["database"],
             json!({ "client": "sqlite", "connection": "/data/store/callboard.sqlite" })
         );
-        assert_eq!(
-            config["catalog"]["processingInterval"],
-            json!({ "milliseconds": 5000 })
-        );
+        assert_eq!(config["catalog"]["processingInterval"], json!({ "milliseconds": 5000 }));
     }
 }

@@ -13,18 +13,9 @@ pub(super) struct Definition {
 
 pub(super) fn definition(name: &str, random: &mut Random) -> Definition {
     match random.below(10) {
-        0..=6 => Definition {
-            api_type: "openapi",
-            text: openapi(name, random),
-        },
-        7..=8 => Definition {
-            api_type: "grpc",
-            text: grpc(name, random),
-        },
-        _ => Definition {
-            api_type: "graphql",
-            text: graphql(name, random),
-        },
+        0..=6 => Definition { api_type: "openapi", text: openapi(name, random) },
+        7..=8 => Definition { api_type: "grpc", text: grpc(name, random) },
+        _ => Definition { api_type: "graphql", text: graphql(name, random) },
     }
 }
 

@@ -17,20 +17,13 @@ const OTHER_BYTES: RangeInclusive<usize> = 940..=1_400;
 pub fn document(population: &Population, kind: Kind, index: usize) -> String {
     let mut random = population.content_stream(kind, index);
     let identity = population.identity(kind, index);
-    let subject = Subject {
-        identity: &identity,
-        index,
-    };
+    let subject = Subject { identity: &identity, index };
 
     let mut head = Yaml::default();
     if random.percent(15) {
         head.raw(0, "# Maintained by hand; ask the owner before you change it.");
     }
-    head.field(
-        0,
-        "apiVersion",
-        random.pick(&["backstage.io/v1alpha1", "backstage.io/v1beta1"]),
-    );
+    head.field(0, "apiVersion", random.pick(&["backstage.io/v1alpha1", "backstage.io/v1beta1"]));
     head.field(0, "kind", kind.as_str());
     head.key(0, "metadata");
     head.field(1, "name", &identity.name);

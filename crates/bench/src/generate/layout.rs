@@ -61,17 +61,11 @@ impl CatalogPlan {
     /// Writes the entities and the index. Refuses a folder with a catalog: its files would be read as part of this one.
     pub fn write(&self, folder: &Path) -> Result<Catalog, BenchError> {
         fs::create_dir_all(folder).map_err(BenchError::file("create the folder", folder))?;
-        let folder = folder
-            .canonicalize()
-            .map_err(BenchError::file("resolve", folder))?;
+        let folder = folder.canonicalize().map_err(BenchError::file("resolve", folder))?;
         if folder.join(FILES_FOLDER).is_dir() {
             return Err(BenchError::FolderInUse { folder });
         }
-        let mut catalog = Catalog {
-            folder,
-            files: Vec::new(),
-            yaml_bytes: 0,
-        };
+        let mut catalog = Catalog { folder, files: Vec::new(), yaml_bytes: 0 };
         let order = self.population.order();
         for (number, entities) in order.chunks(self.documents_per_file()).enumerate() {
             let file = self.file_name(number, entities);
@@ -87,11 +81,8 @@ impl CatalogPlan {
     /// A component from the middle of the catalog and the file that it stands in, for measuring a single change.
     pub fn sample(&self, catalog: &Catalog) -> Option<(Identity, PathBuf)> {
         let order = self.population.order();
-        let (position, (kind, index)) = order
-            .iter()
-            .enumerate()
-            .skip(order.len() / 2)
-            .find(|(_, (kind, _))| *kind == Kind::Component)?;
+        let (position, (kind, index)) =
+            order.iter().enumerate().skip(order.len() / 2).find(|(_, (kind, _))| *kind == Kind::Component)?;
         let file = catalog.files.get(position / self.documents_per_file())?;
         Some((self.population.identity(*kind, *index), catalog.folder.join(file)))
     }
@@ -115,9 +106,7 @@ impl CatalogPlan {
     }
 
     fn file_text(&self, entities: &[(Kind, usize)]) -> String {
-        let documents = entities
-            .iter()
-            .map(|(kind, index)| document(&self.population, *kind, *index));
+        let documents = entities.iter().map(|(kind, index)| document(&self.population, *kind, *index));
         documents.collect::<Vec<_>>().join("---\n")
     }
 }
@@ -130,11 +119,7 @@ fn index(files: &[String]) -> String {
     yaml.field(1, "name", "generated-catalog");
     yaml.field(1, "description", "Every file of the generated catalog");
     yaml.key(0, "spec");
-    yaml.list(
-        1,
-        "targets",
-        &files.iter().map(|file| format!("./{file}")).collect::<Vec<_>>(),
-    );
+    yaml.list(1, "targets", &files.iter().map(|file| format!("./{file}")).collect::<Vec<_>>());
     yaml.text
 }
 
@@ -144,7 +129,6 @@ pub fn write_file(path: &Path, text: &str) -> Result<(), BenchError> {
     fs::create_dir_all(folder).map_err(BenchError::file("create the folder", folder))?;
     let beside = path.with_extension("partial");
     let mut file = fs::File::create(&beside).map_err(BenchError::file("create", &beside))?;
-    file.write_all(text.as_bytes())
-        .map_err(BenchError::file("write", &beside))?;
+    file.write_all(text.as_bytes()).map_err(BenchError::file("write", &beside))?;
     fs::rename(&beside, path).map_err(BenchError::file("replace", path))
 }

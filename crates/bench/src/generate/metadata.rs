@@ -32,16 +32,8 @@ fn annotations(yaml: &mut Yaml, identity: &Identity, random: &mut Random) {
     let name = &identity.name;
     yaml.key(1, "annotations");
     if matches!(identity.kind, Kind::User | Kind::Group) {
-        yaml.field(
-            2,
-            "directory.example.com/dn",
-            &format!("cn={name},ou=people,dc=example,dc=com"),
-        );
-        yaml.field(
-            2,
-            "directory.example.com/uuid",
-            &format!("'{:016x}'", random.next_u64()),
-        );
+        yaml.field(2, "directory.example.com/dn", &format!("cn={name},ou=people,dc=example,dc=com"));
+        yaml.field(2, "directory.example.com/uuid", &format!("'{:016x}'", random.next_u64()));
         return;
     }
     yaml.field(2, "github.com/project-slug", &format!("example/{name}"));
@@ -49,22 +41,12 @@ fn annotations(yaml: &mut Yaml, identity: &Identity, random: &mut Random) {
     let optional = [
         ("jenkins.io/job-full-name", format!("example/{name}/main")),
         ("sonarqube.org/project-key", format!("example_{name}")),
-        (
-            "pagerduty.com/integration-key",
-            format!("'{:016x}'", random.next_u64()),
-        ),
+        ("pagerduty.com/integration-key", format!("'{:016x}'", random.next_u64())),
         ("grafana/dashboard-selector", format!("\"tags @> '{name}'\"")),
         ("backstage.io/kubernetes-id", name.clone()),
-        (
-            "example.com/last-audit",
-            format!("'20{}-0{}-11'", random.between(20, 29), random.between(1, 9)),
-        ),
+        ("example.com/last-audit", format!("'20{}-0{}-11'", random.between(20, 29), random.between(1, 9))),
     ];
-    for (key, value) in optional
-        .iter()
-        .filter(|_| random.percent(50))
-        .take(OPTIONAL_ANNOTATIONS_MAX)
-    {
+    for (key, value) in optional.iter().filter(|_| random.percent(50)).take(OPTIONAL_ANNOTATIONS_MAX) {
         yaml.field(2, key, value);
     }
 }
@@ -75,20 +57,12 @@ fn tags(yaml: &mut Yaml, random: &mut Random) {
     if random.percent(50) {
         yaml.flow_list(1, "tags", &tags);
     } else {
-        yaml.list(
-            1,
-            "tags",
-            &tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>(),
-        );
+        yaml.list(1, "tags", &tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>());
     }
 }
 
 fn links(yaml: &mut Yaml, identity: &Identity, random: &mut Random) {
-    let chosen: Vec<_> = words::LINKS
-        .iter()
-        .filter(|_| random.percent(30))
-        .take(LINKS_MAX)
-        .collect();
+    let chosen: Vec<_> = words::LINKS.iter().filter(|_| random.percent(30)).take(LINKS_MAX).collect();
     if chosen.is_empty() {
         return;
     }

@@ -30,15 +30,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] = [
-        Self::Component,
-        Self::Api,
-        Self::Resource,
-        Self::System,
-        Self::Domain,
-        Self::User,
-        Self::Group,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Component, Self::Api, Self::Resource, Self::System, Self::Domain, Self::User, Self::Group];
 
     /// As it stands in `kind`.
     pub fn as_str(self) -> &'static str {
@@ -88,11 +81,7 @@ impl Kind {
             Self::System => format!("{noun}-system-{index:04}"),
             Self::Domain => format!("{noun}-domain-{index:03}"),
             Self::User => {
-                format!(
-                    "{}.{}.{index}",
-                    random.pick(words::FIRST_NAMES),
-                    random.pick(words::LAST_NAMES)
-                )
+                format!("{}.{}.{index}", random.pick(words::FIRST_NAMES), random.pick(words::LAST_NAMES))
             }
             Self::Group if index == 0 => "everyone".to_owned(),
             Self::Group => format!("team-{noun}-{index:03}"),
@@ -147,18 +136,14 @@ impl Population {
     pub fn count(&self, kind: Kind) -> usize {
         if kind == Kind::Component {
             let others = Kind::ALL.iter().filter(|other| **other != Kind::Component);
-            return self
-                .entities
-                .saturating_sub(others.map(|other| self.count(*other)).sum());
+            return self.entities.saturating_sub(others.map(|other| self.count(*other)).sum());
         }
         (self.entities * kind.per_mille() / 1000).max(1)
     }
 
     /// The kinds and indices of all entities, mixed, as in repositories that describe a bit of everything.
     pub fn order(&self) -> Vec<(Kind, usize)> {
-        let all = Kind::ALL
-            .iter()
-            .flat_map(|kind| (0..self.count(*kind)).map(|index| (*kind, index)));
+        let all = Kind::ALL.iter().flat_map(|kind| (0..self.count(*kind)).map(|index| (*kind, index)));
         let mut order: Vec<_> = all.collect();
         Random::stream(self.seed, &[STREAM_ORDER]).shuffle(&mut order);
         order
@@ -167,16 +152,8 @@ impl Population {
     pub fn identity(&self, kind: Kind, index: usize) -> Identity {
         let mut random = self.stream(STREAM_IDENTITY, kind, index);
         let is_elsewhere = !kind.is_org() && random.percent(OTHER_NAMESPACE_PERCENT);
-        let namespace = if is_elsewhere {
-            random.pick(words::NAMESPACES)
-        } else {
-            DEFAULT_NAMESPACE
-        };
-        Identity {
-            kind,
-            namespace,
-            name: kind.name(index, &mut random),
-        }
+        let namespace = if is_elsewhere { random.pick(words::NAMESPACES) } else { DEFAULT_NAMESPACE };
+        Identity { kind, namespace, name: kind.name(index, &mut random) }
     }
 
     /// The random stream for the content of one entity.

@@ -26,16 +26,11 @@ fn sentence(random: &mut Random) -> String {
 
 /// `invoice-gateway-00042` as people would write it: `Invoice Gateway`.
 pub(super) fn title(name: &str) -> String {
-    let words = name
-        .split(['-', '_', '.'])
-        .filter(|word| !word.starts_with(|c: char| c.is_ascii_digit()));
+    let words = name.split(['-', '_', '.']).filter(|word| !word.starts_with(|c: char| c.is_ascii_digit()));
     words.map(capitalise).collect::<Vec<_>>().join(" ")
 }
 
 fn capitalise(word: &str) -> String {
     let mut letters = word.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -13,12 +13,7 @@ use crate::random::Random;
 const TEAM_FAN_OUT: usize = 6;
 
 pub(super) fn write(yaml: &mut Yaml, population: &Population, subject: &Subject<'_>, random: &mut Random) {
-    let mut spec = Spec {
-        yaml,
-        population,
-        subject,
-        random,
-    };
+    let mut spec = Spec { yaml, population, subject, random };
     spec.yaml.key(0, "spec");
     match subject.identity.kind {
         Kind::Component => spec.component(),
@@ -93,15 +88,7 @@ impl Spec<'_> {
     }
 
     fn group(&mut self) {
-        self.yaml.field(
-            1,
-            "type",
-            if self.subject.index == 0 {
-                "organization"
-            } else {
-                "team"
-            },
-        );
+        self.yaml.field(1, "type", if self.subject.index == 0 { "organization" } else { "team" });
         self.profile();
         if let Some(above) = self.subject.index.checked_sub(1) {
             self.reference_field("parent", Kind::Group, above / TEAM_FAN_OUT);
@@ -114,11 +101,7 @@ impl Spec<'_> {
         self.yaml.key(1, "profile");
         self.yaml.field(2, "displayName", &super::prose::title(name));
         self.yaml.field(2, "email", &format!("{name}@example.com"));
-        self.yaml.field(
-            2,
-            "picture",
-            &format!("https://people.example.com/{name}/portrait.png"),
-        );
+        self.yaml.field(2, "picture", &format!("https://people.example.com/{name}/portrait.png"));
     }
 
     fn one_of(&mut self, key: &str, words: &[&str]) {
@@ -127,11 +110,7 @@ impl Spec<'_> {
     }
 
     fn owner(&mut self) {
-        let kind = if self.random.percent(4) {
-            Kind::User
-        } else {
-            Kind::Group
-        };
+        let kind = if self.random.percent(4) { Kind::User } else { Kind::Group };
         let owner = self.random.below(self.population.count(kind));
         let reference = self.reference(kind, owner, Some(Kind::Group));
         self.yaml.field(1, "owner", &reference);
@@ -154,10 +133,7 @@ impl Spec<'_> {
     fn some(&mut self, key: &str, kind: Kind, low: usize, high: usize) {
         let count = self.random.between(low, high);
         let chosen = self.distinct(kind, count);
-        let items: Vec<_> = chosen
-            .iter()
-            .map(|index| self.reference(kind, *index, Some(kind)))
-            .collect();
+        let items: Vec<_> = chosen.iter().map(|index| self.reference(kind, *index, Some(kind))).collect();
         self.yaml.list(1, key, &items);
     }
 

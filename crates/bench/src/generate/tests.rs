@@ -11,11 +11,7 @@ use super::*;
 const ENTITIES: usize = 2_000;
 
 fn plan(entities: usize, seed: u64, layout: Layout) -> CatalogPlan {
-    CatalogPlan {
-        population: Population::new(entities, seed),
-        layout,
-        per_file: 200,
-    }
+    CatalogPlan { population: Population::new(entities, seed), layout, per_file: 200 }
 }
 
 fn write(plan: &CatalogPlan) -> (tempfile::TempDir, Catalog) {
@@ -26,11 +22,7 @@ fn write(plan: &CatalogPlan) -> (tempfile::TempDir, Catalog) {
 
 fn texts(catalog: &Catalog) -> Vec<(String, String)> {
     let read = |file: &String| std::fs::read_to_string(catalog.folder.join(file)).unwrap();
-    catalog
-        .files
-        .iter()
-        .map(|file| (file.clone(), read(file)))
-        .collect()
+    catalog.files.iter().map(|file| (file.clone(), read(file))).collect()
 }
 
 fn entities(catalog: &Catalog) -> Vec<Value> {
@@ -45,12 +37,8 @@ fn entities(catalog: &Catalog) -> Vec<Value> {
 fn entity_ref(entity: &Value) -> String {
     let metadata = &entity["metadata"];
     let namespace = metadata["namespace"].as_str().unwrap_or("default");
-    format!(
-        "{}:{namespace}/{}",
-        entity["kind"].as_str().unwrap(),
-        metadata["name"].as_str().unwrap()
-    )
-    .to_lowercase()
+    format!("{}:{namespace}/{}", entity["kind"].as_str().unwrap(), metadata["name"].as_str().unwrap())
+        .to_lowercase()
 }
 
 /// The fields that refer to other entities, with the kind that they default to.
@@ -98,20 +86,14 @@ fn the_same_seed_gives_the_same_bytes() {
 fn the_bytes_of_a_seed_do_not_change_unnoticed() {
     let (_folder, catalog) = write(&plan(300, 42, Layout::ManyPerFile));
     let text: String = texts(&catalog).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(
-        blake3::hash(text.as_bytes()).to_hex().get(..16),
-        Some("bf1d35254243c187")
-    );
+    assert_eq!(blake3::hash(text.as_bytes()).to_hex().get(..16), Some("bf1d35254243c187"));
 }
 
 #[test]
 fn a_folder_holds_one_catalog() {
     let plan = plan(10, 1, Layout::ManyPerFile);
     let (folder, _catalog) = write(&plan);
-    assert!(matches!(
-        plan.write(folder.path()),
-        Err(crate::BenchError::FolderInUse { .. })
-    ));
+    assert!(matches!(plan.write(folder.path()), Err(crate::BenchError::FolderInUse { .. })));
 }
 
 #[test]
@@ -127,12 +109,8 @@ fn the_index_lists_every_file_relative_to_itself() {
     let (_folder, catalog) = write(&plan(450, 1, Layout::ManyPerFile));
     let text = std::fs::read_to_string(catalog.folder.join(layout::INDEX_FILE)).unwrap();
     let index: Value = serde_yaml::from_str(&text).unwrap();
-    let targets: Vec<_> = index["spec"]["targets"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|t| t.as_str().unwrap())
-        .collect();
+    let targets: Vec<_> =
+        index["spec"]["targets"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
     let expected: Vec<_> = catalog.files.iter().map(|file| format!("./{file}")).collect();
     assert_eq!(targets, expected);
 }
@@ -140,11 +118,8 @@ fn the_index_lists_every_file_relative_to_itself() {
 #[test]
 fn documents_have_one_to_two_kilobytes_and_about_1300_bytes_on_average() {
     let population = Population::new(ENTITIES, 3);
-    let sizes: Vec<_> = population
-        .order()
-        .iter()
-        .map(|(kind, index)| document(&population, *kind, *index).len())
-        .collect();
+    let sizes: Vec<_> =
+        population.order().iter().map(|(kind, index)| document(&population, *kind, *index).len()).collect();
     let (smallest, largest) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
     assert!(*smallest >= 900 && *largest <= 2_200, "{smallest} to {largest}");
     let average = sizes.iter().sum::<usize>() / sizes.len();
@@ -160,11 +135,7 @@ fn every_reference_leads_to_another_entity() {
         assert_eq!(refs.len(), size);
         for entity in &entities {
             for (field, target) in edges(entity) {
-                assert!(
-                    refs.contains(&target),
-                    "{field} of {} is {target}",
-                    entity_ref(entity)
-                );
+                assert!(refs.contains(&target), "{field} of {} is {target}", entity_ref(entity));
                 assert_ne!(target, entity_ref(entity), "{field}");
             }
         }
@@ -175,24 +146,15 @@ fn every_reference_leads_to_another_entity() {
 #[test]
 fn an_entity_gives_rise_to_about_seven_relation_rows() {
     let (_folder, catalog) = write(&plan(ENTITIES, 3, Layout::ManyPerFile));
-    let rows: usize = entities(&catalog)
-        .iter()
-        .map(|entity| 2 * edges(entity).len())
-        .sum();
+    let rows: usize = entities(&catalog).iter().map(|entity| 2 * edges(entity).len()).sum();
     let rows_of_100_entities = rows * 100 / ENTITIES;
-    assert!(
-        (670..=760).contains(&rows_of_100_entities),
-        "{rows_of_100_entities}"
-    );
+    assert!((670..=760).contains(&rows_of_100_entities), "{rows_of_100_entities}");
 }
 
 #[test]
 fn kinds_have_their_shares_and_some_entities_a_namespace() {
     let population = Population::new(10_000, 3);
-    let counts: Vec<_> = Kind::ALL
-        .iter()
-        .map(|kind| (kind.as_str(), population.count(*kind)))
-        .collect();
+    let counts: Vec<_> = Kind::ALL.iter().map(|kind| (kind.as_str(), population.count(*kind))).collect();
     let expected = [
         ("Component", 6_100),
         ("API", 1_500),
@@ -269,9 +231,7 @@ fn is_name(text: &str) -> bool {
 fn is_tag(text: &str) -> bool {
     let is_group = |group: &str| {
         !group.is_empty()
-            && group
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ":+#".contains(c))
+            && group.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ":+#".contains(c))
     };
     (1..=63).contains(&text.len()) && text.split('-').all(is_group)
 }
@@ -284,9 +244,6 @@ fn the_sample_is_a_component_in_its_file() {
         let (identity, path) = plan.sample(&catalog).unwrap();
         assert_eq!(identity.kind, Kind::Component);
         let text = std::fs::read_to_string(path).unwrap();
-        assert!(text.contains(&format!(
-            "kind: Component\nmetadata:\n  name: {}\n",
-            identity.name
-        )));
+        assert!(text.contains(&format!("kind: Component\nmetadata:\n  name: {}\n", identity.name)));
     }
 }

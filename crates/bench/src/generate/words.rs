@@ -121,33 +121,18 @@ pub(super) const TAGS: &[&str] = &[
 pub(super) const COMPONENT_TYPES: &[&str] =
     &["service", "service", "service", "website", "library", "pipeline"];
 
-pub(super) const RESOURCE_TYPES: &[&str] = &[
-    "database",
-    "s3-bucket",
-    "queue",
-    "kafka-topic",
-    "cache",
-    "cluster",
-];
+pub(super) const RESOURCE_TYPES: &[&str] =
+    &["database", "s3-bucket", "queue", "kafka-topic", "cache", "cluster"];
 
-pub(super) const LIFECYCLES: &[&str] = &[
-    "production",
-    "production",
-    "production",
-    "experimental",
-    "deprecated",
-];
+pub(super) const LIFECYCLES: &[&str] =
+    &["production", "production", "production", "experimental", "deprecated"];
 
 pub(super) const REGIONS: &[&str] = &["eu-west-1", "eu-north-1", "us-east-2", "ap-south-1"];
 
 pub(super) const LINKS: &[(&str, &str, &str)] = &[
     ("Dashboard", "dashboard", "https://dashboards.example.com/d/"),
     ("Runbook", "docs", "https://handbook.example.com/runbooks/"),
-    (
-        "Logs",
-        "search",
-        "https://logs.example.com/app/discover?query=service:",
-    ),
+    ("Logs", "search", "https://logs.example.com/app/discover?query=service:"),
     ("Chat channel", "chat", "https://chat.example.com/channels/"),
     ("Error budget", "dashboard", "https://slo.example.com/budgets/"),
     ("Deployments", "cloud", "https://deploy.example.com/applications/"),

@@ -31,11 +31,7 @@ pub(super) fn change_one(
     let seen = observer.wait_for(
         || format!("the changed {identity} to be visible"),
         |observer| {
-            if observer.serves(identity, MARK_VALUE) {
-                observer.look()
-            } else {
-                Ok(None)
-            }
+            if observer.serves(identity, MARK_VALUE) { observer.look() } else { Ok(None) }
         },
     )?;
     let settled = observer.rest()?;
@@ -51,11 +47,7 @@ pub(super) fn change_one(
 
 /// Adds the mark to the annotations of the entity.
 fn edit(text: &str, identity: &Identity) -> Option<String> {
-    let start = format!(
-        "kind: {}\nmetadata:\n  name: {}\n",
-        identity.kind.as_str(),
-        identity.name
-    );
+    let start = format!("kind: {}\nmetadata:\n  name: {}\n", identity.kind.as_str(), identity.name);
     let annotations = "\n  annotations:\n";
     let entity_at = text.find(&start)?;
     let (before, entity) = text.split_at(entity_at);
@@ -71,9 +63,7 @@ mod tests {
     #[test]
     fn edits_the_one_entity_among_others() {
         let population = Population::new(100, 1);
-        let documents: Vec<_> = (0..5)
-            .map(|index| document(&population, Kind::Component, index))
-            .collect();
+        let documents: Vec<_> = (0..5).map(|index| document(&population, Kind::Component, index)).collect();
         let text = documents.join("---\n");
         let edited = edit(&text, &population.identity(Kind::Component, 2)).unwrap();
         for (index, (before, after)) in documents.iter().zip(edited.split("---\n")).enumerate() {
@@ -82,10 +72,7 @@ mod tests {
             assert_eq!(after != before, index == 2);
         }
         let entity: serde_json::Value = serde_yaml::from_str(edited.split("---\n").nth(2).unwrap()).unwrap();
-        assert_eq!(
-            entity["metadata"]["annotations"]["example.com/bench-mark"],
-            MARK_VALUE
-        );
+        assert_eq!(entity["metadata"]["annotations"]["example.com/bench-mark"], MARK_VALUE);
     }
 
     #[test]

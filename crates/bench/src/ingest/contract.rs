@@ -41,10 +41,5 @@ pub fn arguments(config: &Path) -> Vec<OsString> {
 
 /// Path of the one entity in the API. Without a token: the configuration switches the check off.
 pub fn entity_path(identity: &Identity) -> String {
-    format!(
-        "/api/catalog/entities/by-name/{}/{}/{}",
-        identity.kind.slug(),
-        identity.namespace,
-        identity.name
-    )
+    format!("/api/catalog/entities/by-name/{}/{}/{}", identity.kind.slug(), identity.namespace, identity.name)
 }

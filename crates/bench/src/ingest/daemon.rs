@@ -46,12 +46,7 @@ impl Daemon {
             .stderr(errors)
             .spawn()
             .map_err(|source| BenchError::Spawn { binary, source })?;
-        Ok(Self {
-            child,
-            address,
-            started: Instant::now(),
-            log,
-        })
+        Ok(Self { child, address, started: Instant::now(), log })
     }
 
     pub(super) fn usage(&self) -> Result<Usage, BenchError> {
@@ -62,14 +57,12 @@ impl Daemon {
     pub(super) fn check(&mut self) -> Result<(), BenchError> {
         match self.child.try_wait() {
             Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(BenchError::DaemonEnded {
-                status: status.to_string(),
-                log: last_lines(&self.log),
-            }),
-            Err(error) => Err(BenchError::DaemonEnded {
-                status: error.to_string(),
-                log: last_lines(&self.log),
-            }),
+            Ok(Some(status)) => {
+                Err(BenchError::DaemonEnded { status: status.to_string(), log: last_lines(&self.log) })
+            }
+            Err(error) => {
+                Err(BenchError::DaemonEnded { status: error.to_string(), log: last_lines(&self.log) })
+            }
         }
     }
 }
@@ -87,21 +80,13 @@ pub(super) fn free_address() -> Result<SocketAddr, BenchError> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     TcpListener::bind(any)
         .and_then(|listener| listener.local_addr())
-        .map_err(|source| BenchError::Listen {
-            address: any.to_string(),
-            source,
-        })
+        .map_err(|source| BenchError::Listen { address: any.to_string(), source })
 }
 
 fn last_lines(log: &Path) -> String {
-    let text = fs::read(log)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
+    let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<_> = text.lines().collect();
-    let shown = lines
-        .iter()
-        .skip(lines.len().saturating_sub(LOG_LINES_SHOWN))
-        .copied();
+    let shown = lines.iter().skip(lines.len().saturating_sub(LOG_LINES_SHOWN)).copied();
     shown.collect::<Vec<_>>().join("\n")
 }
 
@@ -115,13 +100,7 @@ mod tests {
         let binary = folder.join("daemon.sh");
         fs::write(&binary, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
-        Daemon::start(
-            &binary,
-            &folder.join("app-config.yaml"),
-            folder,
-            free_address().unwrap(),
-        )
-        .unwrap()
+        Daemon::start(&binary, &folder.join("app-config.yaml"), folder, free_address().unwrap()).unwrap()
     }
 
     #[test]
@@ -143,24 +122,14 @@ mod tests {
         let error = daemon.check().unwrap_err().to_string();
         let config = folder.path().join("app-config.yaml");
         assert!(error.contains("exit status: 3"), "{error}");
-        assert!(
-            error.ends_with(&format!("serve --config {}\nrefused", config.display())),
-            "{error}"
-        );
+        assert!(error.ends_with(&format!("serve --config {}\nrefused", config.display())), "{error}");
     }
 
     #[test]
     fn shows_the_end_of_a_long_log() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        fs::write(
-            &log,
-            (0..100)
-                .map(|line| line.to_string())
-                .collect::<Vec<_>>()
-                .join("\n"),
-        )
-        .unwrap();
+        fs::write(&log, (0..100).map(|line| line.to_string()).collect::<Vec<_>>().join("\n")).unwrap();
         let shown = last_lines(&log);
         assert!(shown.starts_with("80\n") && shown.ends_with("\n99"), "{shown}");
     }

@@ -18,10 +18,7 @@ struct Sample {
 
 impl Samples {
     pub fn parse(text: &str) -> Self {
-        let lines = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         Self(lines.filter_map(parse_sample).collect())
     }
 
@@ -40,9 +37,7 @@ impl Samples {
 /// What was added to counters, by label, for those that moved.
 pub fn added(now: &BTreeMap<String, u64>, earlier: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let before = |key: &String| earlier.get(key).copied().unwrap_or_default();
-    let added = now
-        .iter()
-        .map(|(key, count)| (key.clone(), count.saturating_sub(before(key))));
+    let added = now.iter().map(|(key, count)| (key.clone(), count.saturating_sub(before(key))));
     added.filter(|(_, count)| *count > 0).collect()
 }
 
@@ -55,11 +50,7 @@ fn parse_sample(line: &str) -> Option<Sample> {
         None => (BTreeMap::new(), rest),
     };
     let value = rest.split_whitespace().next()?.parse().ok()?;
-    Some(Sample {
-        name: name.to_owned(),
-        labels,
-        value,
-    })
+    Some(Sample { name: name.to_owned(), labels, value })
 }
 
 /// The labels up to the closing brace, and what follows it.
@@ -100,10 +91,7 @@ mod tests {
     use super::*;
 
     fn map(entries: &[(&str, u64)]) -> BTreeMap<String, u64> {
-        entries
-            .iter()
-            .map(|(key, count)| ((*key).to_owned(), *count))
-            .collect()
+        entries.iter().map(|(key, count)| ((*key).to_owned(), *count)).collect()
     }
 
     #[test]
@@ -139,16 +127,7 @@ mod tests {
 
     #[test]
     fn leaves_out_what_it_cannot_read() {
-        let broken = [
-            "x",
-            "x{",
-            "x{a=\"b\" 1",
-            "x{a=b} 1",
-            "x{a=\"b\"}",
-            "x one",
-            "x{a=\"\\",
-            "{}",
-        ];
+        let broken = ["x", "x{", "x{a=\"b\" 1", "x{a=b} 1", "x{a=\"b\"}", "x one", "x{a=\"\\", "{}"];
         for line in broken {
             let samples = Samples::parse(&format!("{line}\nfine 1\n"));
             assert_eq!(samples.by_label("fine", ""), map(&[("", 1)]), "{line}");
@@ -159,10 +138,7 @@ mod tests {
     #[test]
     fn values_that_are_no_counts_are_cut_to_counts() {
         let samples = Samples::parse("x{a=\"1\"} NaN\nx{a=\"2\"} -5\nx{a=\"3\"} +Inf\n");
-        assert_eq!(
-            samples.by_label("x", "a"),
-            map(&[("1", 0), ("2", 0), ("3", u64::MAX)])
-        );
+        assert_eq!(samples.by_label("x", "a"), map(&[("1", 0), ("2", 0), ("3", u64::MAX)]));
     }
 
     #[test]

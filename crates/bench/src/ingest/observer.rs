@@ -62,14 +62,7 @@ impl Observer {
         timeout: Duration,
         interrupt: Interrupt,
     ) -> Self {
-        Self {
-            daemon,
-            server,
-            folder,
-            deadline: Instant::now() + timeout,
-            timeout,
-            interrupt,
-        }
+        Self { daemon, server, folder, deadline: Instant::now() + timeout, timeout, interrupt }
     }
 
     pub(super) fn started(&self) -> Instant {
@@ -91,10 +84,7 @@ impl Observer {
                 return Err(BenchError::Interrupted);
             }
             if Instant::now() >= self.deadline {
-                return Err(BenchError::TimedOut {
-                    timeout: self.timeout,
-                    waiting_for: what(),
-                });
+                return Err(BenchError::TimedOut { timeout: self.timeout, waiting_for: what() });
             }
             std::thread::sleep(POLL_INTERVAL);
         }

@@ -83,10 +83,7 @@ pub(super) fn steady_state(
         seconds: (after.at - before.at).as_secs_f64(),
         cpu_seconds_per_cycle,
         cpu_relative_to_first_pass: ratio(cpu_seconds_per_cycle, first_pass_cpu_seconds),
-        written_bytes: after
-            .usage
-            .written_bytes
-            .saturating_sub(before.usage.written_bytes),
+        written_bytes: after.usage.written_bytes.saturating_sub(before.usage.written_bytes),
         peak_rss_bytes: after.usage.peak_rss_bytes,
         store_bytes: observer.store_bytes()?,
         work: work_between(&before, &after),
@@ -95,11 +92,7 @@ pub(super) fn steady_state(
 
 /// What a daemon did between two snapshots.
 pub(super) fn work_between(before: &Snapshot, after: &Snapshot) -> Work {
-    let http = after
-        .http
-        .as_ref()
-        .zip(before.http.as_ref())
-        .map(|(after, before)| after.since(before));
+    let http = after.http.as_ref().zip(before.http.as_ref()).map(|(after, before)| after.since(before));
     Work {
         processed: added(&after.processed, &before.processed),
         stitched: added(&after.stitched, &before.stitched),
@@ -109,11 +102,7 @@ pub(super) fn work_between(before: &Snapshot, after: &Snapshot) -> Work {
 }
 
 fn visible(entities: &BTreeMap<String, u64>) -> u64 {
-    entities
-        .iter()
-        .filter(|(kind, _)| *kind != contract::LOCATION_KIND)
-        .map(|(_, count)| count)
-        .sum()
+    entities.iter().filter(|(kind, _)| *kind != contract::LOCATION_KIND).map(|(_, count)| count).sum()
 }
 
 fn visible_locations(entities: &BTreeMap<String, u64>) -> u64 {

@@ -52,18 +52,13 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
 
 /// The number in a line `field: number [unit]`.
 fn figure(text: &str, field: &'static str, file: &str) -> Result<u64, BenchError> {
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     let number = value.and_then(|value| value.split_whitespace().next()?.parse().ok());
     number.ok_or_else(|| missing(field, file))
 }
 
 fn missing(field: &'static str, file: &str) -> BenchError {
-    BenchError::ProcFigure {
-        field,
-        file: format!("/proc/PID/{file}"),
-    }
+    BenchError::ProcFigure { field, file: format!("/proc/PID/{file}") }
 }
 
 #[cfg(test)]
@@ -78,28 +73,18 @@ mod tests {
     #[test]
     fn reads_the_figures_behind_a_name_with_parentheses() {
         let usage = Usage::parse(STAT, STATUS, IO).unwrap();
-        let expected = Usage {
-            cpu_seconds: 1.75,
-            peak_rss_bytes: 2_097_152,
-            disk_bytes: 4_096,
-            written_bytes: 300,
-        };
+        let expected =
+            Usage { cpu_seconds: 1.75, peak_rss_bytes: 2_097_152, disk_bytes: 4_096, written_bytes: 300 };
         assert_eq!(usage, expected);
     }
 
     #[test]
     fn names_the_figure_that_is_missing() {
-        let cases = [
-            ("", STATUS, IO, "utime"),
-            (STAT, "", IO, "VmHWM"),
-            (STAT, STATUS, "wchar: 1", "write_bytes"),
-        ];
+        let cases =
+            [("", STATUS, IO, "utime"), (STAT, "", IO, "VmHWM"), (STAT, STATUS, "wchar: 1", "write_bytes")];
         for (stat, status, io, field) in cases {
             let error = Usage::parse(stat, status, io).unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("no figure {field} in /proc/PID/")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("no figure {field} in /proc/PID/")), "{error}");
         }
     }
 

@@ -117,31 +117,11 @@ impl Display for Report {
 
 impl Display for Setup {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self {
-            entities,
-            location_entities,
-            files,
-            yaml_bytes,
-            seed,
-            interval_seconds,
-            ..
-        } = self;
+        let Self { entities, location_entities, files, yaml_bytes, seed, interval_seconds, .. } = self;
         writeln!(f, "Setup")?;
-        row(
-            f,
-            "entities",
-            format_args!("{entities} and {location_entities} locations, seed {seed}"),
-        )?;
-        row(
-            f,
-            "files",
-            format_args!("{files}, {} of YAML", Bytes(*yaml_bytes)),
-        )?;
-        row(
-            f,
-            "read as",
-            format_args!("{:?}, {:?}, {:?}", self.source, self.layout, self.locations),
-        )?;
+        row(f, "entities", format_args!("{entities} and {location_entities} locations, seed {seed}"))?;
+        row(f, "files", format_args!("{files}, {} of YAML", Bytes(*yaml_bytes)))?;
+        row(f, "read as", format_args!("{:?}, {:?}, {:?}", self.source, self.layout, self.locations))?;
         row(f, "processing interval", format_args!("{interval_seconds} s"))?;
         match &self.folder {
             Some(folder) => row(f, "kept in", folder.display()),
@@ -153,44 +133,20 @@ impl Display for Setup {
 impl Display for FirstPass {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "First pass")?;
-        row(
-            f,
-            "first entity visible",
-            format_args!("{:.3} s", self.seconds_to_first_entity),
-        )?;
-        row(
-            f,
-            "all visible",
-            format_args!("{:.3} s", self.seconds_to_all_visible),
-        )?;
+        row(f, "first entity visible", format_args!("{:.3} s", self.seconds_to_first_entity))?;
+        row(f, "all visible", format_args!("{:.3} s", self.seconds_to_all_visible))?;
         row(f, "at rest", format_args!("{:.3} s", self.seconds_to_rest))?;
-        row(
-            f,
-            "rate from start",
-            format_args!("{:.0} entities/s", self.entities_per_second),
-        )?;
+        row(f, "rate from start", format_args!("{:.0} entities/s", self.entities_per_second))?;
         if let Some(rate) = self.entities_per_second_from_first {
             row(f, "rate from first entity", format_args!("{rate:.0} entities/s"))?;
         }
         let per_entity = rounded(self.cpu_microseconds_per_entity, 1);
-        row(
-            f,
-            "CPU",
-            format_args!("{:.2} s, {per_entity} us per entity", self.cpu_seconds),
-        )?;
+        row(f, "CPU", format_args!("{:.2} s, {per_entity} us per entity", self.cpu_seconds))?;
         row(f, "peak memory", Bytes(self.peak_rss_bytes))?;
         let per_entity = self.store_bytes_per_entity;
-        row(
-            f,
-            "store",
-            format_args!("{}, {per_entity:.0} B per entity", Bytes(self.store_bytes)),
-        )?;
+        row(f, "store", format_args!("{}, {per_entity:.0} B per entity", Bytes(self.store_bytes)))?;
         let per_entity = self.written_bytes_per_entity;
-        row(
-            f,
-            "written",
-            format_args!("{}, {per_entity:.0} B per entity", Bytes(self.written_bytes)),
-        )?;
+        row(f, "written", format_args!("{}, {per_entity:.0} B per entity", Bytes(self.written_bytes)))?;
         row(f, "written to disk", Bytes(self.disk_bytes))?;
         self.work.fmt(f)
     }
@@ -199,11 +155,7 @@ impl Display for FirstPass {
 impl Display for SteadyState {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "Steady state, {} cycles in {:.1} s", self.cycles, self.seconds)?;
-        row(
-            f,
-            "CPU per cycle",
-            format_args!("{:.3} s", self.cpu_seconds_per_cycle),
-        )?;
+        row(f, "CPU per cycle", format_args!("{:.3} s", self.cpu_seconds_per_cycle))?;
         let percent = rounded(self.cpu_relative_to_first_pass * 100.0, 2);
         row(f, "of the first pass", format_args!("{percent} %"))?;
         row(f, "written", Bytes(self.written_bytes))?;
@@ -230,11 +182,7 @@ impl Display for Work {
         match &self.http {
             Some(http) => {
                 let by_status = Counts(&http.by_status);
-                row(
-                    f,
-                    "HTTP requests",
-                    format_args!("{by_status}; {} of bodies", Bytes(http.bytes)),
-                )
+                row(f, "HTTP requests", format_args!("{by_status}; {} of bodies", Bytes(http.bytes)))
             }
             None => Ok(()),
         }
@@ -280,12 +228,7 @@ mod tests {
 
     #[test]
     fn bytes_have_a_unit_of_their_size() {
-        let cases = [
-            (0, "0 B"),
-            (1_023, "1023 B"),
-            (1_536, "1.5 KiB"),
-            (1_572_864, "1.5 MiB"),
-        ];
+        let cases = [(0, "0 B"), (1_023, "1023 B"), (1_536, "1.5 KiB"), (1_572_864, "1.5 MiB")];
         for (bytes, expected) in cases {
             assert_eq!(Bytes(bytes).to_string(), expected);
         }
@@ -294,9 +237,6 @@ mod tests {
     #[test]
     fn counts_are_added_up_and_listed() {
         assert_eq!(Counts(&BTreeMap::<u16, u64>::new()).to_string(), "none");
-        assert_eq!(
-            Counts(&BTreeMap::from([(200, 3), (304, 4)])).to_string(),
-            "7 in all: 200 3, 304 4"
-        );
+        assert_eq!(Counts(&BTreeMap::from([(200, 3), (304, 4)])).to_string(), "7 in all: 200 3, 304 4");
     }
 }

@@ -42,10 +42,7 @@ pub(super) enum Found {
 
 impl Files {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self {
-            root,
-            validators: RwLock::default(),
-        }
+        Self { root, validators: RwLock::default() }
     }
 
     /// The file at the path of a URL, or only its validator if the client `is_known` to have it.
@@ -77,37 +74,26 @@ impl Files {
         let content = fs::read(path)?;
         let etag: Arc<str> = format!("\"{}\"", blake3::hash(&content).to_hex()).into();
         self.remember(path, &metadata, &etag)?;
-        Ok(if is_known(&etag) {
-            Found::Unchanged { etag }
-        } else {
-            Found::Content { etag, content }
-        })
+        Ok(if is_known(&etag) { Found::Unchanged { etag } } else { Found::Content { etag, content } })
     }
 
     /// Paths that leave the folder lead nowhere. Escapes are not decoded: generated names need none.
     fn resolve(&self, url_path: &str) -> Option<PathBuf> {
         let relative = Path::new(url_path.trim_start_matches('/'));
-        let is_inside = relative
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
+        let is_inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
         is_inside.then(|| self.root.join(relative))
     }
 
     fn remembered(&self, path: &Path, metadata: &Metadata) -> io::Result<Option<Arc<str>>> {
         let modified = metadata.modified()?;
         let validators = self.validators.read().unwrap_or_else(PoisonError::into_inner);
-        let current = validators
-            .get(path)
-            .filter(|v| v.modified == modified && v.length == metadata.len());
+        let current = validators.get(path).filter(|v| v.modified == modified && v.length == metadata.len());
         Ok(current.map(|validator| Arc::clone(&validator.etag)))
     }
 
     fn remember(&self, path: &Path, metadata: &Metadata, etag: &Arc<str>) -> io::Result<()> {
-        let validator = Validator {
-            modified: metadata.modified()?,
-            length: metadata.len(),
-            etag: Arc::clone(etag),
-        };
+        let validator =
+            Validator { modified: metadata.modified()?, length: metadata.len(), etag: Arc::clone(etag) };
         let mut validators = self.validators.write().unwrap_or_else(PoisonError::into_inner);
         if validators.len() >= VALIDATORS_MAX {
             validators.clear();

@@ -20,18 +20,9 @@ impl HttpStats {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let added = |status: &u16, count: u64| {
-            count
-                - earlier
-                    .by_status
-                    .get(status)
-                    .copied()
-                    .unwrap_or_default()
-                    .min(count)
+            count - earlier.by_status.get(status).copied().unwrap_or_default().min(count)
         };
-        let by_status = self
-            .by_status
-            .iter()
-            .map(|(status, count)| (*status, added(status, *count)));
+        let by_status = self.by_status.iter().map(|(status, count)| (*status, added(status, *count)));
         Self {
             requests: self.requests.saturating_sub(earlier.requests),
             by_status: by_status.filter(|(_, count)| *count > 0).collect(),
@@ -63,13 +54,7 @@ impl Counters {
     }
 
     pub(super) fn reset(&self) {
-        for counter in [
-            &self.ok,
-            &self.not_modified,
-            &self.not_found,
-            &self.failed,
-            &self.bytes,
-        ] {
+        for counter in [&self.ok, &self.not_modified, &self.not_found, &self.failed, &self.bytes] {
             counter.store(0, Ordering::Relaxed);
         }
     }

@@ -18,10 +18,7 @@ fn serve(files: &[(&str, &str)]) -> (tempfile::TempDir, FileServer) {
 }
 
 fn get_file(server: &FileServer, path: &str, if_none_match: Option<&str>) -> http_client::Response {
-    let headers: Vec<_> = if_none_match
-        .iter()
-        .map(|etag| ("If-None-Match", *etag))
-        .collect();
+    let headers: Vec<_> = if_none_match.iter().map(|etag| ("If-None-Match", *etag)).collect();
     http_client::get(server.address(), path, &headers).unwrap()
 }
 
@@ -45,10 +42,7 @@ fn answers_304_until_the_content_changes() {
 #[test]
 fn the_same_content_has_the_same_validator_wherever_and_whenever() {
     let (folder, server) = serve(&[("a.yaml", "x: 1"), ("b.yaml", "x: 1")]);
-    let etag = get_file(&server, "/a.yaml", None)
-        .header("etag")
-        .unwrap()
-        .to_owned();
+    let etag = get_file(&server, "/a.yaml", None).header("etag").unwrap().to_owned();
     assert_eq!(get_file(&server, "/b.yaml", Some(&etag)).status, 304);
     std::fs::remove_file(folder.path().join("a.yaml")).unwrap();
     std::fs::write(folder.path().join("a.yaml"), "x: 1").unwrap();
@@ -77,13 +71,7 @@ fn finds_nothing_outside_of_the_folder() {
     drop(server);
     let server = FileServer::start(&folder.path().join("public"), 0).unwrap();
     assert_eq!(get_file(&server, "/a.yaml", None).status, 200);
-    for path in [
-        "/../secret.yaml",
-        "/x/../../secret.yaml",
-        "//../secret.yaml",
-        "/missing.yaml",
-        "/",
-    ] {
+    for path in ["/../secret.yaml", "/x/../../secret.yaml", "//../secret.yaml", "/missing.yaml", "/"] {
         assert_eq!(get_file(&server, path, None).status, 404, "{path}");
     }
 }
@@ -91,10 +79,7 @@ fn finds_nothing_outside_of_the_folder() {
 #[test]
 fn counts_by_status_until_reset() {
     let (_folder, server) = serve(&[("a.yaml", "12345")]);
-    let etag = get_file(&server, "/a.yaml", None)
-        .header("etag")
-        .unwrap()
-        .to_owned();
+    let etag = get_file(&server, "/a.yaml", None).header("etag").unwrap().to_owned();
     get_file(&server, "/a.yaml", Some(&etag));
     get_file(&server, "/a.yaml", Some(&etag));
     get_file(&server, "/b.yaml", None);
@@ -115,11 +100,7 @@ fn differences_hold_what_was_added() {
     get_file(&server, "/a.yaml", None);
     let earlier = server.stats();
     get_file(&server, "/b.yaml", None);
-    let expected = HttpStats {
-        requests: 1,
-        by_status: [(404, 1)].into(),
-        bytes: 0,
-    };
+    let expected = HttpStats { requests: 1, by_status: [(404, 1)].into(), bytes: 0 };
     assert_eq!(server.stats().since(&earlier), expected);
 }
 
@@ -128,10 +109,7 @@ fn keeps_connections_open() {
     let (_folder, server) = serve(&[("a.yaml", "12345")]);
     let mut stream = BufReader::new(TcpStream::connect(server.address()).unwrap());
     for _ in 0..3 {
-        stream
-            .get_mut()
-            .write_all(b"GET /missing HTTP/1.1\r\nHost: example.com\r\n\r\n")
-            .unwrap();
+        stream.get_mut().write_all(b"GET /missing HTTP/1.1\r\nHost: example.com\r\n\r\n").unwrap();
         let mut lines = Vec::new();
         while lines.last().is_none_or(|line: &String| line != "\r\n") {
             let mut line = String::new();

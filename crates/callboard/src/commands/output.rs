@@ -9,7 +9,10 @@ use crate::Error;
 /// Writes a text and a line end. A reader that went away (`| head`) is no error.
 pub(crate) fn print(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(b"\n"))
+        .and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|source| Error::Io { what: "cannot write the result".to_owned(), source }),
@@ -18,17 +21,17 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
 
 /// Writes indented JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Error::Io {
-        what: "cannot write the result".to_owned(),
-        source: error.into(),
-    })?;
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::Io { what: "cannot write the result".to_owned(), source: error.into() })?;
     print(&text)
 }
 
 /// Lays rows out in columns.
 pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let widths: Vec<_> = (0..N)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
         .collect();
     let line = |row: &[String; N]| {
         let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();

@@ -67,7 +67,8 @@ impl Running {
         let State::Prepared(prepared) = &mut self.state else { return Ok(()) };
         let Some((engine, is_processing)) = prepared.take().map(|prepared| *prepared) else { return Ok(()) };
         engine.connect().await?;
-        self.state = if is_processing { State::Processing(engine.start().await?) } else { State::ServingOnly };
+        self.state =
+            if is_processing { State::Processing(engine.start().await?) } else { State::ServingOnly };
         Ok(())
     }
 

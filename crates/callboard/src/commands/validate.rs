@@ -71,7 +71,8 @@ pub(crate) async fn run(
     let directory = sources.cwd.clone();
     let targets = expand(targets, &directory)?;
     let wired = Wired::new(config, &directory, integrations, added)?;
-    let files = targets.iter().filter_map(|target| target.path().map(|path| path.to_string_lossy().into_owned()));
+    let files =
+        targets.iter().filter_map(|target| target.path().map(|path| path.to_string_lossy().into_owned()));
     wired.local_files.set(files);
     wired.pipeline.set_rules(std::sync::Arc::new(NoRules));
     let mut reports = Vec::with_capacity(targets.len());
@@ -124,8 +125,10 @@ fn expand(targets: &[String], directory: &Path) -> Result<Vec<Target>, Error> {
 }
 
 fn search(directory: &Path, depth: usize, found: &mut Vec<Target>) -> Result<(), Error> {
-    let failed = |source| Error::Io { what: format!("cannot read the directory {}", directory.display()), source };
-    let mut entries = std::fs::read_dir(directory).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let failed =
+        |source| Error::Io { what: format!("cannot read the directory {}", directory.display()), source };
+    let mut entries =
+        std::fs::read_dir(directory).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let kind = entry.file_type().map_err(failed)?;
@@ -142,7 +145,9 @@ fn search(directory: &Path, depth: usize, found: &mut Vec<Target>) -> Result<(),
 
 async fn validate(pipeline: &Pipeline, target: &Target) -> Report {
     let (spec, name) = match target {
-        Target::File(path) => (LocationSpec::new("file", path.to_string_lossy()), path.to_string_lossy().into_owned()),
+        Target::File(path) => {
+            (LocationSpec::new("file", path.to_string_lossy()), path.to_string_lossy().into_owned())
+        }
         Target::Url(url) => (LocationSpec::new("url", url), url.clone()),
     };
     let mut report = Report { target: name, ..Report::default() };
@@ -164,7 +169,10 @@ async fn validate(pipeline: &Pipeline, target: &Target) -> Report {
             seeds
         }
         Target::Url(_) => {
-            vec![DryRunEntity { entity: location_entity(&spec, &location_text, &location_text), position: None }]
+            vec![DryRunEntity {
+                entity: location_entity(&spec, &location_text, &location_text),
+                position: None,
+            }]
         }
     };
     let is_file = target.path().is_some();
@@ -260,7 +268,8 @@ impl Problem {
 }
 
 fn text(reports: &[Report]) -> String {
-    let mut lines: Vec<_> = reports.iter().flat_map(|report| report.problems.iter().map(Problem::text)).collect();
+    let mut lines: Vec<_> =
+        reports.iter().flat_map(|report| report.problems.iter().map(Problem::text)).collect();
     let entities: usize = reports.iter().map(|report| report.entities).sum();
     let problems: usize = reports.iter().map(|report| report.problems.len()).sum();
     lines.push(format!("{} files, {entities} valid entities, {problems} errors", reports.len()));

@@ -15,17 +15,11 @@ fn default_files_come_in_order() {
         fs::write(dir.path().join(name), text).unwrap();
     };
     let load = |names: &str| {
-        Config::load(&Sources {
-            env: env(&[("BACKSTAGE_ENV", names)]),
-            ..sources(dir.path())
-        })
-        .map(|config| config.get_str("last").unwrap())
-        .map_err(|error| error.to_string())
+        Config::load(&Sources { env: env(&[("BACKSTAGE_ENV", names)]), ..sources(dir.path()) })
+            .map(|config| config.get_str("last").unwrap())
+            .map_err(|error| error.to_string())
     };
-    let missing = format!(
-        "Config file \"{}\" does not exist",
-        dir.path().join("app-config.yaml").display()
-    );
+    let missing = format!("Config file \"{}\" does not exist", dir.path().join("app-config.yaml").display());
     assert_eq!(load(""), Err(missing));
     write("app-config.yaml");
     write("app-config.production.yaml");
@@ -43,11 +37,7 @@ fn default_files_come_in_order() {
 #[test]
 fn a_missing_default_file_can_be_fine() {
     let dir = tempfile::tempdir().unwrap();
-    let config = Config::load(&Sources {
-        allow_missing_default: true,
-        ..sources(dir.path())
-    })
-    .unwrap();
+    let config = Config::load(&Sources { allow_missing_default: true, ..sources(dir.path()) }).unwrap();
     assert_eq!(config.get_value(""), Some(json!({})));
 }
 
@@ -64,34 +54,18 @@ fn explicit_files_replace_the_default_ones() {
     }
     let load = |args: &[&str]| {
         let args = args.iter().map(Into::into).collect();
-        Config::load(&Sources {
-            args,
-            env: env(&[("BACKSTAGE_ENV", "local")]),
-            ..sources(dir.path())
-        })
+        Config::load(&Sources { args, env: env(&[("BACKSTAGE_ENV", "local")]), ..sources(dir.path()) })
     };
-    assert_eq!(
-        load(&["y.yaml", "x.yaml"]).unwrap().get_value(""),
-        Some(json!({ "a": "x" }))
-    );
-    assert_eq!(
-        load(&["x.yaml", "y.yaml"]).unwrap().get_value(""),
-        Some(json!({ "a": "y" }))
-    );
-    let missing = format!(
-        "Config file \"{}\" does not exist",
-        dir.path().join("z.yaml").display()
-    );
+    assert_eq!(load(&["y.yaml", "x.yaml"]).unwrap().get_value(""), Some(json!({ "a": "x" })));
+    assert_eq!(load(&["x.yaml", "y.yaml"]).unwrap().get_value(""), Some(json!({ "a": "y" })));
+    let missing = format!("Config file \"{}\" does not exist", dir.path().join("z.yaml").display());
     assert_eq!(load(&["z.yaml"]).unwrap_err().to_string(), missing);
     assert_eq!(
         load(&["https://example.com/a.yaml"]).unwrap_err().to_string(),
         "Config argument \"https://example.com/a.yaml\" looks like a URL but remote configuration is not enabled"
     );
     for path in ["C:\\a.yaml", "file:///a.yaml", "a:b"] {
-        assert!(
-            matches!(load(&[path]), Err(ConfigError::FileMissing { .. })),
-            "{path}"
-        );
+        assert!(matches!(load(&[path]), Err(ConfigError::FileMissing { .. })), "{path}");
     }
 }
 
@@ -105,14 +79,8 @@ fn files_without_values_contribute_nothing() {
 #[test]
 fn broken_files_are_named_with_the_line() {
     let table = [
-        (
-            "- a",
-            "Failed to read config file at \"app-config.yaml\", expected object at config root",
-        ),
-        (
-            "foo",
-            "Failed to read config file at \"app-config.yaml\", expected object at config root",
-        ),
+        ("- a", "Failed to read config file at \"app-config.yaml\", expected object at config root"),
+        ("foo", "Failed to read config file at \"app-config.yaml\", expected object at config root"),
         (
             "a: 1\na: 2",
             "Failed to read config file at \"app-config.yaml\", YAMLParseError: Map keys must be unique at line 2, column 1",
@@ -126,21 +94,13 @@ fn broken_files_are_named_with_the_line() {
     for (text, expected) in table {
         assert_eq!(load_with(text, &[], &[]).unwrap_err(), expected, "{text:?}");
     }
-    assert!(
-        load_with("a: [", &[], &[])
-            .unwrap_err()
-            .contains("YAMLParseError: ")
-    );
+    assert!(load_with("a: [", &[], &[]).unwrap_err().contains("YAMLParseError: "));
 }
 
 #[test]
 fn values_are_those_of_yaml_1_2() {
     assert_eq!(
-        value(
-            "a: yes\nb: 0o17\nc: 017\nd: 2020-01-01\ne: &e {x: 1}\nf: {<<: *e}",
-            &[],
-            &[]
-        ),
+        value("a: yes\nb: 0o17\nc: 017\nd: 2020-01-01\ne: &e {x: 1}\nf: {<<: *e}", &[], &[]),
         json!({ "a": "yes", "b": 15, "c": 17, "d": "2020-01-01", "e": {"x": 1}, "f": {"<<": {"x": 1}} })
     );
 }
@@ -148,18 +108,12 @@ fn values_are_those_of_yaml_1_2() {
 #[test]
 fn layers_merge_by_object() {
     let table: [(&[&str], Value); 9] = [
-        (
-            &["a: {x: 1, y: 1}", "a: {y: 2, z: 3}"],
-            json!({ "a": {"x": 1, "y": 2, "z": 3} }),
-        ),
+        (&["a: {x: 1, y: 1}", "a: {y: 2, z: 3}"], json!({ "a": {"x": 1, "y": 2, "z": 3} })),
         (&["a: [{x: 1, y: 2}]", "a: [{x: 3}]"], json!({ "a": [{"x": 3}] })),
         (&["a: {x: 1}", "a: 5"], json!({ "a": 5 })),
         (&["a: 5", "a: {x: 1}"], json!({ "a": {"x": 1} })),
         (&["a: {x: 1, y: 2}", "a: {x: null}"], json!({ "a": {"y": 2} })),
-        (
-            &["a: {x: {p: 1}}", "a: {x: null}", "a: {x: {q: 2}}"],
-            json!({ "a": {"x": {"q": 2}} }),
-        ),
+        (&["a: {x: {p: 1}}", "a: {x: null}", "a: {x: {q: 2}}"], json!({ "a": {"x": {"q": 2}} })),
         (&["a: {x: 1}", "a: null"], json!({})),
         (&["a: 1", "", "b: 2"], json!({ "a": 1, "b": 2 })),
         (&["b: 1\na: 1", "c: 1\na: 2"], json!({ "b": 1, "a": 2, "c": 1 })),
@@ -194,10 +148,7 @@ fn variables_are_the_highest_layer() {
             "k": "${FOO}", "m": {"x": 1, "y": 2},
         })
     );
-    let origin = load_with("a: 1", &[], &variables)
-        .unwrap()
-        .origin("e.g-h")
-        .unwrap();
+    let origin = load_with("a: 1", &[], &variables).unwrap().origin("e.g-h").unwrap();
     assert_eq!(origin.to_string(), "APP_CONFIG_e_g-h");
 }
 
@@ -222,10 +173,6 @@ fn wrong_variables_are_refused() {
         (&[("APP_CONFIG_a__b", "1")], "Invalid env config key 'a__b'"),
     ];
     for (variables, expected) in table {
-        assert_eq!(
-            load_with("", &[], variables).unwrap_err(),
-            expected,
-            "{variables:?}"
-        );
+        assert_eq!(load_with("", &[], variables).unwrap_err(), expected, "{variables:?}");
     }
 }

@@ -40,46 +40,16 @@ fn wrong_types_are_named_in_the_layer_they_are_from() {
     let config = layered();
     let sub = config.get_config("a").unwrap();
     let table = [
-        (
-            message(config.get_str("a.x")),
-            "'a.x' in 'f0.yaml', got number, wanted string",
-        ),
-        (
-            message(sub.get_str("x")),
-            "'a.x' in 'f0.yaml', got number, wanted string",
-        ),
-        (
-            message(config.get_str("a.e")),
-            "'a.e' in 'f0.yaml', got empty-string, wanted string",
-        ),
-        (
-            message(config.get_strs("a.l")),
-            "'a.l[1]' in 'f0.yaml', got empty-string, wanted string-array",
-        ),
-        (
-            message(config.get_strs("a.s")),
-            "'a.s' in 'f0.yaml', got string, wanted string-array",
-        ),
-        (
-            message(config.get_f64("arr")),
-            "'arr' in 'f0.yaml', got array, wanted number",
-        ),
-        (
-            message(config.get_bool("arr")),
-            "'arr' in 'f0.yaml', got array, wanted boolean",
-        ),
-        (
-            message(config.get_str("n.x")),
-            "'n' in 'f0.yaml', got number, wanted object",
-        ),
-        (
-            message(config.get_config("n")),
-            "'n' in 'f0.yaml', got number, wanted object",
-        ),
-        (
-            message(config.get_configs("objs")),
-            "'objs[1]' in 'f0.yaml', got number, wanted object-array",
-        ),
+        (message(config.get_str("a.x")), "'a.x' in 'f0.yaml', got number, wanted string"),
+        (message(sub.get_str("x")), "'a.x' in 'f0.yaml', got number, wanted string"),
+        (message(config.get_str("a.e")), "'a.e' in 'f0.yaml', got empty-string, wanted string"),
+        (message(config.get_strs("a.l")), "'a.l[1]' in 'f0.yaml', got empty-string, wanted string-array"),
+        (message(config.get_strs("a.s")), "'a.s' in 'f0.yaml', got string, wanted string-array"),
+        (message(config.get_f64("arr")), "'arr' in 'f0.yaml', got array, wanted number"),
+        (message(config.get_bool("arr")), "'arr' in 'f0.yaml', got array, wanted boolean"),
+        (message(config.get_str("n.x")), "'n' in 'f0.yaml', got number, wanted object"),
+        (message(config.get_config("n")), "'n' in 'f0.yaml', got number, wanted object"),
+        (message(config.get_configs("objs")), "'objs[1]' in 'f0.yaml', got number, wanted object-array"),
     ];
     for (found, expected) in table {
         assert_eq!(found, format!("Invalid type in config for key {expected}"));
@@ -99,16 +69,10 @@ fn texts_that_do_not_convert_are_named() {
     let table = [
         (message(config.get_f64("a.s")), "'a.s' in 'f2.yaml' to a number"),
         (message(config.get_bool("n")), "'n' in 'f2.yaml' to a boolean"),
-        (
-            message(element.get_f64("b")),
-            "'o2[0].b' in 'f2.yaml' to a number",
-        ),
+        (message(element.get_f64("b")), "'o2[0].b' in 'f2.yaml' to a number"),
     ];
     for (found, expected) in table {
-        assert_eq!(
-            found,
-            format!("Unable to convert config value for key {expected}")
-        );
+        assert_eq!(found, format!("Unable to convert config value for key {expected}"));
     }
 }
 
@@ -118,13 +82,7 @@ fn keys_are_checked() {
         assert_eq!(Config::empty().get_opt_str(key), Ok(None), "{key}");
     }
     for key in ["a.0", "a[0]", "/x", "_a", "a..b", "a-", "1a", "a.", "é", " a"] {
-        assert!(
-            matches!(
-                Config::empty().get_opt_str(key),
-                Err(ConfigError::InvalidKey { .. })
-            ),
-            "{key}"
-        );
+        assert!(matches!(Config::empty().get_opt_str(key), Err(ConfigError::InvalidKey { .. })), "{key}");
     }
 }
 

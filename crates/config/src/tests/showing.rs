@@ -46,20 +46,10 @@ fn secrets_are_masked_when_printed() {
                         "dsn": "Server=x;Password=***;Db=y", "tokens": ["***"] },
         })
     );
-    let github = with_secrets()
-        .get_configs("integrations.github")
-        .unwrap()
-        .remove(0);
+    let github = with_secrets().get_configs("integrations.github").unwrap().remove(0);
     assert_eq!(github.redacted_value()["token"], json!("***"));
-    let shown: Vec<_> = github
-        .effective()
-        .into_iter()
-        .map(|value| (value.key, value.value))
-        .collect();
-    assert_eq!(
-        shown[1],
-        ("integrations.github[0].token".to_owned(), json!("***"))
-    );
+    let shown: Vec<_> = github.effective().into_iter().map(|value| (value.key, value.value)).collect();
+    assert_eq!(shown[1], ("integrations.github[0].token".to_owned(), json!("***")));
 }
 
 #[test]
@@ -68,10 +58,7 @@ fn secrets_are_cut_out_of_texts() {
     let table = [
         ("GET with gh-token failed", "GET with *** failed"),
         ("gh-tokengh-token", "******"),
-        (
-            "key-secret tls-key pem k-123 t-one pg-pass dsn-pass",
-            "*** *** *** *** *** *** ***",
-        ),
+        ("key-secret tls-key pem k-123 t-one pg-pass dsn-pass", "*** *** *** *** *** *** ***"),
         ("header Bearer abc", "header ***"),
         ("1 require pg vault/x", "1 require pg vault/x"),
     ];
@@ -87,10 +74,7 @@ fn secrets_do_not_show_themselves() {
     assert_eq!(format!("{secret} {secret:?}"), "*** ***");
     assert_eq!(secret.expose(), "k-123");
     assert!(!format!("{:?}", with_secrets()).contains("k-123"));
-    let sources = Sources {
-        env: env(&[("TOKEN", "visible")]),
-        ..Sources::default()
-    };
+    let sources = Sources { env: env(&[("TOKEN", "visible")]), ..Sources::default() };
     assert!(!format!("{sources:?}").contains("visible"));
 }
 

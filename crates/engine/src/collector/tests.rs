@@ -57,14 +57,8 @@ fn a_child_is_annotated_with_where_it_came_from_whatever_it_says_itself() {
             "own": "stays",
         })
     );
-    assert_eq!(
-        keys(&collector),
-        [("component:default/c", Some("url:./new-place"))]
-    );
-    assert_eq!(
-        collector.children[0].digest,
-        Digest::of(collector.children[0].json.as_bytes())
-    );
+    assert_eq!(keys(&collector), [("component:default/c", Some("url:./new-place"))]);
+    assert_eq!(collector.children[0].digest, Digest::of(collector.children[0].json.as_bytes()));
 }
 
 #[test]
@@ -88,10 +82,7 @@ fn an_emitted_location_becomes_a_location_entity_under_the_key_of_its_parent() {
     let name = "location:default/generated-bbad4f61e08f24e25d5c5e68e13e164f760aff06";
     assert_eq!(keys(&collector), [(name, Some("url:./here"))]);
     let child: Value = serde_json::from_str(&collector.children[0].json).unwrap();
-    assert_eq!(
-        child["spec"],
-        json!({"type": "url", "target": "https://backstage.io/catalog-info.yaml"})
-    );
+    assert_eq!(child["spec"], json!({"type": "url", "target": "https://backstage.io/catalog-info.yaml"}));
     assert_eq!(
         child["metadata"]["annotations"],
         json!({
@@ -149,10 +140,7 @@ fn a_location_that_cannot_be_written_fails_the_processor() {
         let entity = Entity::from_value(document("Component", "c")).unwrap();
         for item in [results::entity(&location, entity), results::location(location)] {
             let error = collect(&parent, []).emit(item).unwrap_err();
-            assert_eq!(
-                (error.name.as_str(), error.message.as_str()),
-                ("TypeError", message)
-            );
+            assert_eq!((error.name.as_str(), error.message.as_str()), ("TypeError", message));
         }
     }
 }
@@ -175,10 +163,7 @@ fn two_children_of_one_ref_follow_the_rule_for_two_writers() {
         ];
         let collector = collect(&parent, items);
         assert_eq!(collector.children.len(), 1);
-        assert!(
-            collector.children[0].json.contains(&format!("url:{winner}")),
-            "{winner}"
-        );
+        assert!(collector.children[0].json.contains(&format!("url:{winner}")), "{winner}");
     }
 }
 
@@ -192,12 +177,7 @@ fn relations_and_refresh_keys_are_sets_of_canonical_refs() {
         })
     };
     let parent = parent();
-    let items = [
-        relation("A"),
-        relation("a"),
-        results::refresh("k"),
-        results::refresh("k"),
-    ];
+    let items = [relation("A"), relation("a"), results::refresh("k"), results::refresh("k")];
     let collector = collect(&parent, items);
     let relations: Vec<_> = collector.relations.iter().collect();
     assert_eq!(relations.len(), 1);
@@ -232,13 +212,7 @@ fn what_is_over_a_limit_is_refused_by_its_name_from_then_on() {
         })
     };
     let defaults = RunLimits::default();
-    let (count, error, stays) = fill(
-        RunLimits {
-            emitted_entities_max: 2,
-            ..defaults
-        },
-        entity,
-    );
+    let (count, error, stays) = fill(RunLimits { emitted_entities_max: 2, ..defaults }, entity);
     assert_eq!((count, stays), (2, true));
     assert_eq!(
         error.message,
@@ -246,26 +220,14 @@ fn what_is_over_a_limit_is_refused_by_its_name_from_then_on() {
     );
     assert_eq!(error.rule.as_deref(), Some("limit/emitted"));
 
-    let (_, error, stays) = fill(
-        RunLimits {
-            emitted_bytes_max: 1_000,
-            ..defaults
-        },
-        entity,
-    );
+    let (_, error, stays) = fill(RunLimits { emitted_bytes_max: 1_000, ..defaults }, entity);
     assert!(stays);
     assert_eq!(
         error.message,
         "location:default/l emitted more than 1000 bytes of entities (callboard.limits.emittedBytes)"
     );
 
-    let (count, error, stays) = fill(
-        RunLimits {
-            emitted_relations_max: 3,
-            ..defaults
-        },
-        relation,
-    );
+    let (count, error, stays) = fill(RunLimits { emitted_relations_max: 3, ..defaults }, relation);
     assert_eq!((count, stays), (3, true));
     assert_eq!(
         error.message,
@@ -276,11 +238,7 @@ fn what_is_over_a_limit_is_refused_by_its_name_from_then_on() {
 #[test]
 fn the_same_entity_again_and_again_counts_by_its_bytes() {
     let same = |_| emitted(document("Component", "c"));
-    let limits = RunLimits {
-        emitted_bytes_max: 1_000,
-        emitted_entities_max: 2,
-        ..RunLimits::default()
-    };
+    let limits = RunLimits { emitted_bytes_max: 1_000, emitted_entities_max: 2, ..RunLimits::default() };
     let (_, error, _) = fill(limits, same);
     assert!(error.message.contains("emittedBytes"), "{}", error.message);
 }

@@ -44,12 +44,7 @@ fn good() -> Good {
 
 /// As [`good`], with the readers of both targets saying "unchanged".
 fn kept() -> Good {
-    Good {
-        children: vec![child("own", 0)],
-        kept_groups: vec![1, 2],
-        is_all_kept: true,
-        ..good()
-    }
+    Good { children: vec![child("own", 0)], kept_groups: vec![1, 2], is_all_kept: true, ..good() }
 }
 
 fn digest(good: &Good, before: Option<Digest>) -> Digest {
@@ -75,9 +70,7 @@ fn whatever_is_stored_of_a_run_counts() {
     let changes: [(&str, Change); 16] = [
         ("entity", |it| it.entity.set_annotation("x", "y")),
         ("status", |it| {
-            it.entity
-                .as_map_mut()
-                .insert("status".to_owned(), json!({"items": []}));
+            it.entity.as_map_mut().insert("status".to_owned(), json!({"items": []}));
         }),
         ("another relation", |it| {
             it.relations.push(relation("component:default/e"));
@@ -141,12 +134,8 @@ fn a_change_of_the_rest_shows_also_while_the_children_stand() {
 
 #[test]
 fn a_target_that_stands_beside_one_that_lost_its_children_is_a_change_once() {
-    let half = || Good {
-        children: vec![child("own", 0)],
-        kept_groups: vec![1],
-        is_all_kept: false,
-        ..good()
-    };
+    let half =
+        || Good { children: vec![child("own", 0)], kept_groups: vec![1], is_all_kept: false, ..good() };
     let before = digest(&good(), None);
     let after = digest(&half(), Some(before));
     assert_ne!(after, before);

@@ -26,27 +26,18 @@ fn named_location(name: &str, target: &str) -> Act {
 }
 
 fn refs(entities: &[Entity]) -> Vec<String> {
-    entities
-        .iter()
-        .map(|entity| entity.entity_ref().to_canonical())
-        .collect()
+    entities.iter().map(|entity| entity.entity_ref().to_canonical()).collect()
 }
 
 fn to_run(entity: serde_json::Value) -> DryRunEntity {
-    DryRunEntity {
-        entity: Entity::from_value(entity).unwrap(),
-        position: None,
-    }
+    DryRunEntity { entity: Entity::from_value(entity).unwrap(), position: None }
 }
 
 #[tokio::test]
 async fn a_location_and_everything_below_it_is_processed_once() {
     let calls = Calls::default();
     let fake = Fake::new("p")
-        .read(
-            "url:https://backstage.io/catalog-info.yaml",
-            [entity("Component", "a"), entity("API", "b")],
-        )
+        .read("url:https://backstage.io/catalog-info.yaml", [entity("Component", "a"), entity("API", "b")])
         .log(&calls);
     let spec = LocationSpec::new("url", "https://backstage.io/catalog-info.yaml");
     let entities = pipeline([fake]).dry_run(&spec).await.unwrap();
@@ -72,15 +63,9 @@ async fn a_location_and_everything_below_it_is_processed_once() {
 
 #[tokio::test]
 async fn a_location_that_comes_in_again_below_itself_is_a_duplicate() {
-    let own = location_entity(&root(), "url:x", "url:x")
-        .entity_ref()
-        .to_canonical();
+    let own = location_entity(&root(), "url:x", "url:x").entity_ref().to_canonical();
     let rows = [
-        (
-            "includes itself",
-            Fake::new("p").read("url:root", [includes("root")]),
-            own.as_str(),
-        ),
+        ("includes itself", Fake::new("p").read("url:root", [includes("root")]), own.as_str()),
         (
             "two that include each other",
             Fake::new("p")
@@ -100,11 +85,7 @@ async fn a_location_that_comes_in_again_below_itself_is_a_duplicate() {
     ];
     for (what, fake, duplicate) in rows {
         let result = pipeline([fake]).dry_run(&root()).await;
-        assert_eq!(
-            result,
-            Err(format!("Duplicate nested entity: {duplicate}")),
-            "{what}"
-        );
+        assert_eq!(result, Err(format!("Duplicate nested entity: {duplicate}")), "{what}");
     }
 }
 
@@ -112,32 +93,21 @@ async fn a_location_that_comes_in_again_below_itself_is_a_duplicate() {
 async fn a_file_that_holds_the_location_by_which_it_is_read_is_fine() {
     let fake = Fake::new("p")
         .read("url:root", [named_location("own", "file")])
-        .read(
-            "url:file",
-            [named_location("own", "file"), entity("Component", "c")],
-        );
+        .read("url:file", [named_location("own", "file"), entity("Component", "c")]);
     let entities = pipeline([fake]).dry_run(&root()).await.unwrap();
-    assert_eq!(
-        refs(&entities)[1..],
-        ["location:default/own", "component:default/c"]
-    );
+    assert_eq!(refs(&entities)[1..], ["location:default/own", "component:default/c"]);
 }
 
 #[tokio::test]
 async fn the_first_failure_is_what_is_said() {
-    let fake = Fake::new("p")
-        .read("url:root", [entity("Component", "c")])
-        .post([failure("NOPE")]);
+    let fake = Fake::new("p").read("url:root", [entity("Component", "c")]).post([failure("NOPE")]);
     assert_eq!(
         pipeline([fake]).dry_run(&root()).await,
         Err("InputError: Processor p threw an error while postprocessing; caused by Error: NOPE".to_owned())
     );
     let complaint = |text| Act::Emit(results::input_error(&root(), text));
     let fake = Fake::new("p").read("url:root", [complaint("one"), complaint("two")]);
-    assert_eq!(
-        pipeline([fake]).dry_run(&root()).await,
-        Err("InputError: one, InputError: two".to_owned())
-    );
+    assert_eq!(pipeline([fake]).dry_run(&root()).await, Err("InputError: one, InputError: two".to_owned()));
     let mut parts = parts([Fake::new("p").read("url:root", [entity("User", "u")])]);
     parts.rules = std::sync::Arc::new(AllBut(&["User"]));
     assert_eq!(
@@ -169,14 +139,10 @@ async fn a_location_that_brings_in_too_much_is_given_up() {
 
 #[tokio::test]
 async fn a_walk_shows_failures_too_and_goes_on() {
-    let fake = Fake::new("p")
-        .read("url:root", [entity("Component", "c")])
-        .read("url:bad", [failure("NOPE")]);
+    let fake = Fake::new("p").read("url:root", [entity("Component", "c")]).read("url:bad", [failure("NOPE")]);
     let location = |target: &str| location_entity(&LocationSpec::new("url", target), "url:x", "url:x");
-    let roots = ["bad", "root"].map(|target| DryRunEntity {
-        entity: location(target),
-        position: Some((1, 9)),
-    });
+    let roots =
+        ["bad", "root"].map(|target| DryRunEntity { entity: location(target), position: Some((1, 9)) });
     let mut seen = Vec::new();
     pipeline([fake])
         .walk(roots.into(), |item| {
@@ -212,21 +178,11 @@ async fn a_walk_ends_when_its_visitor_has_seen_enough() {
 async fn a_single_entity_is_validated_as_if_it_had_been_read_from_the_location() {
     let pipeline = pipeline([Fake::new("p")]);
     let summaries = async |entity: serde_json::Value, location: &LocationSpec| {
-        let errors = pipeline
-            .validate(Entity::from_value(entity).unwrap(), location)
-            .await;
+        let errors = pipeline.validate(Entity::from_value(entity).unwrap(), location).await;
         errors.iter().map(SerializedError::summary).collect::<Vec<_>>()
     };
-    assert_eq!(
-        summaries(document("Component", "c"), &root()).await,
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        summaries(document("Component", "not a name"), &root())
-            .await
-            .len(),
-        1
-    );
+    assert_eq!(summaries(document("Component", "c"), &root()).await, Vec::<String>::new());
+    assert_eq!(summaries(document("Component", "not a name"), &root()).await.len(), 1);
     assert_eq!(
         summaries(json!({"kind": "Component"}), &root()).await,
         ["TypeError: <root> must have required property 'apiVersion' - missingProperty: apiVersion"]
@@ -246,10 +202,7 @@ async fn an_entity_may_say_where_it_is_from_as_long_as_that_is_the_same_kind_of_
     let pipeline = pipeline([Fake::new("p").read("file:/its/a", [])]);
     for (location, expected) in [
         (LocationSpec::new("file", "/else/where"), &[][..]),
-        (
-            root(),
-            &[r#"InputError: Registered locations must be of an allowed type ["url"]"#],
-        ),
+        (root(), &[r#"InputError: Registered locations must be of an allowed type ["url"]"#]),
     ] {
         let entity = Entity::from_value(entity.clone()).unwrap();
         let errors = pipeline.validate(entity, &location).await;

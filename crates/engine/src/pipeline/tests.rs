@@ -17,10 +17,7 @@ fn changed(change: impl FnOnce(&mut PipelineParts)) -> Pipeline {
 fn the_fingerprint_is_the_same_as_long_as_nothing_that_counts_changes() {
     let before = Pipeline::new(two()).fingerprint();
     assert_eq!(Pipeline::new(two()).fingerprint(), before);
-    assert_eq!(
-        changed(|parts| parts.has_foreign_processors = true).fingerprint(),
-        before
-    );
+    assert_eq!(changed(|parts| parts.has_foreign_processors = true).fingerprint(), before);
 }
 
 #[test]
@@ -30,19 +27,14 @@ fn whatever_may_give_another_output_changes_the_fingerprint() {
         ("order", |parts| parts.processors.reverse()),
         ("a processor less", |parts| drop(parts.processors.pop())),
         ("a disabled processor", |parts| {
-            let disabled = ProcessorOptions {
-                is_disabled: true,
-                priority: None,
-            };
+            let disabled = ProcessorOptions { is_disabled: true, priority: None };
             parts.options.insert("a".to_owned(), disabled);
         }),
         ("what a processor says of itself", |parts| {
             parts.processors[0] = Arc::new(Fake::new("a").with_fingerprint("2"));
         }),
         ("a policy", |parts| {
-            parts
-                .policies
-                .push(Box::new(GroupDefaultParent::new("group:default/all").unwrap()));
+            parts.policies.push(Box::new(GroupDefaultParent::new("group:default/all").unwrap()));
         }),
         ("rules", |parts| parts.rules = Arc::new(AllBut(&["User"]))),
         ("types of locations", |parts| {

@@ -69,9 +69,7 @@ fn word(outcome: &Outcome) -> &'static str {
 }
 
 fn messages(outcome: &Outcome) -> Vec<String> {
-    let OutcomeKind::Failed(errors) = &outcome.kind else {
-        panic!("{outcome:?}")
-    };
+    let OutcomeKind::Failed(errors) = &outcome.kind else { panic!("{outcome:?}") };
     errors.iter().map(|error| error.error.summary()).collect()
 }
 
@@ -90,20 +88,14 @@ fn ttl(claim: &Claim) -> Option<i64> {
 #[tokio::test]
 async fn an_outcome_carries_on_what_the_claim_says() {
     let outcome = of(Fake::new("p")).process(&claim(&component())).await;
-    assert_eq!(
-        (outcome.id, outcome.token, outcome.lane),
-        (EntityId(7), LeaseToken(8), Lane::Event)
-    );
+    assert_eq!((outcome.id, outcome.token, outcome.lane), (EntityId(7), LeaseToken(8), Lane::Event));
     assert_eq!(outcome.location_key.as_deref(), Some("url:x"));
 }
 
 #[tokio::test]
 async fn the_same_result_again_is_unchanged() {
     let mut claim = claim(&component());
-    let words = [
-        turn(&of(Fake::new("p")), &mut claim).await,
-        turn(&of(Fake::new("p")), &mut claim).await,
-    ];
+    let words = [turn(&of(Fake::new("p")), &mut claim).await, turn(&of(Fake::new("p")), &mut claim).await];
     assert_eq!(words.each_ref().map(word), ["processed", "unchanged"]);
 }
 
@@ -112,18 +104,12 @@ async fn other_processors_or_rules_make_a_full_run_without_the_caches() {
     let mut claim = claim(&component());
     let calls = crate::testing::Calls::default();
     turn(&of(remembering(1)), &mut claim).await;
-    let newer = Fake::new("p")
-        .with_fingerprint("2")
-        .pre([Act::Recall("k")])
-        .log(&calls);
+    let newer = Fake::new("p").with_fingerprint("2").pre([Act::Recall("k")]).log(&calls);
     assert_eq!(word(&turn(&of(newer), &mut claim).await), "processed");
     assert!(calls.all().contains(&"p recalls k None".to_owned()));
     let mut other_rules = parts([Fake::new("p")]);
     other_rules.rules = Arc::new(crate::testing::AllBut(&["User"]));
-    assert_eq!(
-        word(&turn(&processing(other_rules), &mut claim).await),
-        "processed"
-    );
+    assert_eq!(word(&turn(&processing(other_rules), &mut claim).await), "processed");
 }
 
 #[tokio::test]
@@ -183,10 +169,7 @@ async fn a_good_run_restores_the_count_only_with_another_content() {
     for _ in 0..3 {
         turn(&of(failing()), &mut claim).await;
     }
-    assert_eq!(
-        turn(&of(remembering(1)), &mut claim).await.cache,
-        CacheWrite::Keep
-    );
+    assert_eq!(turn(&of(remembering(1)), &mut claim).await.cache, CacheWrite::Keep);
     assert_eq!(ttl(&claim), Some(2));
     turn(&of(remembering(2)), &mut claim).await;
     assert_eq!(claim.cache, Some((r#"{"p":{"k":2}}"#.to_owned(), 5)));
@@ -198,24 +181,12 @@ async fn a_cache_is_written_also_if_nothing_else_changed() {
     turn(&of(remembering(1)), &mut claim).await;
     let outcome = turn(&of(remembering(2)), &mut claim).await;
     assert_eq!(word(&outcome), "unchanged");
-    assert_eq!(
-        outcome.cache,
-        CacheWrite::Put(Some((r#"{"p":{"k":2}}"#.to_owned(), 5)))
-    );
+    assert_eq!(outcome.cache, CacheWrite::Put(Some((r#"{"p":{"k":2}}"#.to_owned(), 5))));
 }
 
 #[tokio::test]
 async fn a_stored_cache_of_a_wrong_shape_counts_as_empty() {
-    for odd in [
-        "null",
-        "[]",
-        "3",
-        "\"x\"",
-        "",
-        "{",
-        r#"{"p":null}"#,
-        r#"{"p":[1]}"#,
-    ] {
+    for odd in ["null", "[]", "3", "\"x\"", "", "{", r#"{"p":null}"#, r#"{"p":[1]}"#] {
         let mut claim = claim(&component());
         turn(&of(Fake::new("p")), &mut claim).await;
         claim.cache = Some((odd.to_owned(), 5));
@@ -236,12 +207,8 @@ fn entity(name: &str) -> Act {
 #[tokio::test]
 async fn targets_that_all_stand_are_unchanged_from_the_first_time_on() {
     let mut claim = claim(&location(json!({"targets": ["a", "b"]})));
-    let fresh = Fake::new("p")
-        .read("url:a", [entity("a")])
-        .read("url:b", [entity("b")]);
-    let kept = Fake::new("p")
-        .read("url:a", [unchanged()])
-        .read("url:b", [unchanged()]);
+    let fresh = Fake::new("p").read("url:a", [entity("a")]).read("url:b", [entity("b")]);
+    let kept = Fake::new("p").read("url:a", [unchanged()]).read("url:b", [unchanged()]);
     let mut words = Vec::new();
     for fake in [fresh, kept.clone(), kept] {
         words.push(word(&turn(&of(fake), &mut claim).await));
@@ -252,15 +219,11 @@ async fn targets_that_all_stand_are_unchanged_from_the_first_time_on() {
 #[tokio::test]
 async fn a_target_that_lost_its_children_shows_although_another_one_stands() {
     let mut claim = claim(&location(json!({"targets": ["a", "b"]})));
-    let fresh = Fake::new("p")
-        .read("url:a", [entity("a")])
-        .read("url:b", [entity("b")]);
+    let fresh = Fake::new("p").read("url:a", [entity("a")]).read("url:b", [entity("b")]);
     turn(&of(fresh), &mut claim).await;
     let emptied = Fake::new("p").read("url:a", [unchanged()]).read("url:b", []);
     let outcome = turn(&of(emptied.clone()), &mut claim).await;
-    let OutcomeKind::Processed(processed) = &outcome.kind else {
-        panic!("{outcome:?}")
-    };
+    let OutcomeKind::Processed(processed) = &outcome.kind else { panic!("{outcome:?}") };
     assert_eq!((processed.children.len(), processed.kept_groups.len()), (0, 1));
     assert_eq!(word(&turn(&of(emptied), &mut claim).await), "unchanged");
 }
@@ -291,9 +254,7 @@ async fn an_error_is_stored_with_its_place_and_its_rule() {
     let fake = Fake::new("p").read("url:a", [Act::Parse(text)]);
     let claim = claim(&location(json!({"target": "a"})));
     let outcome = of(fake).process(&claim).await;
-    let OutcomeKind::Failed(errors) = &outcome.kind else {
-        panic!("{outcome:?}")
-    };
+    let OutcomeKind::Failed(errors) = &outcome.kind else { panic!("{outcome:?}") };
     assert_eq!(errors[0].location.as_deref(), Some("url:a"));
     assert_eq!((errors[0].document, errors[0].line), (Some(1), Some(2)));
     assert_eq!(errors[0].rule.as_deref(), Some("document/object"));
@@ -338,10 +299,7 @@ async fn processors_of_others_give_the_same_outcomes_on_threads_of_their_own() {
         foreign.has_foreign_processors = true;
         let here = of(fake).process(&claim(&component())).await;
         let apart = processing(foreign).process(&claim(&component())).await;
-        assert_eq!(
-            (word(&apart), apart.result_digest),
-            (word(&here), here.result_digest)
-        );
+        assert_eq!((word(&apart), apart.result_digest), (word(&here), here.result_digest));
     }
 }
 
@@ -397,9 +355,6 @@ async fn with_too_many_threads_stuck_nothing_is_risked_any_more() {
     let processing = processing(parts);
     processing.stuck_runs.store(STUCK_RUNS_MAX, Ordering::Relaxed);
     let outcome = processing.process(&claim(&component())).await;
-    assert_eq!(
-        messages(&outcome),
-        ["Error: 64 processors did not come back; restart the daemon"]
-    );
+    assert_eq!(messages(&outcome), ["Error: 64 processors did not come back; restart the daemon"]);
     assert!(outcome.next_update_at.is_some());
 }

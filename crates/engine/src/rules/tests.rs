@@ -9,9 +9,7 @@ fn rules(global: &Value, locations: &Value) -> CatalogRules {
 
 fn error(global: &Value, locations: &Value) -> String {
     let global = (!global.is_null()).then_some(global);
-    CatalogRules::parse(global, locations.as_array().unwrap(), Path::new("/srv/app"))
-        .unwrap_err()
-        .to_string()
+    CatalogRules::parse(global, locations.as_array().unwrap(), Path::new("/srv/app")).unwrap_err().to_string()
 }
 
 fn entity(kind: &str) -> Entity {
@@ -23,10 +21,7 @@ fn allowed(rules: &CatalogRules, location: &str) -> Vec<&'static str> {
     let (kind, target) = location.split_once(':').unwrap();
     let origin = LocationSpec::new(kind, target);
     let kinds = ["Component", "API", "Location", "User", "Group"];
-    kinds
-        .into_iter()
-        .filter(|kind| rules.is_allowed(&entity(kind), &origin))
-        .collect()
+    kinds.into_iter().filter(|kind| rules.is_allowed(&entity(kind), &origin)).collect()
 }
 
 #[test]
@@ -36,43 +31,15 @@ fn global_rules_say_what_comes_in_from_where() {
         (json!([]), "url:x", vec![]),
         (json!([{"allow": []}]), "url:x", vec![]),
         (json!([{"allow": ["group"]}]), "url:x", vec!["Group"]),
-        (
-            json!([{"allow": ["Group"], "locations": [{"type": "file"}]}]),
-            "file:x",
-            vec!["Group"],
-        ),
-        (
-            json!([{"allow": ["Group"], "locations": [{"type": "file"}]}]),
-            "url:x",
-            vec![],
-        ),
-        (
-            json!([{"allow": ["Group"], "locations": [{"type": "url"}]}]),
-            "url:x",
-            vec!["Group"],
-        ),
+        (json!([{"allow": ["Group"], "locations": [{"type": "file"}]}]), "file:x", vec!["Group"]),
+        (json!([{"allow": ["Group"], "locations": [{"type": "file"}]}]), "url:x", vec![]),
+        (json!([{"allow": ["Group"], "locations": [{"type": "url"}]}]), "url:x", vec!["Group"]),
         (json!([{"allow": ["Group"], "locations": []}]), "url:x", vec![]),
-        (
-            json!([{"allow": ["Group"], "locations": [{"type": "url", "exact": "x"}]}]),
-            "url:x",
-            vec!["Group"],
-        ),
-        (
-            json!([{"allow": ["Group"], "locations": [{"type": "url", "exact": "x"}]}]),
-            "url:X",
-            vec![],
-        ),
+        (json!([{"allow": ["Group"], "locations": [{"type": "url", "exact": "x"}]}]), "url:x", vec!["Group"]),
+        (json!([{"allow": ["Group"], "locations": [{"type": "url", "exact": "x"}]}]), "url:X", vec![]),
         (json!([{"allow": [{"kind": "User"}]}]), "url:x", vec!["User"]),
-        (
-            json!([{"allow": [{"kind": "User", "spec.type": "SERVICE"}]}]),
-            "url:x",
-            vec!["User"],
-        ),
-        (
-            json!([{"allow": [{"kind": "User", "spec.type": "other"}]}]),
-            "url:x",
-            vec![],
-        ),
+        (json!([{"allow": [{"kind": "User", "spec.type": "SERVICE"}]}]), "url:x", vec!["User"]),
+        (json!([{"allow": [{"kind": "User", "spec.type": "other"}]}]), "url:x", vec![]),
         (
             json!([{"allow": ["User"], "locations": [{"type": "file"}]}, {"allow": ["API"]}]),
             "url:x",
@@ -80,11 +47,7 @@ fn global_rules_say_what_comes_in_from_where() {
         ),
     ];
     for (global, location, expected) in cases {
-        assert_eq!(
-            allowed(&rules(&global, &json!([])), location),
-            expected,
-            "{global} {location}"
-        );
+        assert_eq!(allowed(&rules(&global, &json!([])), location), expected, "{global} {location}");
     }
 }
 
@@ -118,16 +81,8 @@ fn patterns_match_as_in_minimatch() {
         ("https://github.com/org/*", "https://github.com/org/repo", true),
         ("https://github.com/org/*", "https://github.com/org/repo/", true),
         ("https://github.com/org/*", "https://github.com/org/", false),
-        (
-            "https://github.com/org/*",
-            "https://github.com/org/repo/blob/x",
-            false,
-        ),
-        (
-            "https://github.com/org/**",
-            "https://github.com/org/repo/blob/x",
-            true,
-        ),
+        ("https://github.com/org/*", "https://github.com/org/repo/blob/x", false),
+        ("https://github.com/org/**", "https://github.com/org/repo/blob/x", true),
         ("https://github.com/**/x.yaml", "https://github.com/x.yaml", true),
         ("https://github.com/org/*", "https://github.com/org/.github", true),
         ("https://*.example.com/**", "https://git.example.com/a", true),
@@ -158,18 +113,9 @@ fn errors_name_the_place() {
         rule
     };
     let cases = [
-        (
-            json!({}),
-            "Invalid type in config for key 'catalog.rules', got object, wanted object-array",
-        ),
-        (
-            json!([1]),
-            "Invalid type in config for key 'catalog.rules[0]', got number, wanted object",
-        ),
-        (
-            json!([{}]),
-            "Missing required config value at 'catalog.rules[0].allow'",
-        ),
+        (json!({}), "Invalid type in config for key 'catalog.rules', got object, wanted object-array"),
+        (json!([1]), "Invalid type in config for key 'catalog.rules[0]', got number, wanted object"),
+        (json!([{}]), "Missing required config value at 'catalog.rules[0].allow'"),
         (
             json!([{"allow": "API"}]),
             "Invalid type in config for key 'catalog.rules[0].allow', got string, wanted array",
@@ -178,14 +124,8 @@ fn errors_name_the_place() {
             json!([{"allow": ["API", ""]}]),
             "Invalid type in config for key 'catalog.rules[0].allow[1]', got empty-string, wanted string",
         ),
-        (
-            json!([{"allow": [{}]}]),
-            "Missing required config value at 'catalog.rules[0].allow[0].kind'",
-        ),
-        (
-            located(json!({})),
-            "Missing required config value at 'catalog.rules[0].locations[0].type'",
-        ),
+        (json!([{"allow": [{}]}]), "Missing required config value at 'catalog.rules[0].allow[0].kind'"),
+        (located(json!({})), "Missing required config value at 'catalog.rules[0].locations[0].type'"),
         (
             located(json!({"type": "url", "exact": "a", "pattern": "b"})),
             "A catalog rule location cannot have both exact and pattern values",
@@ -209,10 +149,7 @@ fn errors_name_the_place() {
 #[test]
 fn fingerprints_follow_the_rules() {
     let print = |global: Value| rules(&global, &json!([])).fingerprint();
-    assert_eq!(
-        print(json!([{"allow": ["API"]}])),
-        print(json!([{"allow": ["api"]}]))
-    );
+    assert_eq!(print(json!([{"allow": ["API"]}])), print(json!([{"allow": ["api"]}])));
     let different = [
         json!(null),
         json!([]),

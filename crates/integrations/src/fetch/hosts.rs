@@ -40,9 +40,7 @@ impl Hosts {
         Self {
             per_host_max: settings.concurrent_per_host_max.min(Semaphore::MAX_PERMITS),
             pause_max: settings.pause_max,
-            all: Arc::new(Semaphore::new(
-                settings.concurrent_max.min(Semaphore::MAX_PERMITS),
-            )),
+            all: Arc::new(Semaphore::new(settings.concurrent_max.min(Semaphore::MAX_PERMITS))),
             table: Mutex::default(),
         }
     }
@@ -57,10 +55,7 @@ impl Hosts {
         let of_all = Arc::clone(&self.all).acquire_owned().await.ok();
         // A request that was ahead in the queue may have been told to stop.
         self.unpaused(&key)?;
-        Ok(Slot {
-            _of_host: of_host,
-            _of_all: of_all,
-        })
+        Ok(Slot { _of_host: of_host, _of_all: of_all })
     }
 
     /// Lets requests to the host fail for a while; a longer pause stays.
@@ -77,9 +72,8 @@ impl Hosts {
     fn unpaused(&self, key: &str) -> Result<Arc<Semaphore>, Duration> {
         let mut table = self.table();
         let (slots, paused_until) = self.host(&mut table, key);
-        let left = paused_until
-            .map(|until| until.saturating_duration_since(Instant::now()))
-            .unwrap_or_default();
+        let left =
+            paused_until.map(|until| until.saturating_duration_since(Instant::now())).unwrap_or_default();
         if left.is_zero() { Ok(slots) } else { Err(left) }
     }
 
@@ -108,11 +102,7 @@ impl Hosts {
 }
 
 fn key(url: &Url) -> String {
-    format!(
-        "{}:{}",
-        url.host_str().unwrap_or_default(),
-        url.port_or_known_default().unwrap_or_default()
-    )
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -156,10 +146,7 @@ mod tests {
     async fn a_pause_ends_and_is_cut_to_the_limit() {
         let hosts = hosts(1, 1);
         hosts.pause(&url("https://a.example.com/"), Duration::from_hours(1));
-        assert_eq!(
-            hosts.enter(&url("https://a.example.com/x")).await.unwrap_err(),
-            Duration::from_mins(10)
-        );
+        assert_eq!(hosts.enter(&url("https://a.example.com/x")).await.unwrap_err(), Duration::from_mins(10));
         assert!(hosts.enter(&url("https://a.example.com:8443/")).await.is_ok());
         tokio::time::advance(Duration::from_mins(10)).await;
         assert!(hosts.enter(&url("https://a.example.com/x")).await.is_ok());
@@ -182,12 +169,7 @@ mod tests {
         let hosts = hosts(1, 8);
         hosts.pause(&url("https://paused.example.com/"), Duration::from_secs(5));
         for number in 0..3 * HOSTS_KEPT {
-            drop(
-                hosts
-                    .enter(&url(&format!("https://h{number}.example.com/")))
-                    .await
-                    .unwrap(),
-            );
+            drop(hosts.enter(&url(&format!("https://h{number}.example.com/"))).await.unwrap());
         }
         assert!(hosts.table().len() <= HOSTS_KEPT);
         assert!(hosts.enter(&url("https://paused.example.com/")).await.is_err());

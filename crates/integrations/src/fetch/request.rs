@@ -26,14 +26,7 @@ pub struct FetchRequest<'a> {
 impl<'a> FetchRequest<'a> {
     /// A request without headers of its own.
     pub fn new(url: &'a Url, policy: &'a dyn HopPolicy, cancellation: &'a CancellationToken) -> Self {
-        Self {
-            url,
-            policy,
-            cancellation,
-            headers: HeaderMap::new(),
-            token: None,
-            is_archive: false,
-        }
+        Self { url, policy, cancellation, headers: HeaderMap::new(), token: None, is_archive: false }
     }
 
     /// Sends a header to every hop. Not for credentials.

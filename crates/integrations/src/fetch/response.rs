@@ -33,10 +33,7 @@ impl FetchResponse {
             status if status.is_success() => Ok(self),
             StatusCode::NOT_MODIFIED => Err(ReadError::NotModified),
             StatusCode::NOT_FOUND => Err(ReadError::NotFound(message(&self))),
-            _ => Err(ReadError::Failed {
-                message: message(&self),
-                retry_after: self.retry_after,
-            }),
+            _ => Err(ReadError::Failed { message: message(&self), retry_after: self.retry_after }),
         }
     }
 
@@ -52,10 +49,6 @@ impl FetchResponse {
 
     /// The file that was read.
     pub fn into_file(self) -> ReadUrlResponse {
-        ReadUrlResponse {
-            etag: self.etag(),
-            last_modified_at: self.last_modified_at(),
-            data: self.body,
-        }
+        ReadUrlResponse { etag: self.etag(), last_modified_at: self.last_modified_at(), data: self.body }
     }
 }

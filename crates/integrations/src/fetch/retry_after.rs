@@ -60,10 +60,7 @@ mod tests {
     #[test]
     fn dates_count_from_the_servers_clock() {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            RETRY_AFTER,
-            HeaderValue::from_static("Mon, 01 Jan 2024 00:01:00 GMT"),
-        );
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("Mon, 01 Jan 2024 00:01:00 GMT"));
         headers.insert(DATE, HeaderValue::from_static("Mon, 01 Jan 2024 00:00:30 GMT"));
         assert_eq!(parse(&headers, || unreachable!()), Some(Duration::from_secs(30)));
     }

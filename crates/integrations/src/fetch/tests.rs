@@ -22,11 +22,7 @@ struct Only(String);
 
 impl HopPolicy for Only {
     fn check(&self, url: &Url) -> Result<(), String> {
-        if url::quirks::host(url) == self.0 {
-            Ok(())
-        } else {
-            Err(format!("{url} is forbidden"))
-        }
+        if url::quirks::host(url) == self.0 { Ok(()) } else { Err(format!("{url} is forbidden")) }
     }
 }
 
@@ -36,9 +32,7 @@ fn fetcher(settings: FetchSettings) -> Fetcher {
 
 async fn get_with(fetcher: &Fetcher, url: &Url) -> Result<FetchResponse, ReadError> {
     let cancellation = CancellationToken::new();
-    let response = fetcher
-        .get(&FetchRequest::new(url, &Anywhere, &cancellation))
-        .await?;
+    let response = fetcher.get(&FetchRequest::new(url, &Anywhere, &cancellation)).await?;
     response.accepted(|response| format!("could not read it, {}", response.status))
 }
 
@@ -56,9 +50,9 @@ async fn statuses_are_present_absent_unchanged_or_unknown() {
         "/200" => Reply::ok("body")
             .header("ETag", "W/\"1\"")
             .header("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT"),
-        "/html" => Reply::ok("<html>")
-            .header("Content-Type", "text/html")
-            .header("Last-Modified", "some day"),
+        "/html" => {
+            Reply::ok("<html>").header("Content-Type", "text/html").header("Last-Modified", "some day")
+        }
         "/204" => Reply::new("204 No Content", ""),
         "/303" => Reply::new("303 See Other", "").header("Location", "/200"),
         "/302" => Reply::new("302 Found", ""),
@@ -73,20 +67,11 @@ async fn statuses_are_present_absent_unchanged_or_unknown() {
     let file = get(&server.url("/200")).await.unwrap().into_file();
     assert_eq!(&*file.data, b"body");
     assert_eq!(file.etag.as_deref(), Some("W/\"1\""));
-    assert_eq!(
-        file.last_modified_at.unwrap().to_rfc3339(),
-        "2024-01-01T00:00:00+00:00"
-    );
+    assert_eq!(file.last_modified_at.unwrap().to_rfc3339(), "2024-01-01T00:00:00+00:00");
     let html = get(&server.url("/html")).await.unwrap().into_file();
-    assert_eq!(
-        (&*html.data, html.etag, html.last_modified_at),
-        (&b"<html>"[..], None, None)
-    );
+    assert_eq!((&*html.data, html.etag, html.last_modified_at), (&b"<html>"[..], None, None));
     assert!(get(&server.url("/204")).await.unwrap().body.is_empty());
-    assert_eq!(
-        get(&server.url("/304")).await.unwrap_err(),
-        ReadError::NotModified
-    );
+    assert_eq!(get(&server.url("/304")).await.unwrap_err(), ReadError::NotModified);
     let not_found = ReadError::NotFound("could not read it, 404 Not Found".to_owned());
     assert_eq!(get(&server.url("/404")).await.unwrap_err(), not_found);
     for (path, status) in [
@@ -114,10 +99,7 @@ async fn conditional_headers_and_the_token_are_sent() {
     fetcher.get(&request).await.unwrap();
     let seen = &server.seen()[0];
     assert_eq!(seen.header("if-none-match"), Some("q"));
-    assert_eq!(
-        seen.header("if-modified-since"),
-        Some("Mon, 01 Jan 2024 00:00:00 GMT")
-    );
+    assert_eq!(seen.header("if-modified-since"), Some("Mon, 01 Jan 2024 00:00:00 GMT"));
     assert_eq!(seen.header("authorization"), Some("Bearer T"));
     assert!(seen.header("user-agent").unwrap().starts_with("callboard/"));
 
@@ -127,10 +109,7 @@ async fn conditional_headers_and_the_token_are_sent() {
 
     let request = FetchRequest::new(&url, &Anywhere, &cancellation).bearer(Some("se\ncret"));
     let text = message(fetcher.get(&request).await);
-    assert!(
-        text.contains("its token holds characters") && !text.contains("cret"),
-        "{text}"
-    );
+    assert!(text.contains("its token holds characters") && !text.contains("cret"), "{text}");
 }
 
 #[tokio::test]
@@ -145,10 +124,7 @@ async fn four_redirects_are_followed_and_a_fifth_is_not() {
     assert_eq!(server.seen().len(), 5);
     for path in ["/5", "/loop"] {
         let url = server.url(path);
-        assert_eq!(
-            message(get(&url).await),
-            format!("Too many redirects (max 5) when reading {url}")
-        );
+        assert_eq!(message(get(&url).await), format!("Too many redirects (max 5) when reading {url}"));
     }
     assert_eq!(server.seen().len(), 15);
 }
@@ -159,11 +135,7 @@ async fn a_redirect_to_a_forbidden_host_is_not_followed() {
     let target = other.url("/metadata");
     let location = target.to_string();
     let server = TestServer::start(move |_| Reply::redirect(location.clone())).await;
-    let (url, cancellation, policy) = (
-        server.url("/"),
-        CancellationToken::new(),
-        Only(server.host.clone()),
-    );
+    let (url, cancellation, policy) = (server.url("/"), CancellationToken::new(), Only(server.host.clone()));
     let request = FetchRequest::new(&url, &policy, &cancellation);
     let text = message(fetcher(FetchSettings::default()).get(&request).await);
     assert_eq!(text, format!("{target} is forbidden"));
@@ -184,15 +156,10 @@ async fn the_token_stays_with_its_origin_and_does_not_come_back() {
     .await;
     back.set(server.url("/back").into()).unwrap();
     let (url, cancellation) = (server.url("/start"), CancellationToken::new());
-    let request = FetchRequest::new(&url, &Anywhere, &cancellation)
-        .bearer(Some("T"))
-        .if_none_match(Some("q"));
+    let request =
+        FetchRequest::new(&url, &Anywhere, &cancellation).bearer(Some("T")).if_none_match(Some("q"));
     fetcher(FetchSettings::default()).get(&request).await.unwrap();
-    let tokens: Vec<_> = server
-        .seen()
-        .iter()
-        .map(|seen| seen.header("authorization").is_some())
-        .collect();
+    let tokens: Vec<_> = server.seen().iter().map(|seen| seen.header("authorization").is_some()).collect();
     assert_eq!(tokens, [true, true, false]);
     assert_eq!(other.seen()[0].header("authorization"), None);
     assert_eq!(other.seen()[0].header("if-none-match"), Some("q"));
@@ -210,21 +177,12 @@ async fn bodies_beyond_the_limit_are_errors_with_url_and_limit() {
         _ => Reply::ok([b'x'; 10_001]),
     })
     .await;
-    let fetcher = fetcher(FetchSettings {
-        body_bytes_max: 10_000,
-        ..FetchSettings::default()
-    });
-    assert_eq!(
-        get_with(&fetcher, &server.url("/fits")).await.unwrap().body.len(),
-        10_000
-    );
+    let fetcher = fetcher(FetchSettings { body_bytes_max: 10_000, ..FetchSettings::default() });
+    assert_eq!(get_with(&fetcher, &server.url("/fits")).await.unwrap().body.len(), 10_000);
     for path in ["/large", "/bomb"] {
         let url = server.url(path);
         let limit = "its body exceeds the limit of 10000 bytes (callboard.reading.maxBodyBytes)";
-        assert_eq!(
-            message(get_with(&fetcher, &url).await),
-            format!("Unable to read {url}, {limit}")
-        );
+        assert_eq!(message(get_with(&fetcher, &url).await), format!("Unable to read {url}, {limit}"));
     }
     let (url, cancellation) = (server.url("/large"), CancellationToken::new());
     let request = FetchRequest::new(&url, &Anywhere, &cancellation).archive();
@@ -250,26 +208,14 @@ async fn dripping_and_stalling_hosts_run_into_their_limits() {
     })
     .await;
     let short = Duration::from_millis(50);
-    let hurried = fetcher(FetchSettings {
-        total_time: short,
-        ..FetchSettings::default()
-    });
+    let hurried = fetcher(FetchSettings { total_time: short, ..FetchSettings::default() });
     for path in ["/drip", "/redirect", "/stall"] {
         let text = message(get_with(&hurried, &server.url(path)).await);
-        assert!(
-            text.ends_with("it took longer than 0.05 s (callboard.reading.totalTime)"),
-            "{text}"
-        );
+        assert!(text.ends_with("it took longer than 0.05 s (callboard.reading.totalTime)"), "{text}");
     }
-    let impatient = fetcher(FetchSettings {
-        idle_time: short,
-        ..FetchSettings::default()
-    });
+    let impatient = fetcher(FetchSettings { idle_time: short, ..FetchSettings::default() });
     let text = message(get_with(&impatient, &server.url("/stall")).await);
-    assert!(
-        text.ends_with("nothing came for 0.05 s (callboard.reading.idleTime)"),
-        "{text}"
-    );
+    assert!(text.ends_with("nothing came for 0.05 s (callboard.reading.idleTime)"), "{text}");
 }
 
 #[tokio::test]
@@ -277,10 +223,7 @@ async fn a_connection_that_is_cut_or_refused_is_an_error_with_the_url() {
     let server = TestServer::start(|_| Reply::ok("half").cut()).await;
     let url = server.url("/?token=abc");
     let text = message(get(&url).await);
-    assert!(
-        text.starts_with(&format!("Unable to read http://{}/?token=***, ", server.host)),
-        "{text}"
-    );
+    assert!(text.starts_with(&format!("Unable to read http://{}/?token=***, ", server.host)), "{text}");
     let refused = TcpPort::closed();
     let text = message(get(&refused.url).await);
     assert!(
@@ -298,9 +241,7 @@ impl TcpPort {
     fn closed() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        Self {
-            url: Url::parse(&url).unwrap(),
-        }
+        Self { url: Url::parse(&url).unwrap() }
     }
 }
 
@@ -324,13 +265,7 @@ async fn a_host_that_asks_for_a_pause_gets_it() {
         let text = error.to_string();
         let start = format!("Unable to read {url}, its host asked to be left alone for another ");
         assert!(text.starts_with(&start), "{text}");
-        assert!(matches!(
-            error,
-            ReadError::Failed {
-                retry_after: Some(_),
-                ..
-            }
-        ));
+        assert!(matches!(error, ReadError::Failed { retry_after: Some(_), .. }));
         assert_eq!(server.seen().len(), requests);
     }
     for path in ["/500", "/503-plain"] {
@@ -347,8 +282,5 @@ async fn a_cancelled_read_ends() {
     let fetcher = fetcher(FetchSettings::default());
     let request = FetchRequest::new(&url, &Anywhere, &cancellation);
     let (result, ()) = tokio::join!(fetcher.get(&request), async { cancellation.cancel() });
-    assert_eq!(
-        message(result),
-        format!("Unable to read {url}, the read was cancelled")
-    );
+    assert_eq!(message(result), format!("Unable to read {url}, the read was cancelled"));
 }

@@ -9,10 +9,7 @@ use crate::test_server::{Reply, TestServer};
 
 async fn read(config: Value, url: &str) -> Result<Vec<u8>, ReadError> {
     let integrations = Integrations::from_config(&crate::test_config::config(config)).unwrap();
-    let response = integrations
-        .reader
-        .read_url(url, &ReadUrlOptions::default())
-        .await?;
+    let response = integrations.reader.read_url(url, &ReadUrlOptions::default()).await?;
     Ok(response.data.to_vec())
 }
 
@@ -26,10 +23,7 @@ async fn a_host_is_read_by_its_integration_rather_than_by_the_allow_list() {
     let github = json!([{ "host": server.host, "rawBaseUrl": server.url("/raw").as_str() }]);
     let known = json!({ "backend": allow, "integrations": { "github": github } });
     assert_eq!(read(known, url.as_str()).await.unwrap(), b"/raw/o/r/main/c.yaml");
-    assert_eq!(
-        read(json!({}), url.as_str()).await.unwrap_err().name(),
-        "NotAllowedError"
-    );
+    assert_eq!(read(json!({}), url.as_str()).await.unwrap_err().name(), "NotAllowedError");
 }
 
 #[tokio::test]
@@ -38,12 +32,7 @@ async fn limits_come_from_the_configuration() {
     let allow = json!({ "reading": { "allow": [{ "host": server.host }] } });
     let small = json!({ "backend": allow, "callboard": { "reading": { "maxBodyBytes": 9 } } });
     let error = read(small, server.url("/").as_str()).await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .ends_with("the limit of 9 bytes (callboard.reading.maxBodyBytes)"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("the limit of 9 bytes (callboard.reading.maxBodyBytes)"), "{error}");
 }
 
 #[test]
@@ -72,10 +61,7 @@ fn every_limit_has_a_key_and_a_default() {
     for key in ["maxBodyBytes", "maxConcurrent", "totalTime"] {
         let value = if key == "totalTime" { json!("0s") } else { json!(0) };
         let error = settings(json!({ key: value })).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("callboard.reading.{key} is out of range")
-        );
+        assert_eq!(error.to_string(), format!("callboard.reading.{key} is out of range"));
     }
 }
 

@@ -30,18 +30,13 @@ impl Unpack<'_> {
     /// any damage: half a tree would look as if the other half had been deleted.
     pub(crate) fn tar_gz(&self, url: &str, archive: &Bytes) -> Result<Vec<TreeFile>, ReadError> {
         self.entries(archive).map_err(|error| {
-            ReadError::failed(format!(
-                "Failed to read tree from {}, {error}",
-                crate::redact::shown(url)
-            ))
+            ReadError::failed(format!("Failed to read tree from {}, {error}", crate::redact::shown(url)))
         })
     }
 
     fn entries(&self, archive: &Bytes) -> io::Result<Vec<TreeFile>> {
-        let unpacked = Bounded {
-            inner: MultiGzDecoder::new(&**archive),
-            left: self.settings.unpacked_bytes_max,
-        };
+        let unpacked =
+            Bounded { inner: MultiGzDecoder::new(&**archive), left: self.settings.unpacked_bytes_max };
         let mut archive = Archive::new(unpacked);
         let mut files = Vec::new();
         for (index, entry) in archive.entries()?.enumerate() {
@@ -67,9 +62,7 @@ impl Unpack<'_> {
         }
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if path.starts_with('/') || path.split('/').any(|segment| segment == "..") {
-            return Err(io::Error::other(format!(
-                "it holds a path that leads out of it: {path:?}"
-            )));
+            return Err(io::Error::other(format!("it holds a path that leads out of it: {path:?}")));
         }
         let size = if is_file { entry.size() } else { 0 };
         let Some(path) = self.wanted(&path, size) else {
@@ -79,17 +72,9 @@ impl Unpack<'_> {
         if is_file {
             entry.read_to_end(&mut data)?;
         }
-        let changed = entry
-            .header()
-            .mtime()
-            .ok()
-            .and_then(|seconds| i64::try_from(seconds).ok());
+        let changed = entry.header().mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
         let last_modified_at = changed.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-        Ok(Some(TreeFile {
-            path,
-            data: data.into(),
-            last_modified_at,
-        }))
+        Ok(Some(TreeFile { path, data: data.into(), last_modified_at }))
     }
 
     /// The path relative to the subpath, if the file is below it and passes the filter.
@@ -147,8 +132,7 @@ pub(crate) mod tests {
     pub(crate) fn archive(files: &[(&str, &[u8])]) -> Bytes {
         let mut tar = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
         for (path, data) in files {
-            tar.append(&header(EntryType::Regular, path, data.len() as u64), *data)
-                .unwrap();
+            tar.append(&header(EntryType::Regular, path, data.len() as u64), *data).unwrap();
         }
         tar.into_inner().unwrap().finish().unwrap().into()
     }
@@ -160,13 +144,7 @@ pub(crate) mod tests {
         settings: &FetchSettings,
     ) -> Result<Vec<TreeFile>, ReadError> {
         let cancellation = CancellationToken::new();
-        Unpack {
-            subpath,
-            filter,
-            settings,
-            cancellation: &cancellation,
-        }
-        .tar_gz("https://e.com/a", archive)
+        Unpack { subpath, filter, settings, cancellation: &cancellation }.tar_gz("https://e.com/a", archive)
     }
 
     fn paths(files: &[TreeFile]) -> Vec<&str> {
@@ -197,13 +175,8 @@ pub(crate) mod tests {
     #[test]
     fn links_are_empty_files_and_directories_are_none() {
         let mut tar = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-        tar.append(
-            &header(EntryType::XGlobalHeader, "pax_global_header", 0),
-            io::empty(),
-        )
-        .unwrap();
-        tar.append(&header(EntryType::Directory, "top/", 0), io::empty())
-            .unwrap();
+        tar.append(&header(EntryType::XGlobalHeader, "pax_global_header", 0), io::empty()).unwrap();
+        tar.append(&header(EntryType::Directory, "top/", 0), io::empty()).unwrap();
         let mut link = header(EntryType::Symlink, "top/link", 0);
         link.set_link_name("/etc/passwd").unwrap();
         link.set_cksum();
@@ -224,32 +197,17 @@ pub(crate) mod tests {
 
     #[test]
     fn limits_on_size_and_entries_hold() {
-        let settings = FetchSettings {
-            unpacked_bytes_max: 100_000,
-            ..FetchSettings::default()
-        };
+        let settings = FetchSettings { unpacked_bytes_max: 100_000, ..FetchSettings::default() };
         let bomb = archive(&[("top/zeros", &vec![0; 1_000_000])]);
         assert!(bomb.len() < 10_000);
         let error = unpack(&bomb, "", None, &settings).unwrap_err();
-        assert!(
-            error.to_string().contains("callboard.reading.maxUnpackedBytes"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("callboard.reading.maxUnpackedBytes"), "{error}");
         let error = unpack(&bomb, "elsewhere", None, &settings).unwrap_err();
-        assert!(
-            error.to_string().contains("callboard.reading.maxUnpackedBytes"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("callboard.reading.maxUnpackedBytes"), "{error}");
 
-        let settings = FetchSettings {
-            archive_entries_max: 1,
-            ..FetchSettings::default()
-        };
+        let settings = FetchSettings { archive_entries_max: 1, ..FetchSettings::default() };
         let error = unpack(&archive(&[("t/a", b""), ("t/b", b"")]), "", None, &settings).unwrap_err();
-        assert!(
-            error.to_string().contains("callboard.reading.maxArchiveEntries"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("callboard.reading.maxArchiveEntries"), "{error}");
     }
 
     #[test]
@@ -257,28 +215,16 @@ pub(crate) mod tests {
         let whole = archive(&[("top/a", &[7; 5000])]);
         let mut garbage = GzEncoder::new(Vec::new(), Compression::fast());
         garbage.write_all(&[b'x'; 2000]).unwrap();
-        for damaged in [
-            whole.slice(..whole.len() - 20),
-            Bytes::from_static(b"<html>"),
-            garbage.finish().unwrap().into(),
-        ] {
+        for damaged in
+            [whole.slice(..whole.len() - 20), Bytes::from_static(b"<html>"), garbage.finish().unwrap().into()]
+        {
             let error = unpack(&damaged, "", None, &FetchSettings::default()).unwrap_err();
-            assert!(
-                error
-                    .to_string()
-                    .starts_with("Failed to read tree from https://e.com/a, "),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with("Failed to read tree from https://e.com/a, "), "{error}");
         }
         let cancelled = CancellationToken::new();
         cancelled.cancel();
         let settings = FetchSettings::default();
-        let unpack = Unpack {
-            subpath: "",
-            filter: None,
-            settings: &settings,
-            cancellation: &cancelled,
-        };
+        let unpack = Unpack { subpath: "", filter: None, settings: &settings, cancellation: &cancelled };
         assert!(unpack.tar_gz("https://e.com/a", &whole).is_err());
     }
 }

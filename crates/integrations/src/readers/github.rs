@@ -46,9 +46,7 @@ impl GitHubReader {
         config: GitHubConfig,
         allow: Arc<AllowList>,
     ) -> Result<Self, IntegrationsError> {
-        Ok(Self {
-            api: Arc::new(GitHubApi::new(fetcher, config, allow)?),
-        })
+        Ok(Self { api: Arc::new(GitHubApi::new(fetcher, config, allow)?) })
     }
 
     /// The commit that the URL's ref, or else the default branch, stands at.
@@ -76,13 +74,7 @@ impl GitHubReader {
         let unpack = move || {
             let settings = api.settings();
             let filter = filter.as_ref();
-            Unpack {
-                subpath: &subpath,
-                filter,
-                settings,
-                cancellation: &cancellation,
-            }
-            .tar_gz(&url, &archive)
+            Unpack { subpath: &subpath, filter, settings, cancellation: &cancellation }.tar_gz(&url, &archive)
         };
         tokio::task::spawn_blocking(unpack)
             .await
@@ -97,23 +89,15 @@ impl GitHubReader {
         glob: PathGlob,
         options: &SearchOptions,
     ) -> Result<Vec<SearchFile>, ReadError> {
-        let call = Call {
-            token: options.token.as_deref(),
-            cancellation: &options.cancellation,
-        };
+        let call = Call { token: options.token.as_deref(), cancellation: &options.cancellation };
         let listing = self.api.listing(&commit.full_name, &commit.sha, call).await?;
         if listing.truncated {
             // Half a listing proves nothing about the rest; the archive has all of it.
             let filter: TreeFilter = Arc::new(move |path, _| glob.is_match(path));
-            let files = self
-                .tree(url.as_str(), commit, String::new(), Some(filter), call)
-                .await?;
+            let files = self.tree(url.as_str(), commit, String::new(), Some(filter), call).await?;
             return Ok(files.into_iter().map(|file| ready(url, file)).collect());
         }
-        let blobs = listing
-            .tree
-            .into_iter()
-            .filter(|item| item.kind == "blob" && glob.is_match(&item.path));
+        let blobs = listing.tree.into_iter().filter(|item| item.kind == "blob" && glob.is_match(&item.path));
         let lazy = blobs.map(|item| {
             let blob = Blob {
                 api: Arc::clone(&self.api),
@@ -138,22 +122,14 @@ impl UrlReader for GitHubReader {
 
     async fn read_tree(&self, url: &str, options: &ReadTreeOptions) -> Result<ReadTreeResponse, ReadError> {
         let parsed = parse_repository_url(url)?;
-        let call = Call {
-            token: options.token.as_deref(),
-            cancellation: &options.cancellation,
-        };
+        let call = Call { token: options.token.as_deref(), cancellation: &options.cancellation };
         let commit = self.commit(&parsed, call).await?;
         if options.etag.as_ref() == Some(&commit.sha) {
             return Err(ReadError::NotModified);
         }
         let subpath = parsed.path.trim_matches('/').to_owned();
-        let files = self
-            .tree(url, &commit, subpath, options.filter.clone(), call)
-            .await?;
-        Ok(ReadTreeResponse {
-            files,
-            etag: commit.sha,
-        })
+        let files = self.tree(url, &commit, subpath, options.filter.clone(), call).await?;
+        Ok(ReadTreeResponse { files, etag: commit.sha })
     }
 
     async fn search(&self, url: &str, options: &SearchOptions) -> Result<SearchResponse, ReadError> {
@@ -163,19 +139,13 @@ impl UrlReader for GitHubReader {
         }
         let glob = PathGlob::new(&parsed.path)
             .map_err(|reason| ReadError::failed(format!("Unable to search {}, {reason}", shown(url))))?;
-        let call = Call {
-            token: options.token.as_deref(),
-            cancellation: &options.cancellation,
-        };
+        let call = Call { token: options.token.as_deref(), cancellation: &options.cancellation };
         let commit = self.commit(&parsed, call).await?;
         if options.etag.as_ref() == Some(&commit.sha) {
             return Err(ReadError::NotModified);
         }
         let files = self.matching(&parse_url(url)?, &commit, glob, options).await?;
-        Ok(SearchResponse {
-            files,
-            etag: commit.sha,
-        })
+        Ok(SearchResponse { files, etag: commit.sha })
     }
 }
 
@@ -207,15 +177,10 @@ fn incorrect(url: &str, reason: &str) -> ReadError {
 fn has_dot_segment(path: &str) -> bool {
     let mut path = path.to_owned();
     loop {
-        if path
-            .split(['/', '\\'])
-            .any(|segment| segment == "." || segment == "..")
-        {
+        if path.split(['/', '\\']).any(|segment| segment == "." || segment == "..") {
             return true;
         }
-        let decoded = percent_encoding::percent_decode_str(&path)
-            .decode_utf8_lossy()
-            .into_owned();
+        let decoded = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
         if decoded == path {
             return false;
         }
@@ -250,10 +215,7 @@ struct Blob {
 #[async_trait]
 impl LoadContent for Blob {
     async fn load(&self) -> Result<Bytes, ReadError> {
-        let call = Call {
-            token: self.token.as_deref(),
-            cancellation: &self.cancellation,
-        };
+        let call = Call { token: self.token.as_deref(), cancellation: &self.cancellation };
         let content = match self.api.blob(&self.full_name, &self.sha, call).await {
             // The listing has it, so it is there, and something else is wrong.
             Err(ReadError::NotFound(message)) => return Err(ReadError::failed(message)),
@@ -262,10 +224,7 @@ impl LoadContent for Blob {
         let compact: String = content.split_ascii_whitespace().collect();
         let decoded = BASE64_STANDARD.decode(compact);
         decoded.map(Bytes::from).map_err(|error| {
-            ReadError::failed(format!(
-                "blob {} of {} is not base64: {error}",
-                self.sha, self.full_name
-            ))
+            ReadError::failed(format!("blob {} of {} is not base64: {error}", self.sha, self.full_name))
         })
     }
 }

@@ -45,10 +45,7 @@ impl Mux {
 
     fn reader(&self, url: &str) -> Result<&dyn UrlReader, ReadError> {
         let parsed = parse_url(url)?;
-        let found = self
-            .readers
-            .iter()
-            .find(|(predicate, _)| predicate.accepts(&parsed));
+        let found = self.readers.iter().find(|(predicate, _)| predicate.accepts(&parsed));
         found.map(|(_, reader)| &**reader).ok_or_else(|| {
             ReadError::NotAllowed(format!(
                 "Reading from '{}' is not allowed. You may need to configure an integration for the target \

@@ -17,20 +17,13 @@ impl AzureUrl {
     /// `None` if the URL is not of a repository at a branch or tag.
     fn parse(url: &Url) -> Option<Self> {
         let segments: Vec<String> = url.path_segments()?.map(decoded).collect();
-        let at = segments
-            .iter()
-            .position(|segment| segment == "_git")
-            .filter(|at| (1..=3).contains(at))?;
+        let at = segments.iter().position(|segment| segment == "_git").filter(|at| (1..=3).contains(at))?;
         let (owner, repository) = segments.split_at_checked(at)?;
         let name = repository.get(1).filter(|name| !name.is_empty())?;
         if owner.iter().any(String::is_empty) {
             return None;
         }
-        let parameter = |name: &str| {
-            url.query_pairs()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value)
-        };
+        let parameter = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
         let version = parameter("version").unwrap_or_default();
         if !version.is_empty() && !version.starts_with("GB") && !version.starts_with("GT") {
             return None;
@@ -41,11 +34,7 @@ impl AzureUrl {
             [organisation] => format!("{organisation}/{name}"),
             _ => owner.join("/"),
         };
-        Some(Self {
-            owner,
-            name: name.clone(),
-            path,
-        })
+        Some(Self { owner, name: name.clone(), path })
     }
 }
 

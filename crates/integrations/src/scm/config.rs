@@ -105,11 +105,7 @@ impl Kind {
     fn valid_host(self, host: String) -> Result<String, IntegrationsError> {
         let is_valid = Url::parse("http://example.com")
             .is_ok_and(|mut url| quirks::set_host(&mut url, &host).is_ok() && quirks::host(&url) == host);
-        if is_valid {
-            Ok(host)
-        } else {
-            Err(self.invalid(format_args!("'{host}' is not a valid host")))
-        }
+        if is_valid { Ok(host) } else { Err(self.invalid(format_args!("'{host}' is not a valid host"))) }
     }
 
     /// The URL at this key, checked, without slashes at its end; `default` if there is none.
@@ -168,11 +164,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     fn new(kind: Kind, host: impl Into<String>) -> Self {
-        Self {
-            kind,
-            host: host.into(),
-            urls: Vec::new(),
-        }
+        Self { kind, host: host.into(), urls: Vec::new() }
     }
 
     fn with_urls(mut self, urls: impl IntoIterator<Item = String>) -> Self {
@@ -186,13 +178,8 @@ pub(crate) fn read(config: &Config) -> Result<Vec<Entry>, IntegrationsError> {
     let mut all = Vec::new();
     for kind in Kind::ALL {
         let configs = kind.configs(config)?;
-        let mut entries = configs
-            .iter()
-            .map(|config| kind.read(config))
-            .collect::<Result<Vec<_>, _>>()?;
-        if let Some(host) = kind
-            .default_host()
-            .filter(|host| entries.iter().all(|entry| entry.host != *host))
+        let mut entries = configs.iter().map(|config| kind.read(config)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(host) = kind.default_host().filter(|host| entries.iter().all(|entry| entry.host != *host))
         {
             entries.push(Entry::new(kind, host));
         }
@@ -204,10 +191,7 @@ pub(crate) fn read(config: &Config) -> Result<Vec<Entry>, IntegrationsError> {
 /// The GitHub integrations with what it takes to read from them.
 pub(crate) fn read_github(config: &Config) -> Result<Vec<GitHubConfig>, IntegrationsError> {
     let configs = Kind::GitHub.configs(config)?;
-    let mut entries = configs
-        .iter()
-        .map(GitHubConfig::read)
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut entries = configs.iter().map(GitHubConfig::read).collect::<Result<Vec<_>, _>>()?;
     if entries.iter().all(|entry| entry.host != github::HOST) {
         entries.push(GitHubConfig::default());
     }

@@ -62,9 +62,8 @@ fn general(segments: &[&str]) -> Option<GitUrl> {
         .or_else(|| end(&|segment| REPOSITORY_ENDS.contains(&segment)))
         .unwrap_or(segments.len());
     let (repository, rest) = segments.split_at_checked(end)?;
-    let (name, owner) = repository
-        .split_last()
-        .filter(|(name, owner)| !name.is_empty() && !owner.is_empty())?;
+    let (name, owner) =
+        repository.split_last().filter(|(name, owner)| !name.is_empty() && !owner.is_empty())?;
     let git_url = GitUrl {
         owner: decoded(&owner.join("/")),
         name: decoded(name.strip_suffix(".git").unwrap_or(name)),
@@ -73,11 +72,7 @@ fn general(segments: &[&str]) -> Option<GitUrl> {
     let rest = rest.strip_prefix(&["-"]).unwrap_or(rest);
     match rest {
         [kind, git_ref, path @ ..] if FILE_KINDS.contains(kind) => {
-            let git_url = GitUrl {
-                kind: (*kind).to_owned(),
-                git_ref: decoded(git_ref),
-                ..git_url
-            };
+            let git_url = GitUrl { kind: (*kind).to_owned(), git_ref: decoded(git_ref), ..git_url };
             Some(git_url.with_path(path))
         }
         _ => Some(git_url),
@@ -85,35 +80,18 @@ fn general(segments: &[&str]) -> Option<GitUrl> {
 }
 
 fn bitbucket_server(url: &Url, segments: &[&str]) -> Option<GitUrl> {
-    let start = segments
-        .windows(3)
-        .position(|window| matches!(window, ["projects" | "users", _, "repos"]))?;
+    let start =
+        segments.windows(3).position(|window| matches!(window, ["projects" | "users", _, "repos"]))?;
     let [collection, owner, _, name, rest @ ..] = segments.get(start..)? else {
         return None;
     };
-    let owner = if *collection == "users" {
-        format!("~{}", decoded(owner))
-    } else {
-        decoded(owner)
-    };
-    let at = url
-        .query_pairs()
-        .find(|(key, _)| key == "at")
-        .map(|(_, value)| value.into_owned());
-    let git_url = GitUrl {
-        owner,
-        name: decoded(name),
-        git_ref: at.unwrap_or_default(),
-        ..GitUrl::default()
-    };
+    let owner = if *collection == "users" { format!("~{}", decoded(owner)) } else { decoded(owner) };
+    let at = url.query_pairs().find(|(key, _)| key == "at").map(|(_, value)| value.into_owned());
+    let git_url = GitUrl { owner, name: decoded(name), git_ref: at.unwrap_or_default(), ..GitUrl::default() };
     match rest {
-        [kind @ ("raw" | "browse"), path @ ..] => Some(
-            GitUrl {
-                kind: (*kind).to_owned(),
-                ..git_url
-            }
-            .with_path(path),
-        ),
+        [kind @ ("raw" | "browse"), path @ ..] => {
+            Some(GitUrl { kind: (*kind).to_owned(), ..git_url }.with_path(path))
+        }
         _ => Some(git_url),
     }
 }
@@ -147,11 +125,7 @@ mod tests {
     #[test]
     fn urls_come_apart_as_the_table_says() {
         let or_none = |text: &str| {
-            if text.is_empty() {
-                "-".to_owned()
-            } else {
-                text.to_owned()
-            }
+            if text.is_empty() { "-".to_owned() } else { text.to_owned() }
         };
         for line in URLS.lines().filter(|line| !line.trim().is_empty()) {
             let columns: Vec<_> = line.split_whitespace().collect();

@@ -41,10 +41,8 @@ fn resolve_default(target: &str, base: &str) -> Result<String, String> {
     }
     let base = Url::parse(base).map_err(|_| "Invalid URL".to_owned())?;
     let mut resolved = if target.starts_with('/') {
-        let root = GitUrl::parse(&base).map_or_else(
-            || base.path().trim_end_matches('/').to_owned(),
-            |parsed| parsed.root_path(&base),
-        );
+        let root = GitUrl::parse(&base)
+            .map_or_else(|| base.path().trim_end_matches('/').to_owned(), |parsed| parsed.root_path(&base));
         let mut resolved = base.clone();
         resolved.set_path(&format!("{root}{target}"));
         resolved
@@ -71,30 +69,16 @@ fn with_github_kind<'a>(url: &'a str, kind: &str) -> Cow<'a, str> {
 
 /// Only URLs with the `/-/` of newer versions have a page to edit.
 fn gitlab_edit_url(url: &str) -> Option<String> {
-    let at = ["/-/blob/", "/-/tree/"]
-        .into_iter()
-        .filter_map(|kind| url.find(kind))
-        .min()?;
+    let at = ["/-/blob/", "/-/tree/"].into_iter().filter_map(|kind| url.find(kind)).min()?;
     // Both kinds are of the same length.
-    Some(format!(
-        "{}/-/edit/{}",
-        url.get(..at)?,
-        url.get(at + "/-/blob/".len()..)?
-    ))
+    Some(format!("{}/-/edit/{}", url.get(..at)?, url.get(at + "/-/blob/".len()..)?))
 }
 
 /// `/src/branch/` and the like become `/_edit/`; the ref that follows stays.
 fn gitea_edit_url(url: &str) -> Option<String> {
     let refs = ["/src/branch/", "/src/tag/", "/src/commit/"];
-    let (at, kind) = refs
-        .into_iter()
-        .filter_map(|kind| Some((url.find(kind)?, kind)))
-        .min()?;
-    Some(format!(
-        "{}/_edit/{}",
-        url.get(..at)?,
-        url.get(at + kind.len()..)?
-    ))
+    let (at, kind) = refs.into_iter().filter_map(|kind| Some((url.find(kind)?, kind))).min()?;
+    Some(format!("{}/_edit/{}", url.get(..at)?, url.get(at + kind.len()..)?))
 }
 
 fn bitbucket_cloud_edit_url(url: &str) -> Option<String> {

@@ -8,9 +8,7 @@ fn scm(integrations: &Value) -> ScmIntegrations {
 }
 
 fn error(integrations: &Value) -> String {
-    ScmIntegrations::from_config(&config(json!({ "integrations": integrations })))
-        .unwrap_err()
-        .to_string()
+    ScmIntegrations::from_config(&config(json!({ "integrations": integrations }))).unwrap_err().to_string()
 }
 
 #[test]
@@ -31,14 +29,8 @@ fn some_integrations_are_there_without_configuration() {
         assert_eq!(scm(&json!({})).integration_kind(url), expected, "{url}");
     }
     let with_enterprise = scm(&json!({ "github": [{ "host": "ghe.example.com:8443" }] }));
-    assert_eq!(
-        with_enterprise.integration_kind("https://ghe.example.com:8443/o/r"),
-        Some("github")
-    );
-    assert_eq!(
-        with_enterprise.integration_kind("https://github.com/o/r"),
-        Some("github")
-    );
+    assert_eq!(with_enterprise.integration_kind("https://ghe.example.com:8443/o/r"), Some("github"));
+    assert_eq!(with_enterprise.integration_kind("https://github.com/o/r"), Some("github"));
 }
 
 /// Target, base and what comes of them.
@@ -83,20 +75,10 @@ fn targets_are_resolved_as_the_tables_say() {
         "gitea": [{ "host": "gitea.example.com" }],
         "bitbucketServer": [{ "host": "bbs.example.com" }],
     }));
-    for line in TARGETS
-        .lines()
-        .chain(AZURE_TARGETS.lines())
-        .filter(|line| !line.trim().is_empty())
-    {
+    for line in TARGETS.lines().chain(AZURE_TARGETS.lines()).filter(|line| !line.trim().is_empty()) {
         let columns: Vec<_> = line.split_whitespace().collect();
-        let [target, base, expected] = columns[..] else {
-            panic!("{line}")
-        };
-        assert_eq!(
-            scm.resolve_url(target, base).as_deref(),
-            Ok(expected),
-            "{target} on {base}"
-        );
+        let [target, base, expected] = columns[..] else { panic!("{line}") };
+        assert_eq!(scm.resolve_url(target, base).as_deref(), Ok(expected), "{target} on {base}");
     }
     assert_eq!(scm.resolve_url("./x", "not a url"), Err("Invalid URL".to_owned()));
 }
@@ -160,39 +142,24 @@ fn other_forges_have_pages_to_edit_too() {
     ";
     for line in table.lines().filter(|line| !line.trim().is_empty()) {
         let columns: Vec<_> = line.split_whitespace().collect();
-        assert_eq!(
-            scm.resolve_edit_url(columns[0]).as_deref(),
-            Some(columns[1]),
-            "{line}"
-        );
+        assert_eq!(scm.resolve_edit_url(columns[0]).as_deref(), Some(columns[1]), "{line}");
     }
 }
 
 #[test]
 fn repository_and_path_are_told_where_the_url_shows_them() {
     let scm = scm(&json!({}));
-    let parts = |url: &str| {
-        scm.file(url)
-            .map(|file| (file.host, file.full_name, file.owner, file.name, file.path))
-    };
+    let parts =
+        |url: &str| scm.file(url).map(|file| (file.host, file.full_name, file.owner, file.name, file.path));
     let expect = |host: &str, full_name: &str, owner: &str, name: &str, path: &str| {
         let owned = |text: &str| text.to_owned();
-        Some((
-            owned(host),
-            owned(full_name),
-            owned(owner),
-            owned(name),
-            owned(path),
-        ))
+        Some((owned(host), owned(full_name), owned(owner), owned(name), owned(path)))
     };
     assert_eq!(
         parts("https://github.com/o/r/blob/main/a/c.yaml"),
         expect("github.com", "o/r", "o", "r", "a/c.yaml")
     );
-    assert_eq!(
-        parts("https://github.com/o/r"),
-        expect("github.com", "o/r", "o", "r", "")
-    );
+    assert_eq!(parts("https://github.com/o/r"), expect("github.com", "o/r", "o", "r", ""));
     assert_eq!(
         parts("https://gitlab.com/g/s/p/-/blob/main/c.yaml"),
         expect("gitlab.com", "g/s/p", "g/s", "p", "c.yaml")
@@ -216,26 +183,14 @@ fn repository_and_path_are_told_where_the_url_shows_them() {
 #[test]
 fn wrong_configuration_is_refused_in_the_words_that_people_know() {
     let table = [
-        (
-            json!({ "github": [{ "host": "https://ghe.x" }] }),
-            "'https://ghe.x' is not a valid host",
-        ),
-        (
-            json!({ "gitlab": [{ "host": "g.io" }] }),
-            "'undefined' is not a valid apiBaseUrl",
-        ),
+        (json!({ "github": [{ "host": "https://ghe.x" }] }), "'https://ghe.x' is not a valid host"),
+        (json!({ "gitlab": [{ "host": "g.io" }] }), "'undefined' is not a valid apiBaseUrl"),
         (
             json!({ "gitlab": [{ "host": "g.io", "apiBaseUrl": "g.io/api" }] }),
             "'g.io/api' is not a valid apiBaseUrl",
         ),
-        (
-            json!({ "bitbucketCloud": [{ "username": "u" }] }),
-            "'username' needs 'token' or 'appPassword'",
-        ),
-        (
-            json!({ "bitbucketCloud": [{ "clientId": "c" }] }),
-            "'clientId' and 'clientSecret' go together",
-        ),
+        (json!({ "bitbucketCloud": [{ "username": "u" }] }), "'username' needs 'token' or 'appPassword'"),
+        (json!({ "bitbucketCloud": [{ "clientId": "c" }] }), "'clientId' and 'clientSecret' go together"),
         (
             json!({ "azure": [{ "token": "x" }] }),
             "'credential' and 'token' have been removed. Use 'credentials' instead.",
@@ -256,18 +211,12 @@ fn wrong_configuration_is_refused_in_the_words_that_people_know() {
             json!({ "awsS3": [{ "endpoint": "https://s3.example.com/path" }] }),
             "endpoints cannot contain path",
         ),
-        (
-            json!({ "googleGcs": { "clientEmail": "a@example.com" } }),
-            "'clientEmail' needs 'privateKey'",
-        ),
+        (json!({ "googleGcs": { "clientEmail": "a@example.com" } }), "'clientEmail' needs 'privateKey'"),
         (
             json!({ "github": [{ "apps": [{ "appId": 1, "clientId": "c", "clientSecret": "s" }] }] }),
             "privateKey",
         ),
-        (
-            json!({ "github": [{ "token": "" }] }),
-            "got empty-string, wanted string",
-        ),
+        (json!({ "github": [{ "token": "" }] }), "got empty-string, wanted string"),
     ];
     for (integrations, expected) in table {
         let error = error(&integrations);
@@ -298,10 +247,7 @@ fn full_configurations_are_accepted() {
     assert_eq!(scm.integration_kind("https://s3.example.com/b/k"), Some("awsS3"));
     let code_commit = "https://eu-west-1.console.aws.amazon.com/codesuite";
     assert_eq!(scm.integration_kind(code_commit), Some("awsCodeCommit"));
-    assert_eq!(
-        scm.integration_kind("https://gerrit.example.com/x"),
-        Some("gerrit")
-    );
+    assert_eq!(scm.integration_kind("https://gerrit.example.com/x"), Some("gerrit"));
 }
 
 #[test]

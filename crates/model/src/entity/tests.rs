@@ -27,17 +27,10 @@ fn reads_what_is_there() {
         "apiVersion": "v1", "kind": "K", "spec": {"type": "t", "n": 1},
         "metadata": {"name": "N", "namespace": "Ns", "annotations": {"a": "b", "c": 1}},
     }));
-    assert_eq!(
-        (entity.api_version(), entity.kind(), entity.name()),
-        ("v1", "K", "N")
-    );
+    assert_eq!((entity.api_version(), entity.kind(), entity.name()), ("v1", "K", "N"));
     assert_eq!(entity.namespace(), Some("Ns"));
     assert_eq!(
-        (
-            entity.annotation("a"),
-            entity.annotation("c"),
-            entity.annotation("x")
-        ),
+        (entity.annotation("a"), entity.annotation("c"), entity.annotation("x")),
         (Some("b"), None, None)
     );
     assert_eq!((entity.spec_str("type"), entity.spec_str("n")), (Some("t"), None));
@@ -46,16 +39,10 @@ fn reads_what_is_there() {
 
 #[test]
 fn reads_odd_input_as_absent() {
-    for value in [
-        json!({}),
-        json!({"apiVersion": 1, "kind": [], "metadata": "m", "spec": null}),
-    ] {
+    for value in [json!({}), json!({"apiVersion": 1, "kind": [], "metadata": "m", "spec": null})] {
         let entity = entity(value);
         assert_eq!((entity.api_version(), entity.kind(), entity.name()), ("", "", ""));
-        assert_eq!(
-            (entity.namespace(), entity.metadata(), entity.spec()),
-            (None, None, None)
-        );
+        assert_eq!((entity.namespace(), entity.metadata(), entity.spec()), (None, None, None));
     }
 }
 
@@ -72,17 +59,10 @@ fn only_a_missing_namespace_is_the_default_one() {
 
 #[test]
 fn annotations_can_be_set_on_anything() {
-    for value in [
-        json!({}),
-        json!({"metadata": 1}),
-        json!({"metadata": {"annotations": "x"}}),
-    ] {
+    for value in [json!({}), json!({"metadata": 1}), json!({"metadata": {"annotations": "x"}})] {
         let mut entity = entity(value);
         entity.set_annotation("a", "b");
-        assert_eq!(
-            entity.to_value(),
-            json!({"metadata": {"annotations": {"a": "b"}}})
-        );
+        assert_eq!(entity.to_value(), json!({"metadata": {"annotations": {"a": "b"}}}));
     }
 }
 
@@ -97,34 +77,19 @@ fn keeps_the_order_of_keys() {
 #[test]
 fn the_envelope_is_checked_field_by_field() {
     let rows = [
-        (
-            json!({}),
-            "<root> must have required property 'apiVersion' - missingProperty: apiVersion",
-        ),
-        (
-            json!({"apiVersion": ""}),
-            "<root> must have required property 'kind' - missingProperty: kind",
-        ),
+        (json!({}), "<root> must have required property 'apiVersion' - missingProperty: apiVersion"),
+        (json!({"apiVersion": ""}), "<root> must have required property 'kind' - missingProperty: kind"),
         (
             json!({"apiVersion": 1, "kind": "k"}),
             "<root> must have required property 'metadata' - missingProperty: metadata",
         ),
-        (
-            json!({"apiVersion": 1, "kind": "", "metadata": 1}),
-            "/apiVersion must be string - type: string",
-        ),
+        (json!({"apiVersion": 1, "kind": "", "metadata": 1}), "/apiVersion must be string - type: string"),
         (
             json!({"apiVersion": "", "kind": "", "metadata": 1}),
             "/apiVersion must NOT have fewer than 1 characters - limit: 1",
         ),
-        (
-            json!({"apiVersion": "a", "kind": null, "metadata": 1}),
-            "/kind must be string - type: string",
-        ),
-        (
-            json!({"apiVersion": "a", "kind": "k", "metadata": []}),
-            "/metadata must be object - type: object",
-        ),
+        (json!({"apiVersion": "a", "kind": null, "metadata": 1}), "/kind must be string - type: string"),
+        (json!({"apiVersion": "a", "kind": "k", "metadata": []}), "/metadata must be object - type: object"),
         (
             json!({"apiVersion": "a", "kind": "k", "metadata": {"namespace": 1}}),
             "/metadata must have required property 'name' - missingProperty: name",

@@ -41,10 +41,7 @@ fn refuses_empty_parts() {
         assert_eq!(error.name(), "TypeError");
     }
     let error = EntityRef::parse("", Some("K"), None).unwrap_err();
-    assert_eq!(
-        (error.name(), error.message.as_str()),
-        ("Error", "Entity reference must not be empty")
-    );
+    assert_eq!((error.name(), error.message.as_str()), ("Error", "Entity reference must not be empty"));
 }
 
 #[test]
@@ -63,19 +60,14 @@ fn reads_the_compound_form() {
     let error = EntityRef::from_value(&json!(5), Some("Group"), None).unwrap_err();
     assert_eq!(error.message, "Entity reference 5 had missing or empty name");
     assert_eq!(
-        EntityRef::from_value(&Value::Null, Some("Group"), None)
-            .unwrap_err()
-            .message,
+        EntityRef::from_value(&Value::Null, Some("Group"), None).unwrap_err().message,
         "Entity reference must not be empty"
     );
 }
 
 #[test]
 fn the_canonical_text_is_lower_case_in_every_script() {
-    assert_eq!(
-        EntityRef::new("Component", "Default", "ÄÖ").to_string(),
-        "component:default/äö"
-    );
+    assert_eq!(EntityRef::new("Component", "Default", "ÄÖ").to_string(), "component:default/äö");
     assert_eq!(EntityRef::new("C", "", "İΣ").to_canonical(), "c:/i\u{307}ς");
 }
 

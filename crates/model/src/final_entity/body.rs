@@ -65,10 +65,7 @@ impl Body {
     pub fn from_processed(mut entity: Entity) -> Self {
         let root = entity.as_map_mut();
         root.shift_remove("relations");
-        let status = root
-            .shift_remove("status")
-            .filter(Value::is_object)
-            .map(|status| status.to_string());
+        let status = root.shift_remove("status").filter(Value::is_object).map(|status| status.to_string());
         let own_etag = tidy_metadata(entity.metadata_mut());
 
         let (json, metadata_end, annotations_end) = write(entity.as_map());
@@ -110,26 +107,15 @@ impl<'a> BodyRef<'a> {
             let closes = self.json.as_bytes().get(to) == Some(&b'}');
             self.json.get(from..to).filter(|_| closes)
         };
-        let head = if annotations_end == 0 {
-            None
-        } else {
-            Some(piece(0, annotations_end)?)
-        };
-        Some(Pieces {
-            head,
-            middle: piece(annotations_end, metadata_end)?,
-            tail: piece(metadata_end, end)?,
-        })
+        let head = if annotations_end == 0 { None } else { Some(piece(0, annotations_end)?) };
+        Some(Pieces { head, middle: piece(annotations_end, metadata_end)?, tail: piece(metadata_end, end)? })
     }
 }
 
 /// Returns whether the metadata holds an etag of its own.
 fn tidy_metadata(metadata: &mut Map<String, Value>) -> bool {
     metadata.shift_remove("uid");
-    let own_etag = metadata
-        .get("etag")
-        .and_then(Value::as_str)
-        .is_some_and(|etag| !etag.is_empty());
+    let own_etag = metadata.get("etag").and_then(Value::as_str).is_some_and(|etag| !etag.is_empty());
     if !own_etag {
         metadata.shift_remove("etag");
     }

@@ -10,11 +10,7 @@ fn body(value: Value) -> Body {
 }
 
 fn errors(count: usize) -> Vec<SerializedError> {
-    let error = caused_by(
-        "InputError",
-        "outer",
-        SerializedError::new("TypeError", "in\"ner"),
-    );
+    let error = caused_by("InputError", "outer", SerializedError::new("TypeError", "in\"ner"));
     vec![error; count]
 }
 
@@ -24,14 +20,7 @@ fn finish(
     errors: &[SerializedError],
     is_orphan: bool,
 ) -> FinalEntity {
-    FinalParts {
-        body: body.as_body_ref(),
-        uid: UID,
-        relations,
-        errors,
-        is_orphan,
-    }
-    .finish()
+    FinalParts { body: body.as_body_ref(), uid: UID, relations, errors, is_orphan }.finish()
 }
 
 /// The same on values instead of text.
@@ -48,27 +37,17 @@ fn expected(
     let root = entity.as_object_mut().unwrap();
     let own_status = root.remove("status").filter(Value::is_object);
     let metadata = root["metadata"].as_object_mut().unwrap();
-    if metadata
-        .get("annotations")
-        .is_some_and(|annotations| !annotations.is_object())
-    {
+    if metadata.get("annotations").is_some_and(|annotations| !annotations.is_object()) {
         metadata.remove("annotations");
     }
     if orphan {
         metadata.entry("annotations").or_insert(json!({}))["backstage.io/orphan"] = json!("true");
     }
     metadata.insert("uid".to_owned(), json!(UID));
-    if metadata
-        .get("etag")
-        .and_then(Value::as_str)
-        .is_none_or(str::is_empty)
-    {
+    if metadata.get("etag").and_then(Value::as_str).is_none_or(str::is_empty) {
         metadata.insert("etag".to_owned(), json!(etag));
     }
-    let relations: Vec<Value> = relations
-        .iter()
-        .map(|(t, r)| json!({"type": t, "targetRef": r}))
-        .collect();
+    let relations: Vec<Value> = relations.iter().map(|(t, r)| json!({"type": t, "targetRef": r})).collect();
     root.insert("relations".to_owned(), Value::Array(relations));
     let items = errors.iter().map(|error| {
         json!({
@@ -123,10 +102,7 @@ fn assert_assembles(value: &Value, relations: &[(&str, &str)], error_count: usiz
 
 #[test]
 fn assembling_text_equals_assembling_values() {
-    let relations = [
-        ("dependsOn", "component:default/ü\"x"),
-        ("ownedBy", "group:default/g"),
-    ];
+    let relations = [("dependsOn", "component:default/ü\"x"), ("ownedBy", "group:default/g")];
     for value in corner_cases() {
         for relations in [&relations[..], &[]] {
             for error_count in [0, 2] {
@@ -205,10 +181,7 @@ fn script_links_are_disarmed() {
     let parsed: Value = serde_json::from_str(&body.json).unwrap();
     let annotations = &parsed["metadata"]["annotations"];
     for key in ["backstage.io/view-url", "backstage.io/edit-url"] {
-        assert_eq!(
-            annotations[key],
-            "https://backstage.io/annotation-rejected-for-security-reasons"
-        );
+        assert_eq!(annotations[key], "https://backstage.io/annotation-rejected-for-security-reasons");
     }
     assert_eq!(annotations["other"], "javascript:x");
 }
@@ -224,10 +197,7 @@ fn an_own_etag_is_served_but_changes_are_still_noticed() {
 
 #[test]
 fn etags_follow_the_content() {
-    let (one, two) = (
-        body(json!({"metadata": {"name": "1"}})),
-        body(json!({"metadata": {"name": "2"}})),
-    );
+    let (one, two) = (body(json!({"metadata": {"name": "1"}})), body(json!({"metadata": {"name": "2"}})));
     let relations = [("a", "b")];
     let etags = [
         finish(&one, &[], &[], false),
@@ -252,19 +222,9 @@ fn unfit_offsets_cost_time_and_nothing_else() {
         serde_json::from_str::<Value>(&assemble(body, "U", "E", "[]", None, true)).unwrap()
     };
     for (metadata_end, annotations_end) in [(0, 0), (u32::MAX, 5), (5, u32::MAX), (30, 29), (10, 40)] {
-        let unfit = BodyRef {
-            metadata_end,
-            annotations_end,
-            ..sound.as_body_ref()
-        };
+        let unfit = BodyRef { metadata_end, annotations_end, ..sound.as_body_ref() };
         assert_eq!(assembled(unfit), assembled(sound.as_body_ref()));
     }
-    let broken = BodyRef {
-        json: "{no",
-        metadata_end: 9,
-        annotations_end: 0,
-        own_etag: false,
-        status: None,
-    };
+    let broken = BodyRef { json: "{no", metadata_end: 9, annotations_end: 0, own_etag: false, status: None };
     assert_eq!(assemble(broken, "U", "E", "[]", None, false), "{no");
 }

@@ -11,15 +11,8 @@ use crate::relation::relation_type::{
 pub(super) const API_VERSIONS: &[&str] = &["backstage.io/v1alpha1", "backstage.io/v1beta1"];
 
 /// Lists of `spec` that are sorted before anything else happens.
-pub(super) const SORTED_ARRAYS: &[&str] = &[
-    "providesApis",
-    "consumesApis",
-    "dependsOn",
-    "dependencyOf",
-    "memberOf",
-    "children",
-    "members",
-];
+pub(super) const SORTED_ARRAYS: &[&str] =
+    &["providesApis", "consumesApis", "dependsOn", "dependencyOf", "memberOf", "children", "members"];
 
 /// What a field may hold. No text in it may be empty.
 #[derive(Debug, Clone, Copy)]
@@ -122,12 +115,7 @@ pub(super) const KINDS: &[Kind] = &[
         name: "Resource",
         rule: "kind-schema/Resource",
         required: &["type", "owner"],
-        fields: &[
-            ("type", Text),
-            ("owner", Text),
-            ("dependsOn", Texts),
-            ("system", Text),
-        ],
+        fields: &[("type", Text), ("owner", Text), ("dependsOn", Texts), ("system", Text)],
         relations: &[OWNER, DEPENDENCIES, DEPENDENTS, SYSTEM],
     },
     Kind {

@@ -48,12 +48,7 @@ fn relations(kind: &str, spec: Value) -> Vec<String> {
         .unwrap()
         .iter()
         .map(|relation| {
-            format!(
-                "{} {} {}",
-                own_or(&relation.source),
-                relation.kind,
-                own_or(&relation.target)
-            )
+            format!("{} {} {}", own_or(&relation.source), relation.kind, own_or(&relation.target))
         })
         .collect()
 }
@@ -63,9 +58,7 @@ fn full_entities_of_every_kind_are_valid() {
     for kind in KINDS {
         for api_version in API_VERSIONS {
             let mut entity = entity(kind.name, full_spec(kind.name));
-            entity
-                .as_map_mut()
-                .insert("apiVersion".to_owned(), json!(api_version));
+            entity.as_map_mut().insert("apiVersion".to_owned(), json!(api_version));
             assert_eq!(check_builtin_kind(&entity), Ok(KindCheck::Valid), "{}", kind.name);
         }
     }
@@ -137,10 +130,7 @@ fn the_spec_itself_is_required() {
     let mut without = entity("User", json!({}));
     without.as_map_mut().remove("spec");
     let error = check_builtin_kind(&without).unwrap_err();
-    assert_eq!(
-        error.message,
-        "<root> must have required property 'spec' - missingProperty: spec"
-    );
+    assert_eq!(error.message, "<root> must have required property 'spec' - missingProperty: spec");
     let error = check_builtin_kind(&entity("User", json!("x"))).unwrap_err();
     assert_eq!(error.message, "/spec must be object - type: object");
 }
@@ -149,10 +139,7 @@ fn the_spec_itself_is_required() {
 fn the_shared_schema_comes_before_the_kind() {
     let mut both = entity("User", json!({}));
     both.metadata_mut().insert("tags".to_owned(), json!(1));
-    assert_eq!(
-        check_builtin_kind(&both).unwrap_err().message,
-        "/metadata/tags must be array - type: array"
-    );
+    assert_eq!(check_builtin_kind(&both).unwrap_err().message, "/metadata/tags must be array - type: array");
 }
 
 #[test]
@@ -164,10 +151,7 @@ fn foreign_kinds_and_versions_are_left_to_others() {
         ("v1", "X"),
     ] {
         let value = json!({"apiVersion": api_version, "kind": kind, "metadata": 1});
-        assert_eq!(
-            check_builtin_kind(&Entity::from_value(value).unwrap()),
-            Ok(KindCheck::NotMine)
-        );
+        assert_eq!(check_builtin_kind(&Entity::from_value(value).unwrap()), Ok(KindCheck::NotMine));
     }
     for (value, message) in [
         (
@@ -183,12 +167,7 @@ fn foreign_kinds_and_versions_are_left_to_others() {
             "/apiVersion must NOT have fewer than 1 characters - limit: 1",
         ),
     ] {
-        assert_eq!(
-            check_builtin_kind(&Entity::from_value(value).unwrap())
-                .unwrap_err()
-                .message,
-            message
-        );
+        assert_eq!(check_builtin_kind(&Entity::from_value(value).unwrap()).unwrap_err().message, message);
     }
 }
 
@@ -293,18 +272,9 @@ fn targets_inherit_the_namespace_unless_they_name_one() {
 
 #[test]
 fn relations_forgive_what_kind_checks_let_pass() {
-    assert_eq!(
-        relations("System", json!({"owner": "", "domain": null})),
-        Vec::<String>::new()
-    );
+    assert_eq!(relations("System", json!({"owner": "", "domain": null})), Vec::<String>::new());
     let single = relations("Component", json!({"dependencyOf": "component:z"}));
-    assert_eq!(
-        single,
-        [
-            "self dependencyOf component:ns/z",
-            "component:ns/z dependsOn self"
-        ]
-    );
+    assert_eq!(single, ["self dependencyOf component:ns/z", "component:ns/z dependsOn self"]);
     let compound = relations("Component", json!({"dependencyOf": [{"kind": "K", "name": "z"}]}));
     assert_eq!(compound, ["self dependencyOf k:ns/z", "k:ns/z dependsOn self"]);
     assert_eq!(builtin_relations(&Entity::from(Map::new())), Ok(vec![]));
@@ -320,15 +290,9 @@ fn dependencies_must_name_a_kind() {
             r#"Entity reference "nokind" had missing or empty kind (e.g. did not start with "component:" or similar)"#
         )
     );
-    assert_eq!(
-        (error.rule, error.pointer.as_deref()),
-        ("relation/spec.dependsOn", Some("/spec/dependsOn"))
-    );
+    assert_eq!((error.rule, error.pointer.as_deref()), ("relation/spec.dependsOn", Some("/spec/dependsOn")));
     let error = builtin_relations(&entity("User", json!({"memberOf": ["a:"]}))).unwrap_err();
-    assert_eq!(
-        error.message,
-        r#"Entity reference "a:" was not on the form [<kind>:][<namespace>/]<name>"#
-    );
+    assert_eq!(error.message, r#"Entity reference "a:" was not on the form [<kind>:][<namespace>/]<name>"#);
 }
 
 #[test]

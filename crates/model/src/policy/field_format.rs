@@ -20,54 +20,28 @@ struct Format {
     expectation: &'static str,
 }
 
-const API_VERSION: Format = Format {
-    rule: "field-format/apiVersion",
-    expectation: PREFIX_SUFFIX,
-};
+const API_VERSION: Format = Format { rule: "field-format/apiVersion", expectation: PREFIX_SUFFIX };
 const KIND: Format = Format {
     rule: "field-format/kind",
     expectation: "a string that is a sequence of [a-zA-Z][a-z0-9A-Z], at most 63 characters in total",
 };
-const ENTITY_NAME: Format = Format {
-    rule: "field-format/metadata.name",
-    expectation: NAME,
-};
+const ENTITY_NAME: Format = Format { rule: "field-format/metadata.name", expectation: NAME };
 const NAMESPACE: Format = Format {
     rule: "field-format/metadata.namespace",
     expectation: "a string that is sequences of [a-z0-9] separated by [-], at most 63 characters in total",
 };
-const LABEL_KEY: Format = Format {
-    rule: "field-format/labels.key",
-    expectation: PREFIX_SUFFIX,
-};
-const LABEL_VALUE: Format = Format {
-    rule: "field-format/labels.value",
-    expectation: NAME,
-};
-const ANNOTATION_KEY: Format = Format {
-    rule: "field-format/annotations.key",
-    expectation: PREFIX_SUFFIX,
-};
-const ANNOTATION_VALUE: Format = Format {
-    rule: "field-format/annotations.value",
-    expectation: "a string",
-};
+const LABEL_KEY: Format = Format { rule: "field-format/labels.key", expectation: PREFIX_SUFFIX };
+const LABEL_VALUE: Format = Format { rule: "field-format/labels.value", expectation: NAME };
+const ANNOTATION_KEY: Format = Format { rule: "field-format/annotations.key", expectation: PREFIX_SUFFIX };
+const ANNOTATION_VALUE: Format = Format { rule: "field-format/annotations.value", expectation: "a string" };
 const TAG: Format = Format {
     rule: "field-format/tags",
     expectation: "a string that is sequences of [a-z0-9+#] separated by [-], at most 63 characters in total",
 };
-const LINK_URL: Format = Format {
-    rule: "field-format/links.url",
-    expectation: "a string that is a valid url",
-};
-const LINK_TITLE: Format = Format {
-    rule: "field-format/links.title",
-    expectation: "a non empty string",
-};
-const LINK_ICON: Format = Format {
-    rule: "field-format/links.icon",
-    expectation: "a non empty string",
-};
+const LINK_URL: Format =
+    Format { rule: "field-format/links.url", expectation: "a string that is a valid url" };
+const LINK_TITLE: Format = Format { rule: "field-format/links.title", expectation: "a non empty string" };
+const LINK_ICON: Format = Format { rule: "field-format/links.icon", expectation: "a non empty string" };
 
 /// Fields must be formed as their validators want them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -88,34 +62,22 @@ impl FieldFormat {
         let metadata = entity.metadata();
         let of_metadata = |key| metadata.and_then(|metadata| metadata.get(key));
 
-        field(root.get("apiVersion"), v.api_version, &API_VERSION, || {
-            At::new("apiVersion", "/apiVersion")
-        })?;
+        field(root.get("apiVersion"), v.api_version, &API_VERSION, || At::new("apiVersion", "/apiVersion"))?;
         field(root.get("kind"), v.kind, &KIND, || At::new("kind", "/kind"))?;
         let at = || At::new("metadata.name", "/metadata/name");
         field(of_metadata("name"), v.entity_name, &ENTITY_NAME, at)?;
         let at = || At::new("metadata.namespace", "/metadata/namespace");
         optional(of_metadata("namespace"), v.namespace, &NAMESPACE, at)?;
 
-        pairs(
-            of_metadata("labels"),
-            "labels",
-            (v.label_key, &LABEL_KEY),
-            (v.label_value, &LABEL_VALUE),
-        )?;
-        let (key, value) = (
-            (v.annotation_key, &ANNOTATION_KEY),
-            (v.annotation_value, &ANNOTATION_VALUE),
-        );
+        pairs(of_metadata("labels"), "labels", (v.label_key, &LABEL_KEY), (v.label_value, &LABEL_VALUE))?;
+        let (key, value) = ((v.annotation_key, &ANNOTATION_KEY), (v.annotation_value, &ANNOTATION_VALUE));
         pairs(of_metadata("annotations"), "annotations", key, value)?;
         for (index, tag) in items(of_metadata("tags")).enumerate() {
             field(Some(tag), v.tag, &TAG, || {
                 At::new(format!("tags.{index}"), format!("/metadata/tags/{index}"))
             })?;
         }
-        items(of_metadata("links"))
-            .enumerate()
-            .try_for_each(|(index, link)| check_link(index, link))
+        items(of_metadata("links")).enumerate().try_for_each(|(index, link)| check_link(index, link))
     }
 }
 
@@ -138,20 +100,12 @@ struct At {
 
 impl At {
     fn new(name: impl Into<String>, pointer: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            pointer: pointer.into(),
-        }
+        Self { name: name.into(), pointer: pointer.into() }
     }
 }
 
 fn check_link(index: usize, link: &Value) -> Result<(), ModelError> {
-    let at = |key: &str| {
-        At::new(
-            format!("links.{index}.{key}"),
-            format!("/metadata/links/{index}/{key}"),
-        )
-    };
+    let at = |key: &str| At::new(format!("links.{index}.{key}"), format!("/metadata/links/{index}/{key}"));
     field(link.get("url"), is_valid_url, &LINK_URL, || at("url"))?;
     optional(link.get("title"), is_non_blank, &LINK_TITLE, || at("title"))?;
     optional(link.get("icon"), is_non_blank, &LINK_ICON, || at("icon"))
@@ -164,12 +118,7 @@ fn pairs(
     value_format: (Validator, &Format),
 ) -> Result<(), ModelError> {
     for (key, value) in map.and_then(Value::as_object).into_iter().flat_map(Map::iter) {
-        let at = || {
-            At::new(
-                format!("{what}.{key}"),
-                format!("/metadata/{what}/{}", pointer_segment(key)),
-            )
-        };
+        let at = || At::new(format!("{what}.{key}"), format!("/metadata/{what}/{}", pointer_segment(key)));
         if !key_format.0(key) {
             return Err(malformed(at(), key_format.1, key));
         }
@@ -188,11 +137,7 @@ fn optional(
     format: &Format,
     at: impl Fn() -> At,
 ) -> Result<(), ModelError> {
-    if value.is_none() {
-        Ok(())
-    } else {
-        field(value, is_valid, format, at)
-    }
+    if value.is_none() { Ok(()) } else { field(value, is_valid, format, at) }
 }
 
 fn field(

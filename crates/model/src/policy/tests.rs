@@ -35,28 +35,17 @@ fn sound_entities_only_gain_a_namespace() {
     let mut metadata = enforced.metadata().cloned().unwrap();
     metadata.remove("namespace");
     assert_eq!(Value::Object(metadata), sound);
-    assert_eq!(
-        enforce(entity(json!({"name": "n", "namespace": "x"})))
-            .unwrap()
-            .namespace(),
-        Some("x")
-    );
+    assert_eq!(enforce(entity(json!({"name": "n", "namespace": "x"}))).unwrap().namespace(), Some("x"));
 }
 
 #[test]
 fn the_schema_comes_first() {
     let error = refused(entity(json!({"name": "bad name", "tags": 1})));
     assert_eq!(error.message, "Malformed envelope, /metadata/tags must be array");
-    assert_eq!(
-        (error.pointer.as_deref(), error.rule),
-        (Some("/metadata/tags"), "schema-valid")
-    );
+    assert_eq!((error.pointer.as_deref(), error.rule), (Some("/metadata/tags"), "schema-valid"));
     let mut foreign = entity(json!({"name": "n"}));
     foreign.as_map_mut().insert("foo".to_owned(), json!(1));
-    assert_eq!(
-        refused(foreign).message,
-        "Malformed envelope, <root> must NOT have additional properties"
-    );
+    assert_eq!(refused(foreign).message, "Malformed envelope, <root> must NOT have additional properties");
 }
 
 #[test]
@@ -76,10 +65,7 @@ fn assert_malformed<const N: usize>(rows: [(Value, &str, &str, &str, &str); N]) 
         let error = refused(entity(metadata));
         let message =
             format!("\"{field}\" is not valid; expected {expectation} but found \"{found}\". {LEARN_MORE}");
-        assert_eq!(
-            (error.message, error.pointer.as_deref()),
-            (message, Some(pointer))
-        );
+        assert_eq!((error.message, error.pointer.as_deref()), (message, Some(pointer)));
     }
 }
 
@@ -89,20 +75,8 @@ fn malformed_names_labels_and_annotations_are_named() {
         "a string that is sequences of [a-zA-Z0-9] separated by any of [-_.], at most 63 characters in total";
     let lower = "a string that is sequences of [a-z0-9] separated by [-], at most 63 characters in total";
     let rows = [
-        (
-            json!({"name": "a b"}),
-            "metadata.name",
-            name,
-            "a b",
-            "/metadata/name",
-        ),
-        (
-            json!({"name": "n", "namespace": "A"}),
-            "metadata.namespace",
-            lower,
-            "A",
-            "/metadata/namespace",
-        ),
+        (json!({"name": "a b"}), "metadata.name", name, "a b", "/metadata/name"),
+        (json!({"name": "n", "namespace": "A"}), "metadata.namespace", lower, "A", "/metadata/namespace"),
         (
             json!({"name": "n", "labels": {"a b": "-"}}),
             "labels.a b",
@@ -110,13 +84,7 @@ fn malformed_names_labels_and_annotations_are_named() {
             "a b",
             "/metadata/labels/a b",
         ),
-        (
-            json!({"name": "n", "labels": {"a": " x"}}),
-            "labels.a",
-            name,
-            " x",
-            "/metadata/labels/a",
-        ),
+        (json!({"name": "n", "labels": {"a": " x"}}), "labels.a", name, " x", "/metadata/labels/a"),
         (
             json!({"name": "n", "annotations": {"a/": "x"}}),
             "annotations.a/",
@@ -139,13 +107,7 @@ fn malformed_names_labels_and_annotations_are_named() {
 fn malformed_tags_and_links_are_named() {
     let tag = "a string that is sequences of [a-z0-9+#] separated by [-], at most 63 characters in total";
     let rows = [
-        (
-            json!({"name": "n", "tags": ["a", "node.js"]}),
-            "tags.1",
-            tag,
-            "node.js",
-            "/metadata/tags/1",
-        ),
+        (json!({"name": "n", "tags": ["a", "node.js"]}), "tags.1", tag, "node.js", "/metadata/tags/1"),
         (
             json!({"name": "n", "links": [{"url": "abc"}]}),
             "links.0.url",
@@ -193,25 +155,14 @@ fn malformed_root_texts_are_named() {
 
 #[test]
 fn absent_and_odd_values_have_their_own_texts() {
-    let check = |metadata| {
-        FieldFormat::default()
-            .check(&entity(metadata))
-            .unwrap_err()
-            .message
-    };
+    let check = |metadata| FieldFormat::default().check(&entity(metadata)).unwrap_err().message;
     assert_eq!(check(json!({})), "metadata.name must have a value");
-    assert_eq!(
-        check(json!({"name": "n", "namespace": null})),
-        "metadata.namespace must have a value"
-    );
+    assert_eq!(check(json!({"name": "n", "namespace": null})), "metadata.namespace must have a value");
     assert_eq!(
         check(json!({"name": "n", "links": [{"url": "a:b", "title": null}]})),
         "links.0.title must have a value"
     );
-    assert_eq!(
-        check(json!({"name": "n", "annotations": {"a": null}})),
-        "annotations.a must have a value"
-    );
+    assert_eq!(check(json!({"name": "n", "annotations": {"a": null}})), "annotations.a must have a value");
     assert_eq!(
         check(json!({"name": "n", "annotations": {"a": 1}})),
         format!("\"annotations.a\" is not valid; expected a string but found \"1\". {LEARN_MORE}")
@@ -220,22 +171,10 @@ fn absent_and_odd_values_have_their_own_texts() {
 
 #[test]
 fn validators_can_be_replaced() {
-    let validators = crate::format::Validators {
-        tag: |tag| tag == "UP",
-        ..Default::default()
-    };
+    let validators = crate::format::Validators { tag: |tag| tag == "UP", ..Default::default() };
     let policy = FieldFormat::new(validators);
-    assert!(
-        policy
-            .enforce(entity(json!({"name": "n", "tags": ["UP"]})))
-            .unwrap()
-            .is_some()
-    );
-    assert!(
-        policy
-            .enforce(entity(json!({"name": "n", "tags": ["up"]})))
-            .is_err()
-    );
+    assert!(policy.enforce(entity(json!({"name": "n", "tags": ["UP"]}))).unwrap().is_some());
+    assert!(policy.enforce(entity(json!({"name": "n", "tags": ["up"]}))).is_err());
 }
 
 #[derive(Debug)]
@@ -264,32 +203,16 @@ fn groups_get_a_parent_of_last_resort() {
         Entity::from_value(json!({"kind": "Group", "metadata": {"name": name}, "spec": spec})).unwrap()
     };
     let parent_of = |entity: Entity| {
-        let enforced = GroupDefaultParent::new("root")
-            .unwrap()
-            .enforce(entity)
-            .unwrap()
-            .unwrap();
+        let enforced = GroupDefaultParent::new("root").unwrap().enforce(entity).unwrap().unwrap();
         enforced.spec_str("parent").map(str::to_owned)
     };
-    assert_eq!(
-        parent_of(group("a", json!({}))).as_deref(),
-        Some("group:default/root")
-    );
-    assert_eq!(
-        parent_of(group("a", json!({"parent": ""}))).as_deref(),
-        Some("group:default/root")
-    );
-    assert_eq!(
-        parent_of(group("a", json!({"parent": "b"}))).as_deref(),
-        Some("b")
-    );
+    assert_eq!(parent_of(group("a", json!({}))).as_deref(), Some("group:default/root"));
+    assert_eq!(parent_of(group("a", json!({"parent": ""}))).as_deref(), Some("group:default/root"));
+    assert_eq!(parent_of(group("a", json!({"parent": "b"}))).as_deref(), Some("b"));
     assert_eq!(parent_of(group("Root", json!({}))), None);
     let user = Entity::from_value(json!({"kind": "User", "metadata": {"name": "a"}, "spec": {}})).unwrap();
     assert_eq!(parent_of(user), None);
     assert!(GroupDefaultParent::new("GROUP:x/y").is_ok());
     let error = GroupDefaultParent::new("user:root").unwrap_err();
-    assert_eq!(
-        (error.name(), error.message.as_str()),
-        ("TypeError", "group parent must be a group")
-    );
+    assert_eq!((error.name(), error.message.as_str()), ("TypeError", "group parent must be a group"));
 }

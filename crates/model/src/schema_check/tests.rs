@@ -53,24 +53,12 @@ fn lets_sound_entities_through() {
 #[test]
 fn names_the_first_fault_of_the_root() {
     let rows = [
-        (
-            "apiVersion",
-            json!(1),
-            "/apiVersion must be string - type: string",
-        ),
-        (
-            "kind",
-            json!(""),
-            "/kind must NOT have fewer than 1 characters - limit: 1",
-        ),
+        ("apiVersion", json!(1), "/apiVersion must be string - type: string"),
+        ("kind", json!(""), "/kind must NOT have fewer than 1 characters - limit: 1"),
         ("metadata", json!(null), "/metadata must be object - type: object"),
         ("spec", json!(null), "/spec must be object - type: object"),
         ("spec", json!([]), "/spec must be object - type: object"),
-        (
-            "foo",
-            json!(1),
-            "<root> must NOT have additional properties - additionalProperty: foo",
-        ),
+        ("foo", json!(1), "<root> must NOT have additional properties - additionalProperty: foo"),
     ];
     for (key, value, message) in rows {
         assert_eq!(refused(&with(key, value)), message);
@@ -85,43 +73,15 @@ fn names_the_first_fault_of_the_root() {
 #[test]
 fn names_the_first_fault_of_the_metadata() {
     let rows = [
-        (
-            "uid",
-            json!(""),
-            "/metadata/uid must NOT have fewer than 1 characters - limit: 1",
-        ),
+        ("uid", json!(""), "/metadata/uid must NOT have fewer than 1 characters - limit: 1"),
         ("etag", json!(1), "/metadata/etag must be string - type: string"),
         ("name", json!(1), "/metadata/name must be string - type: string"),
-        (
-            "namespace",
-            json!(null),
-            "/metadata/namespace must be string - type: string",
-        ),
-        (
-            "title",
-            json!(""),
-            "/metadata/title must NOT have fewer than 1 characters - limit: 1",
-        ),
-        (
-            "description",
-            json!(1),
-            "/metadata/description must be string - type: string",
-        ),
-        (
-            "labels",
-            json!([]),
-            "/metadata/labels must be object - type: object",
-        ),
-        (
-            "labels",
-            json!({"a": 1}),
-            "/metadata/labels/a must be string - type: string",
-        ),
-        (
-            "annotations",
-            json!({"a~/b": true}),
-            "/metadata/annotations/a~0~1b must be string - type: string",
-        ),
+        ("namespace", json!(null), "/metadata/namespace must be string - type: string"),
+        ("title", json!(""), "/metadata/title must NOT have fewer than 1 characters - limit: 1"),
+        ("description", json!(1), "/metadata/description must be string - type: string"),
+        ("labels", json!([]), "/metadata/labels must be object - type: object"),
+        ("labels", json!({"a": 1}), "/metadata/labels/a must be string - type: string"),
+        ("annotations", json!({"a~/b": true}), "/metadata/annotations/a~0~1b must be string - type: string"),
     ];
     for (key, value, message) in rows {
         assert_eq!(refused(&with_metadata(key, value)), message);
@@ -134,22 +94,10 @@ fn names_the_first_fault_of_the_metadata() {
 fn names_the_first_fault_of_tags_and_links() {
     let rows = [
         ("tags", json!("a"), "/metadata/tags must be array - type: array"),
-        (
-            "tags",
-            json!(["a", 1]),
-            "/metadata/tags/1 must be string - type: string",
-        ),
-        (
-            "tags",
-            json!([""]),
-            "/metadata/tags/0 must NOT have fewer than 1 characters - limit: 1",
-        ),
+        ("tags", json!(["a", 1]), "/metadata/tags/1 must be string - type: string"),
+        ("tags", json!([""]), "/metadata/tags/0 must NOT have fewer than 1 characters - limit: 1"),
         ("links", json!({}), "/metadata/links must be array - type: array"),
-        (
-            "links",
-            json!(["x"]),
-            "/metadata/links/0 must be object - type: object",
-        ),
+        ("links", json!(["x"]), "/metadata/links/0 must be object - type: object"),
         (
             "links",
             json!([{"title": 1}]),
@@ -216,11 +164,5 @@ fn names_the_first_fault_of_relations_and_status() {
 fn points_at_the_fault() {
     let error = check_entity_schema(&with_metadata("labels", json!({"a/b": 1}))).unwrap_err();
     assert_eq!(error.pointer.as_deref(), Some("/metadata/labels/a~1b"));
-    assert_eq!(
-        check_entity_schema(&Entity::default())
-            .unwrap_err()
-            .pointer
-            .as_deref(),
-        Some("")
-    );
+    assert_eq!(check_entity_schema(&Entity::default()).unwrap_err().pointer.as_deref(), Some(""));
 }

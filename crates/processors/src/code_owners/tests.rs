@@ -22,13 +22,7 @@ fn kit(reader: &FakeReader) -> TestKit {
 }
 
 async fn owner(reader: &FakeReader, entity: Entity) -> Option<String> {
-    kit(reader)
-        .pre_process(entity)
-        .await
-        .result
-        .unwrap()
-        .spec_str("owner")
-        .map(str::to_owned)
+    kit(reader).pre_process(entity).await.result.unwrap().spec_str("owner").map(str::to_owned)
 }
 
 #[test]
@@ -54,26 +48,11 @@ async fn files_are_looked_for_in_order() {
     let reader = FakeReader::default();
     assert_eq!(owner(&reader, entity("Component", LOCATION, None)).await, None);
     reader.put(&format!("{ROOT}/docs/CODEOWNERS"), "* @org/docs", None);
-    assert_eq!(
-        owner(&reader, entity("Component", LOCATION, None))
-            .await
-            .as_deref(),
-        Some("docs")
-    );
+    assert_eq!(owner(&reader, entity("Component", LOCATION, None)).await.as_deref(), Some("docs"));
     reader.put(&format!("{ROOT}/.github/CODEOWNERS"), "* @org/hub", None);
-    assert_eq!(
-        owner(&reader, entity("Component", LOCATION, None))
-            .await
-            .as_deref(),
-        Some("hub")
-    );
+    assert_eq!(owner(&reader, entity("Component", LOCATION, None)).await.as_deref(), Some("hub"));
     reader.put(&format!("{ROOT}/CODEOWNERS"), "* @org/root", None);
-    assert_eq!(
-        owner(&reader, entity("Component", LOCATION, None))
-            .await
-            .as_deref(),
-        Some("root")
-    );
+    assert_eq!(owner(&reader, entity("Component", LOCATION, None)).await.as_deref(), Some("root"));
 }
 
 #[tokio::test]
@@ -81,24 +60,14 @@ async fn only_missing_owners_of_known_kinds_from_repositories_are_set() {
     let reader = FakeReader::default();
     reader.put(&format!("{ROOT}/CODEOWNERS"), "* @org/root", None);
     let cases = [
-        (
-            entity("Template", LOCATION, Some(json!({"owner": ""}))),
-            Some("root"),
-        ),
-        (
-            entity("API", LOCATION, Some(json!({"owner": "own"}))),
-            Some("own"),
-        ),
+        (entity("Template", LOCATION, Some(json!({"owner": ""}))), Some("root")),
+        (entity("API", LOCATION, Some(json!({"owner": "own"}))), Some("own")),
         (entity("Group", LOCATION, None), None),
         (entity("API", "file:/a/c.yaml", None), None),
         (entity("API", "url:https://example.com/c.yaml", None), None),
     ];
     for (entity, expected) in cases {
-        assert_eq!(
-            owner(&reader, entity.clone()).await.as_deref(),
-            expected,
-            "{entity:?}"
-        );
+        assert_eq!(owner(&reader, entity.clone()).await.as_deref(), expected, "{entity:?}");
     }
 }
 
@@ -107,9 +76,7 @@ async fn an_outage_is_an_error_and_no_loss_of_the_owner() {
     let reader = FakeReader::default();
     reader.put(&format!("{ROOT}/.github/CODEOWNERS"), "* @org/hub", None);
     reader.fail(&format!("{ROOT}/CODEOWNERS"), ReadError::failed("503"));
-    let run = kit(&reader)
-        .pre_process(entity("Component", LOCATION, None))
-        .await;
+    let run = kit(&reader).pre_process(entity("Component", LOCATION, None)).await;
     assert_eq!(run.result.unwrap_err().message, "503");
 }
 
@@ -122,11 +89,7 @@ async fn an_unchanged_file_gives_the_owner_from_the_cache() {
         let run = kit.pre_process(entity("Component", LOCATION, None)).await;
         assert_eq!(run.result.unwrap().spec_str("owner"), Some("root"));
     }
-    let sent: Vec<_> = reader
-        .requests()
-        .into_iter()
-        .map(|request| request.etag)
-        .collect();
+    let sent: Vec<_> = reader.requests().into_iter().map(|request| request.etag).collect();
     assert_eq!(sent, [None, Some("e1".to_owned()), Some("e1".to_owned())]);
 }
 
@@ -135,7 +98,5 @@ async fn the_contract_is_kept() {
     let reader = FakeReader::default();
     reader.put(&format!("{ROOT}/CODEOWNERS"), "* @org/root", Some("e1"));
     let processor = CodeOwnersProcessor::new(Arc::new(reader), scm());
-    entity_conformance(processor, &entity("Component", LOCATION, None))
-        .await
-        .unwrap();
+    entity_conformance(processor, &entity("Component", LOCATION, None)).await.unwrap();
 }

@@ -15,9 +15,7 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<String>, GlobError> {
             Some(alternatives) => pending.extend(alternatives.into_iter().rev()),
         }
         if expanded.len() + pending.len() > ALTERNATIVES_MAX {
-            return Err(GlobError::Unsupported(
-                "braces that stand for more than 1024 patterns",
-            ));
+            return Err(GlobError::Unsupported("braces that stand for more than 1024 patterns"));
         }
     }
     Ok(expanded)
@@ -29,11 +27,9 @@ fn first_group(pattern: &str) -> Result<Option<Vec<String>>, GlobError> {
         let Some((commas, end)) = group(pattern, start) else {
             continue;
         };
-        let (Some(before), Some(inside), Some(after)) = (
-            pattern.get(..start),
-            pattern.get(start + 1..end),
-            pattern.get(end + 1..),
-        ) else {
+        let (Some(before), Some(inside), Some(after)) =
+            (pattern.get(..start), pattern.get(start + 1..end), pattern.get(end + 1..))
+        else {
             continue;
         };
         if commas.is_empty() {

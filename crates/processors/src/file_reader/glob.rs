@@ -41,28 +41,15 @@ pub(super) enum GlobError {
 /// The paths of all files that `target` stands for, in bytewise order.
 pub(super) fn find(target: &str, cancellation: &CancellationToken) -> Result<Vec<String>, GlobError> {
     if target.len() > TARGET_BYTES_MAX {
-        return Err(GlobError::TooMany {
-            what: "bytes in a target",
-            limit: TARGET_BYTES_MAX,
-        });
+        return Err(GlobError::TooMany { what: "bytes in a target", limit: TARGET_BYTES_MAX });
     }
-    if ["+(", "@(", "!(", "?(", "*("]
-        .iter()
-        .any(|opening| target.contains(opening))
-    {
+    if ["+(", "@(", "!(", "?(", "*("].iter().any(|opening| target.contains(opening)) {
         return Err(GlobError::Unsupported("extended glob patterns"));
     }
-    let mut walk = Walk {
-        files: BTreeSet::new(),
-        entries: 0,
-        is_glob: false,
-        cancellation,
-    };
+    let mut walk = Walk { files: BTreeSet::new(), entries: 0, is_glob: false, cancellation };
     for pattern in braces::expand(target)? {
         let segments = segments(&pattern);
-        walk.is_glob = segments
-            .iter()
-            .any(|segment| !matches!(segment, Segment::Name(_)));
+        walk.is_glob = segments.iter().any(|segment| !matches!(segment, Segment::Name(_)));
         walk.enter(if pattern.starts_with('/') { "/" } else { "" }, &segments, 0)?;
     }
     Ok(walk.files.into_iter().collect())
@@ -82,10 +69,8 @@ fn segments(pattern: &str) -> Vec<Segment> {
     let mut segments = Vec::new();
     for text in pattern.split('/').filter(|text| !text.is_empty()) {
         let segment = segment(text);
-        let is_repeated = matches!(
-            (&segment, segments.last()),
-            (Segment::Directories, Some(Segment::Directories))
-        );
+        let is_repeated =
+            matches!((&segment, segments.last()), (Segment::Directories, Some(Segment::Directories)));
         if !is_repeated {
             segments.push(segment);
         }
@@ -100,15 +85,8 @@ fn segment(text: &str) -> Segment {
     if text.contains(['*', '?', '[']) {
         // Braces that are left over at this point are ordinary characters.
         let escaped = text.replace('{', "\\{").replace('}', "\\}");
-        if let Ok(glob) = GlobBuilder::new(&escaped)
-            .literal_separator(true)
-            .backslash_escape(true)
-            .build()
-        {
-            return Segment::Match {
-                matcher: glob.compile_matcher(),
-                is_dotted: text.starts_with('.'),
-            };
+        if let Ok(glob) = GlobBuilder::new(&escaped).literal_separator(true).backslash_escape(true).build() {
+            return Segment::Match { matcher: glob.compile_matcher(), is_dotted: text.starts_with('.') };
         }
     }
     Segment::Name(unescape(text))
@@ -118,11 +96,7 @@ fn unescape(text: &str) -> String {
     let mut characters = text.chars();
     let mut plain = String::with_capacity(text.len());
     while let Some(character) = characters.next() {
-        plain.push(if character == '\\' {
-            characters.next().unwrap_or('\\')
-        } else {
-            character
-        });
+        plain.push(if character == '\\' { characters.next().unwrap_or('\\') } else { character });
     }
     plain
 }
@@ -145,11 +119,7 @@ struct Entry {
 impl Entry {
     /// The path, for an entry that matched: a name that is no text cannot be written into a location.
     fn into_path(self) -> Result<String, GlobError> {
-        if self.is_utf8 {
-            Ok(self.path)
-        } else {
-            Err(GlobError::NotUtf8(self.path))
-        }
+        if self.is_utf8 { Ok(self.path) } else { Err(GlobError::NotUtf8(self.path)) }
     }
 }
 
@@ -161,11 +131,7 @@ impl Walk<'_> {
             [] => self.add(directory.to_owned()),
             [Segment::Name(name), rest @ ..] => {
                 let path = join(directory, name);
-                if rest.is_empty() {
-                    self.add_if_present(path)
-                } else {
-                    self.enter(&path, rest, depth)
-                }
+                if rest.is_empty() { self.add_if_present(path) } else { self.enter(&path, rest, depth) }
             }
             [Segment::Match { matcher, is_dotted }, rest @ ..] => {
                 for entry in self.list(directory)? {
@@ -192,10 +158,7 @@ impl Walk<'_> {
         depth: usize,
     ) -> Result<(), GlobError> {
         if depth > DEPTH_MAX {
-            return Err(GlobError::TooMany {
-                what: "directories inside each other",
-                limit: DEPTH_MAX,
-            });
+            return Err(GlobError::TooMany { what: "directories inside each other", limit: DEPTH_MAX });
         }
         if !rest.is_empty() {
             self.enter(directory, rest, depth)?;
@@ -227,10 +190,7 @@ impl Walk<'_> {
         for entry in listing {
             self.entries += 1;
             if self.entries > ENTRIES_MAX {
-                return Err(GlobError::TooMany {
-                    what: "directory entries",
-                    limit: ENTRIES_MAX,
-                });
+                return Err(GlobError::TooMany { what: "directory entries", limit: ENTRIES_MAX });
             }
             let entry = entry.map_err(scan_error)?;
             let kind = entry.file_type().map_err(scan_error)?;
@@ -260,10 +220,7 @@ impl Walk<'_> {
     fn add(&mut self, path: String) -> Result<(), GlobError> {
         self.files.insert(path);
         if self.files.len() > FILES_MAX {
-            return Err(GlobError::TooMany {
-                what: "files for one target",
-                limit: FILES_MAX,
-            });
+            return Err(GlobError::TooMany { what: "files for one target", limit: FILES_MAX });
         }
         Ok(())
     }
@@ -278,15 +235,8 @@ mod tests {
 
     fn tree() -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
-        for path in [
-            "a.yaml",
-            "b.yml",
-            ".hidden.yaml",
-            "x/a.yaml",
-            "x/y/a.yaml",
-            ".git/a.yaml",
-            "z/[b].yaml",
-        ] {
+        for path in ["a.yaml", "b.yml", ".hidden.yaml", "x/a.yaml", "x/y/a.yaml", ".git/a.yaml", "z/[b].yaml"]
+        {
             let path = directory.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "kind: A").unwrap();
@@ -299,12 +249,7 @@ mod tests {
         find(&format!("{root}/{pattern}"), &CancellationToken::new())
             .unwrap()
             .into_iter()
-            .map(|path| {
-                path.strip_prefix(root)
-                    .unwrap()
-                    .trim_start_matches('/')
-                    .to_owned()
-            })
+            .map(|path| path.strip_prefix(root).unwrap().trim_start_matches('/').to_owned())
             .collect()
     }
 
@@ -339,10 +284,7 @@ mod tests {
     fn links_to_directories_end_a_recursive_search_but_can_be_named() {
         let tree = tree();
         std::os::unix::fs::symlink(tree.path(), tree.path().join("loop")).unwrap();
-        assert_eq!(
-            found(tree.path(), "**/a.yaml"),
-            ["a.yaml", "x/a.yaml", "x/y/a.yaml"]
-        );
+        assert_eq!(found(tree.path(), "**/a.yaml"), ["a.yaml", "x/a.yaml", "x/y/a.yaml"]);
         assert_eq!(found(tree.path(), "loop/x/*"), ["loop/x/a.yaml"]);
     }
 
@@ -357,11 +299,7 @@ mod tests {
     #[test]
     fn what_cannot_be_searched_is_an_error() {
         let token = CancellationToken::new();
-        for target in [
-            "/tmp/+(a|b).yaml",
-            "/tmp/{1..3}.yaml",
-            &"a".repeat(TARGET_BYTES_MAX + 1),
-        ] {
+        for target in ["/tmp/+(a|b).yaml", "/tmp/{1..3}.yaml", &"a".repeat(TARGET_BYTES_MAX + 1)] {
             assert!(find(target, &token).is_err(), "{target}");
         }
         token.cancel();

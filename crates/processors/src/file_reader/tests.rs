@@ -33,9 +33,7 @@ fn emitted(run: &Run<Handled>, directory: &Path) -> Vec<String> {
         Emit::Error { error, .. } => format!("{} {}", error.name, error.message),
         other => format!("{other:?}"),
     });
-    items
-        .map(|text| text.replace(directory.to_str().unwrap(), ""))
-        .collect()
+    items.map(|text| text.replace(directory.to_str().unwrap(), "")).collect()
 }
 
 #[tokio::test]
@@ -46,13 +44,7 @@ async fn each_file_is_followed_by_its_refresh_key() {
     let run = kit().read_location(&location(directory.path(), "./*.yaml")).await;
     assert_eq!(
         emitted(&run, directory.path()),
-        [
-            "A /a.yaml",
-            "file:/a.yaml",
-            "B /b.yaml",
-            "C /b.yaml",
-            "file:/b.yaml"
-        ]
+        ["A /a.yaml", "file:/a.yaml", "B /b.yaml", "C /b.yaml", "file:/b.yaml"]
     );
 }
 
@@ -61,10 +53,7 @@ async fn nothing_found_is_an_error_unless_the_location_is_optional() {
     let directory = tempfile::tempdir().unwrap();
     let mut location = location(directory.path(), "*.yaml");
     let run = kit().read_location(&location).await;
-    assert_eq!(
-        emitted(&run, directory.path()),
-        ["NotFoundError file /*.yaml does not exist"]
-    );
+    assert_eq!(emitted(&run, directory.path()), ["NotFoundError file /*.yaml does not exist"]);
     location.presence = Some(Presence::Optional);
     assert!(kit().read_location(&location).await.emitted.is_empty());
 }
@@ -77,14 +66,8 @@ async fn what_cannot_be_read_is_an_error_even_if_optional() {
     std::os::unix::fs::symlink("nowhere", directory.path().join("link.yaml")).unwrap();
     let cases = [
         ("sub", "EISDIR: illegal operation on a directory, read '/sub'"),
-        (
-            "large.yaml",
-            "'/large.yaml' is larger than the limit of 100 bytes",
-        ),
-        (
-            "link.yaml",
-            "ENOENT: no such file or directory, open '/link.yaml'",
-        ),
+        ("large.yaml", "'/large.yaml' is larger than the limit of 100 bytes"),
+        ("link.yaml", "ENOENT: no such file or directory, open '/link.yaml'"),
         ("+(a|b).yaml", "extended glob patterns are not supported"),
     ];
     for (target, expected) in cases {
@@ -99,9 +82,7 @@ async fn what_cannot_be_read_is_an_error_even_if_optional() {
 
 #[tokio::test]
 async fn a_relative_target_names_its_file_without_the_dots() {
-    let run = kit()
-        .read_location(&LocationSpec::new("file", "./src/../Cargo.toml"))
-        .await;
+    let run = kit().read_location(&LocationSpec::new("file", "./src/../Cargo.toml")).await;
     assert_eq!(run.emitted.last(), Some(&results::refresh("file:Cargo.toml")));
 }
 
@@ -126,10 +107,7 @@ async fn settled_files_are_not_read_again_until_they_change() {
     fs::write(directory.path().join("b.yaml"), "kind: C\n").unwrap();
     assert_eq!(kit.read_location(&location).await.entities().len(), 2);
     fs::remove_file(&path).unwrap();
-    assert_eq!(
-        emitted(&kit.read_location(&location).await, directory.path()),
-        ["C /b.yaml", "file:/b.yaml"]
-    );
+    assert_eq!(emitted(&kit.read_location(&location).await, directory.path()), ["C /b.yaml", "file:/b.yaml"]);
 }
 
 #[tokio::test]
@@ -146,10 +124,8 @@ async fn a_digest_is_forgotten_when_its_files_were_gone_for_a_while() {
     let directory = tempfile::tempdir().unwrap();
     let (path, aside) = (directory.path().join("a.yaml"), directory.path().join("aside"));
     fs::write(&path, "kind: A\n").unwrap();
-    let location = LocationSpec {
-        presence: Some(Presence::Optional),
-        ..location(directory.path(), "a.yaml")
-    };
+    let location =
+        LocationSpec { presence: Some(Presence::Optional), ..location(directory.path(), "a.yaml") };
     let mut kit = late_kit();
     kit.read_location(&location).await;
     fs::rename(&path, &aside).unwrap();
@@ -171,13 +147,7 @@ async fn a_file_with_an_error_in_it_is_not_remembered() {
 #[test]
 fn times_are_trusted_two_seconds_later() {
     let read_at = Timestamp::from_timestamp(100, 0).unwrap();
-    let stamp = |modified_ns, changed_ns| Stamp {
-        modified_ns,
-        changed_ns,
-        size: 1,
-        inode: 1,
-        device: 1,
-    };
+    let stamp = |modified_ns, changed_ns| Stamp { modified_ns, changed_ns, size: 1, inode: 1, device: 1 };
     let second = 1_000_000_000;
     assert!(is_settled(Some(stamp(98 * second, 98 * second)), read_at));
     assert!(!is_settled(Some(stamp(98 * second + 1, 0)), read_at));
@@ -190,10 +160,5 @@ fn times_are_trusted_two_seconds_later() {
 async fn the_contract_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("a.yaml"), "kind: A\n").unwrap();
-    conformance(
-        FileReaderProcessor::default(),
-        &location(directory.path(), "a.yaml"),
-    )
-    .await
-    .unwrap();
+    conformance(FileReaderProcessor::default(), &location(directory.path(), "a.yaml")).await.unwrap();
 }

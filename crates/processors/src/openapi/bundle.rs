@@ -19,12 +19,7 @@ const DEPTH_MAX: usize = 200;
 /// The description with everything in it.
 pub(super) fn bundle(documents: &Documents) -> Result<Value, BundleError> {
     let root = documents.value(ROOT, "").unwrap_or(&Value::Null);
-    let mut bundler = Bundler {
-        documents,
-        placed: HashMap::new(),
-        path: Vec::new(),
-        nodes: 0,
-    };
+    let mut bundler = Bundler { documents, placed: HashMap::new(), path: Vec::new(), nodes: 0 };
     bundler.copy(root, ROOT)
 }
 
@@ -41,11 +36,7 @@ impl Bundler<'_> {
     fn copy(&mut self, value: &Value, document: DocumentId) -> Result<Value, BundleError> {
         self.nodes += 1;
         check(self.nodes <= NODES_MAX, "values", NODES_MAX)?;
-        check(
-            self.path.len() <= DEPTH_MAX,
-            "values inside each other",
-            DEPTH_MAX,
-        )?;
+        check(self.path.len() <= DEPTH_MAX, "values inside each other", DEPTH_MAX)?;
         Ok(match value {
             Value::Array(items) => {
                 let mut copied = Vec::with_capacity(items.len());
@@ -82,10 +73,7 @@ impl Bundler<'_> {
         for (key, value) in early.into_iter().chain(late) {
             copies.insert(key, self.copy_below(key, value, document)?);
         }
-        Ok(object
-            .keys()
-            .filter_map(|key| Some((key.clone(), copies.remove(key)?)))
-            .collect())
+        Ok(object.keys().filter_map(|key| Some((key.clone(), copies.remove(key)?))).collect())
     }
 
     /// What to put in place of the object with a reference. Keys beside the reference go on top of what it stands for.
@@ -102,9 +90,7 @@ impl Bundler<'_> {
         if document == ROOT && reference.starts_with('#') {
             return Ok(referring(reference.to_owned(), beside));
         }
-        let missing = || BundleError::Missing {
-            reference: reference.to_owned(),
-        };
+        let missing = || BundleError::Missing { reference: reference.to_owned() };
         let (target, pointer) = self.documents.follow(document, reference).ok_or_else(missing)?;
         if target == ROOT {
             return Ok(referring(format!("#{pointer}"), beside));
@@ -118,9 +104,7 @@ impl Bundler<'_> {
         self.placed.insert(key.clone(), place.clone());
         let mut copied = self.copy(value, target)?;
         if copied.get("$ref").and_then(Value::as_str) == Some(&format!("#{place}")) {
-            return Err(BundleError::Circular {
-                reference: reference.to_owned(),
-            });
+            return Err(BundleError::Circular { reference: reference.to_owned() });
         }
         if !beside.is_empty() {
             // Others refer to the value as it is, without what was put on top of it here.
@@ -134,17 +118,13 @@ impl Bundler<'_> {
 
     /// Where in the output a value of another document is, if it is there on its own or as a part of something.
     fn place_of(&self, document: DocumentId, pointer: &str) -> Option<String> {
-        let ends = pointer
-            .match_indices('/')
-            .map(|(at, _)| at)
-            .chain([pointer.len()]);
+        let ends = pointer.match_indices('/').map(|(at, _)| at).chain([pointer.len()]);
         let mut ends: Vec<_> = ends.collect();
         ends.reverse();
         ends.into_iter().find_map(|end| {
             let (start, rest) = (pointer.get(..end)?, pointer.get(end..)?);
             let place = self.placed.get(&(document, start.to_owned()))?;
-            self.is_copied_verbatim(document, start, rest)
-                .then(|| format!("{place}{rest}"))
+            self.is_copied_verbatim(document, start, rest).then(|| format!("{place}{rest}"))
         })
     }
 

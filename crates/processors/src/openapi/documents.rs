@@ -42,21 +42,14 @@ impl Documents {
         source: Source,
         sources: &Sources<'_>,
     ) -> Result<Self, BundleError> {
-        let mut documents = vec![Document {
-            source,
-            value: root,
-            links: BTreeMap::new(),
-        }];
+        let mut documents = vec![Document { source, value: root, links: BTreeMap::new() }];
         let mut bytes = 0;
         let mut next = ROOT;
         while let Some(document) = documents.get(next) {
             let base = document.source.clone();
             let mut links = BTreeMap::new();
             for file in referenced_files(&document.value) {
-                let failed = |reason| BundleError::Reference {
-                    reference: file.clone(),
-                    reason,
-                };
+                let failed = |reason| BundleError::Reference { reference: file.clone(), reason };
                 let source = sources.resolve(&file, &base).map_err(failed)?;
                 let known = documents.iter().position(|document| document.source == source);
                 let id = if let Some(id) = known {
@@ -69,16 +62,8 @@ impl Documents {
                     check(bytes <= BYTES_MAX, "bytes", BYTES_MAX)?;
                     let text = String::from_utf8_lossy(&data);
                     let is_text = TEXT_SUFFIXES.iter().any(|suffix| file.ends_with(suffix));
-                    let value = if is_text {
-                        Value::String(text.into_owned())
-                    } else {
-                        parse(&text)?
-                    };
-                    documents.push(Document {
-                        source,
-                        value,
-                        links: BTreeMap::new(),
-                    });
+                    let value = if is_text { Value::String(text.into_owned()) } else { parse(&text)? };
+                    documents.push(Document { source, value, links: BTreeMap::new() });
                     documents.len() - 1
                 };
                 links.insert(file, id);
@@ -104,22 +89,14 @@ impl Documents {
     /// Where a reference in the document `id` leads.
     pub(super) fn follow(&self, id: DocumentId, reference: &str) -> Option<(DocumentId, String)> {
         let (file, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-        let target = if file.is_empty() {
-            id
-        } else {
-            *self.documents.get(id)?.links.get(file)?
-        };
+        let target = if file.is_empty() { id } else { *self.documents.get(id)?.links.get(file)? };
         Some((target, percent_decoded(fragment)))
     }
 }
 
 /// Fails when a limit is passed.
 pub(super) fn check(holds: bool, what: &'static str, limit: usize) -> Result<(), BundleError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(BundleError::TooLarge { what, limit })
-    }
+    if holds { Ok(()) } else { Err(BundleError::TooLarge { what, limit }) }
 }
 
 /// One YAML (or JSON) document.
@@ -135,10 +112,8 @@ fn referenced_files(value: &Value) -> Vec<String> {
         match value {
             Value::Array(items) => pending.extend(items.iter().rev()),
             Value::Object(object) => {
-                if let Some(file) = object
-                    .get("$ref")
-                    .and_then(Value::as_str)
-                    .and_then(|it| it.split('#').next())
+                if let Some(file) =
+                    object.get("$ref").and_then(Value::as_str).and_then(|it| it.split('#').next())
                     && !file.is_empty()
                     && !files.iter().any(|known| known == file)
                 {
@@ -162,17 +137,11 @@ fn percent_decoded(fragment: &str) -> String {
             _ => None,
         };
         bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() {
-            rest.get(3..).unwrap_or_default()
-        } else {
-            tail
-        };
+        rest = if escaped.is_some() { rest.get(3..).unwrap_or_default() } else { tail };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }

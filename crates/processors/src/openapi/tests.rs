@@ -17,9 +17,7 @@ async fn run(files: &[(&str, &str)]) -> Run<Entity> {
         reader.put(&format!("{ROOT}/{path}"), (*text).to_owned(), None);
     }
     let mut resolvers = PlaceholderResolvers::builtin(&LocalFiles::default());
-    resolvers
-        .add("openapi", Arc::new(OpenApiResolver::default()))
-        .unwrap();
+    resolvers.add("openapi", Arc::new(OpenApiResolver::default())).unwrap();
     let processor = PlaceholderProcessor::new(Arc::new(reader), scm(), resolvers.into_map());
     let value = json!({
         "kind": "API",
@@ -62,10 +60,7 @@ async fn references_inside_other_files_stay_in_their_file() {
         "a": {"two": 3, "me": {"$ref": "#/a"}, "root": {"$ref": "#/c"}},
         "c": {"$ref": "#/a/two"},
     });
-    assert_eq!(
-        bundled(&[("api/api.yaml", api), ("api/b.yaml", b)]).await,
-        expected
-    );
+    assert_eq!(bundled(&[("api/api.yaml", api), ("api/b.yaml", b)]).await, expected);
 }
 
 #[tokio::test]
@@ -88,10 +83,7 @@ async fn circles_between_files_end() {
 async fn keys_beside_a_reference_go_on_top_of_it_and_nowhere_else() {
     let api = "a: {$ref: b.yaml, x: 9}\nb: {$ref: b.yaml}\nc: {$ref: '#/b', y: 1}\n";
     let expected = json!({"a": {"x": 9}, "b": {"x": 1}, "c": {"$ref": "#/b", "y": 1}});
-    assert_eq!(
-        bundled(&[("api/api.yaml", api), ("api/b.yaml", "x: 1")]).await,
-        expected
-    );
+    assert_eq!(bundled(&[("api/api.yaml", api), ("api/b.yaml", "x: 1")]).await, expected);
 }
 
 #[tokio::test]
@@ -103,34 +95,20 @@ async fn operations_of_asyncapi_refer_to_channels() {
         "operations": {"o": {"channel": {"$ref": "#/channels/c"}}},
         "channels": {"c": {"address": "x"}},
     });
-    assert_eq!(
-        bundled(&[("api/api.yaml", api), ("api/ch.yaml", "address: x")]).await,
-        expected
-    );
+    assert_eq!(bundled(&[("api/api.yaml", api), ("api/ch.yaml", "address: x")]).await, expected);
 }
 
 #[tokio::test]
 async fn texts_are_put_in_as_they_are() {
-    let files = [
-        ("api/api.yaml", "info: {description: {$ref: readme.md}}"),
-        ("api/readme.md", "# Hi: there"),
-    ];
-    assert_eq!(
-        bundled(&files).await,
-        json!({"info": {"description": "# Hi: there"}})
-    );
+    let files =
+        [("api/api.yaml", "info: {description: {$ref: readme.md}}"), ("api/readme.md", "# Hi: there")];
+    assert_eq!(bundled(&files).await, json!({"info": {"description": "# Hi: there"}}));
 }
 
 #[tokio::test]
 async fn every_file_gives_a_refresh_key() {
     let run = run(&[("api/api.yaml", "a: {$ref: b.yaml}"), ("api/b.yaml", "1")]).await;
-    assert_eq!(
-        run.refresh_keys(),
-        [
-            format!("url:{ROOT}/api/api.yaml"),
-            format!("url:{ROOT}/api/b.yaml")
-        ]
-    );
+    assert_eq!(run.refresh_keys(), [format!("url:{ROOT}/api/api.yaml"), format!("url:{ROOT}/api/b.yaml")]);
 }
 
 #[tokio::test]
@@ -145,28 +123,16 @@ async fn failures_name_the_reference() {
     );
     let pointer = failure(&[("api/api.yaml", "a: {$ref: 'b.yaml#/x'}"), ("api/b.yaml", "y: 1")]).await;
     assert_eq!(pointer, format!("{prefix}Error: 'b.yaml#/x' points at nothing"));
-    let elsewhere = failure(&[(
-        "api/api.yaml",
-        "a: {$ref: 'https://github.com/o/other/tree/main/b.yaml'}",
-    )])
-    .await;
-    assert!(
-        elsewhere.ends_with("from the same repository as the entity"),
-        "{elsewhere}"
-    );
-    assert!(
-        failure(&[("api/api.yaml", "a: [")])
-            .await
-            .starts_with(&format!("{prefix}YAMLParseError: "))
-    );
+    let elsewhere =
+        failure(&[("api/api.yaml", "a: {$ref: 'https://github.com/o/other/tree/main/b.yaml'}")]).await;
+    assert!(elsewhere.ends_with("from the same repository as the entity"), "{elsewhere}");
+    assert!(failure(&[("api/api.yaml", "a: [")]).await.starts_with(&format!("{prefix}YAMLParseError: ")));
 }
 
 #[tokio::test]
 async fn too_many_files_are_an_error() {
     let names: Vec<_> = (0..300).map(|index| format!("api/f{index}.yaml")).collect();
-    let lines: Vec<_> = (0..300)
-        .map(|index| format!("k{index}: {{$ref: f{index}.yaml}}"))
-        .collect();
+    let lines: Vec<_> = (0..300).map(|index| format!("k{index}: {{$ref: f{index}.yaml}}")).collect();
     let api = lines.join(
         "
 ",

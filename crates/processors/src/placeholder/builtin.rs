@@ -61,10 +61,7 @@ impl PlaceholderResolver for JsonResolver {
         let mut value = serde_json::from_str(&text).map_err(|error| {
             failure(
                 &params,
-                &format!(
-                    "failed to parse JSON data at {}, SyntaxError: {error}",
-                    shown(&params)
-                ),
+                &format!("failed to parse JSON data at {}, SyntaxError: {error}", shown(&params)),
             )
         })?;
         use_js_numbers(&mut value);
@@ -82,10 +79,7 @@ impl PlaceholderResolver for YamlResolver {
         let further = documents.count();
         match (first, further) {
             (Some(document), 0) => document.value.map_err(|error| {
-                failure(
-                    &params,
-                    &format!("found an error in the data at {at}, YAMLParseError: {error}"),
-                )
+                failure(&params, &format!("found an error in the data at {at}, YAMLParseError: {error}"))
             }),
             (first, further) => {
                 let found = further + usize::from(first.is_some());

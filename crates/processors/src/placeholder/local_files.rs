@@ -29,10 +29,7 @@ impl Default for LocalFiles {
 impl LocalFiles {
     /// `targets` are the absolute targets of the configured `file` locations; without any nothing is read.
     pub fn new(targets: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            origins: Arc::new(RwLock::new(targets.into_iter().collect())),
-            bytes_max: FILE_BYTES_MAX,
-        }
+        Self { origins: Arc::new(RwLock::new(targets.into_iter().collect())), bytes_max: FILE_BYTES_MAX }
     }
 
     /// Reads files of at most `bytes_max` bytes.
@@ -52,20 +49,12 @@ impl LocalFiles {
         if !are_files || !location.target.starts_with('/') || !origin.target.starts_with('/') {
             return None;
         }
-        if !self
-            .origins
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&origin.target)
-        {
+        if !self.origins.read().unwrap_or_else(PoisonError::into_inner).contains(&origin.target) {
             return None;
         }
         let root = root_of(&origin.target);
         // The whole disk is no directory that anybody meant to open.
-        (root != "/").then_some(LocalTree {
-            root,
-            bytes_max: self.bytes_max,
-        })
+        (root != "/").then_some(LocalTree { root, bytes_max: self.bytes_max })
     }
 }
 
@@ -101,11 +90,7 @@ impl LocalTree {
                 let is_absent = says_absent(&error);
                 let text = FileError::io("open", path, error).to_string();
                 let text = text.strip_prefix("Error: ").unwrap_or(&text).to_owned();
-                if is_absent {
-                    ReadError::NotFound(text)
-                } else {
-                    ReadError::failed(text)
-                }
+                if is_absent { ReadError::NotFound(text) } else { ReadError::failed(text) }
             })
         };
         let (root, path) = (canonical(&self.root)?, canonical(path)?);
@@ -126,9 +111,7 @@ impl LocalTree {
 fn has_scheme(reference: &str) -> bool {
     reference.split_once(':').is_some_and(|(scheme, _)| {
         !scheme.is_empty()
-            && scheme
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
     })
 }
 
@@ -167,10 +150,7 @@ mod tests {
 
     #[test]
     fn references_stay_in_the_tree() {
-        let tree = LocalTree {
-            root: "/srv/catalog".to_owned(),
-            bytes_max: 9,
-        };
+        let tree = LocalTree { root: "/srv/catalog".to_owned(), bytes_max: 9 };
         let base = "/srv/catalog/apis/a.yaml";
         for (reference, expected) in [
             ("./x.yaml", Some("/srv/catalog/apis/x.yaml")),

@@ -24,10 +24,8 @@ impl ScmResolver for SameRepository {
         if let (Some(from), Some(to)) = (file(base), file(&resolved))
             && (from.host != to.host || from.full_name != to.full_name)
         {
-            return Err(
-                "Error: Placeholder may only reference files from the same repository as the entity"
-                    .to_owned(),
-            );
+            return Err("Error: Placeholder may only reference files from the same repository as the entity"
+                .to_owned());
         }
         Ok(resolved)
     }
@@ -51,9 +49,5 @@ impl ScmResolver for SameRepository {
 
 /// What cannot be resolved is a `TypeError` of the URL parser in Backstage's texts.
 fn with_class(text: String) -> String {
-    if text.starts_with("TypeError") {
-        text
-    } else {
-        format!("TypeError: {text}")
-    }
+    if text.starts_with("TypeError") { text } else { format!("TypeError: {text}") }
 }

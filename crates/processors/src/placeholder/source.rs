@@ -59,10 +59,8 @@ impl<'a> Sources<'a> {
     pub(crate) async fn read(&self, source: &Source) -> Result<Bytes, ReadError> {
         match (source, &self.tree) {
             (Source::Url(url), _) => {
-                let options = ReadUrlOptions {
-                    cancellation: self.cancellation.clone(),
-                    ..ReadUrlOptions::default()
-                };
+                let options =
+                    ReadUrlOptions { cancellation: self.cancellation.clone(), ..ReadUrlOptions::default() };
                 Ok(self.reader.read_url(url, &options).await?.data)
             }
             (Source::File(path), Some(tree)) => {
@@ -72,9 +70,9 @@ impl<'a> Sources<'a> {
                     .map_err(|error| ReadError::failed(format!("reading was interrupted, {error}")))?
                     .map(Bytes::from)
             }
-            (Source::File(path), None) => Err(ReadError::NotAllowed(format!(
-                "'{path}' is not open to placeholders"
-            ))),
+            (Source::File(path), None) => {
+                Err(ReadError::NotAllowed(format!("'{path}' is not open to placeholders")))
+            }
         }
     }
 }

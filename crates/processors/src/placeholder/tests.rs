@@ -39,16 +39,12 @@ fn entity(location: &str, origin: &str, spec: Value) -> Entity {
 async fn run(reader: &FakeReader, base: &str, spec: Value) -> Run<Entity> {
     let location = format!("url:{base}");
     let processor = processor(reader, &LocalFiles::default());
-    TestKit::new(processor)
-        .pre_process(entity(&location, &location, spec))
-        .await
+    TestKit::new(processor).pre_process(entity(&location, &location, spec)).await
 }
 
 async fn resolved(reader: &FakeReader, value: Value) -> Result<Value, String> {
     let result = run(reader, BASE, json!({"v": value})).await.result;
-    result
-        .map(|entity| entity.spec().unwrap()["v"].clone())
-        .map_err(|error| error.message)
+    result.map(|entity| entity.spec().unwrap()["v"].clone()).map_err(|error| error.message)
 }
 
 #[tokio::test]
@@ -56,14 +52,8 @@ async fn placeholders_are_replaced_wherever_they_stand() {
     let reader = FakeReader::default();
     let echo = |value: Value| json!({"echo": value, "base": BASE});
     let cases = [
-        (
-            json!({"a": [1, {"b/~": {"$echo": {"x": 1}}}]}),
-            json!({"a": [1, {"b/~": echo(json!({"x": 1}))}]}),
-        ),
-        (
-            json!([{"$echo": 1}, {"$echo": 2}]),
-            json!([echo(json!(1)), echo(json!(2))]),
-        ),
+        (json!({"a": [1, {"b/~": {"$echo": {"x": 1}}}]}), json!({"a": [1, {"b/~": echo(json!({"x": 1}))}]})),
+        (json!([{"$echo": 1}, {"$echo": 2}]), json!([echo(json!(1)), echo(json!(2))])),
         (json!({"$echo": {"$echo": 1}}), echo(json!({"$echo": 1}))),
     ];
     for (value, expected) in cases {
@@ -84,10 +74,7 @@ async fn foreign_dollar_keys_are_left_alone_with_all_below() {
     ] {
         assert_eq!(resolved(&reader, value.clone()).await, Ok(value.clone()));
         let entity = entity("url:a", "url:a", value.clone());
-        assert!(
-            processor(&reader, &LocalFiles::default()).is_pure(&entity),
-            "{value}"
-        );
+        assert!(processor(&reader, &LocalFiles::default()).is_pure(&entity), "{value}");
     }
     assert!(!processor(&reader, &LocalFiles::default()).is_pure(&entity(
         "url:a",
@@ -118,17 +105,10 @@ async fn urls_are_resolved_against_the_entity_s_file() {
         ("https://github.com/o/r/blob/main/file.txt", "absolute"),
         ("https://files.example.com/x", "elsewhere"),
     ] {
-        assert_eq!(
-            resolved(&reader, json!({"$text": value})).await,
-            Ok(json!(expected)),
-            "{value}"
-        );
+        assert_eq!(resolved(&reader, json!({"$text": value})).await, Ok(json!(expected)), "{value}");
     }
     let run = run(&reader, BASE, json!({"v": {"$text": "../file.txt"}})).await;
-    assert_eq!(
-        run.refresh_keys(),
-        ["url:https://github.com/o/r/tree/main/a/file.txt"]
-    );
+    assert_eq!(run.refresh_keys(), ["url:https://github.com/o/r/tree/main/a/file.txt"]);
 }
 
 #[tokio::test]
@@ -148,30 +128,15 @@ async fn contents_are_parsed_as_the_key_says() {
             "a: 1\n---\nb: 2\n",
             Err("expected to find exactly one document of data at ./file, found 2"),
         ),
-        (
-            "$yaml",
-            "",
-            Err("expected to find exactly one document of data at ./file, found 0"),
-        ),
-        (
-            "$yaml",
-            "a: [",
-            Err("found an error in the data at ./file, YAMLParseError: "),
-        ),
-        (
-            "$json",
-            "}",
-            Err("failed to parse JSON data at ./file, SyntaxError: "),
-        ),
+        ("$yaml", "", Err("expected to find exactly one document of data at ./file, found 0")),
+        ("$yaml", "a: [", Err("found an error in the data at ./file, YAMLParseError: ")),
+        ("$json", "}", Err("failed to parse JSON data at ./file, SyntaxError: ")),
     ];
     for (key, text, expected) in cases {
         reader.put("https://github.com/o/r/tree/main/a/b/file", text, None);
         match (resolved(&reader, json!({key: "./file"})).await, expected) {
             (Err(error), Err(expected)) => {
-                assert!(
-                    error.starts_with(&format!("Placeholder {key} {expected}")),
-                    "{error}"
-                );
+                assert!(error.starts_with(&format!("Placeholder {key} {expected}")), "{error}");
             }
             (value, expected) => assert_eq!(value, expected.map_err(str::to_owned), "{key} {text}"),
         }
@@ -181,10 +146,7 @@ async fn contents_are_parsed_as_the_key_says() {
 #[tokio::test]
 async fn failures_say_what_is_wrong() {
     let reader = FakeReader::default();
-    reader.fail(
-        "https://github.com/o/r/tree/main/a/b/down",
-        ReadError::failed("503"),
-    );
+    reader.fail("https://github.com/o/r/tree/main/a/b/down", ReadError::failed("503"));
     let cases = [
         (
             json!(["x"]),
@@ -209,21 +171,15 @@ async fn failures_say_what_is_wrong() {
         let error = resolved(&reader, json!({"$text": value})).await.unwrap_err();
         assert_eq!(error, format!("Placeholder $text {expected}"));
     }
-    let failed = run(&reader, BASE, json!({"a": [{"$text": "./none"}]}))
-        .await
-        .result
-        .unwrap_err();
+    let failed = run(&reader, BASE, json!({"a": [{"$text": "./none"}]})).await.result.unwrap_err();
     assert_eq!(failed.address.pointer.as_deref(), Some("/spec/a/0"));
 }
 
 #[tokio::test]
 async fn relative_values_in_relative_files_fail() {
-    let run = run(
-        &FakeReader::default(),
-        "./a/b/catalog-info.yaml",
-        json!({"$text": "../c/catalog-info.yaml"}),
-    )
-    .await;
+    let run =
+        run(&FakeReader::default(), "./a/b/catalog-info.yaml", json!({"$text": "../c/catalog-info.yaml"}))
+            .await;
     let message = run.result.unwrap_err().message;
     let expected = "Placeholder $text could not form a URL out of ./a/b/catalog-info.yaml and ../c/catalog-info.yaml, \
                     TypeError: ";
@@ -235,14 +191,8 @@ fn a_key_can_be_added_once_and_may_replace_a_builtin_one() {
     let mut resolvers = PlaceholderResolvers::builtin(&LocalFiles::default());
     resolvers.add("text", Arc::new(Echo)).unwrap();
     let error = resolvers.add("text", Arc::new(Echo)).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "A placeholder resolver for 'text' has already been set up, please check your config."
-    );
-    assert_eq!(
-        resolvers.into_map().into_keys().collect::<Vec<_>>(),
-        ["json", "text", "yaml"]
-    );
+    assert_eq!(error, "A placeholder resolver for 'text' has already been set up, please check your config.");
+    assert_eq!(resolvers.into_map().into_keys().collect::<Vec<_>>(), ["json", "text", "yaml"]);
 }
 
 /// `catalog/all.yaml` is the configured location, `catalog/apis/a.yaml` the file in hand.
@@ -262,17 +212,13 @@ async fn local(reference: &str, is_configured: bool) -> Run<Entity> {
         &format!("file:{origin}"),
         json!({"$text": reference.replace("ROOT", root)}),
     );
-    let mut run = TestKit::new(processor(&FakeReader::default(), &files))
-        .pre_process(entity)
-        .await;
+    let mut run = TestKit::new(processor(&FakeReader::default(), &files)).pre_process(entity).await;
     for item in &mut run.emitted {
         if let callboard_sdk::Emit::Refresh { key } = item {
             *key = key.replace(root, "ROOT");
         }
     }
-    run.result = run
-        .result
-        .map_err(|error| ProcessorError::general(error.message.replace(root, "ROOT")));
+    run.result = run.result.map_err(|error| ProcessorError::general(error.message.replace(root, "ROOT")));
     run
 }
 
@@ -306,17 +252,12 @@ async fn no_way_leads_out_of_the_directory_of_a_configured_location() {
     ];
     for (reference, is_configured, expected) in cases {
         let error = local(reference, is_configured).await.result.unwrap_err().message;
-        assert!(
-            error.starts_with(&format!("Placeholder $text {expected}")),
-            "{reference}: {error}"
-        );
+        assert!(error.starts_with(&format!("Placeholder $text {expected}")), "{reference}: {error}");
     }
 }
 
 #[tokio::test]
 async fn the_contract_is_kept() {
     let processor = processor(&FakeReader::default(), &LocalFiles::default());
-    entity_conformance(processor, &entity("url:a", "url:a", json!({"$echo": 1})))
-        .await
-        .unwrap();
+    entity_conformance(processor, &entity("url:a", "url:a", json!({"$echo": 1}))).await.unwrap();
 }

@@ -21,10 +21,7 @@ fn location() -> LocationSpec {
 }
 
 fn optional() -> LocationSpec {
-    LocationSpec {
-        presence: Some(Presence::Optional),
-        ..location()
-    }
+    LocationSpec { presence: Some(Presence::Optional), ..location() }
 }
 
 #[tokio::test]
@@ -49,11 +46,7 @@ async fn an_unchanged_file_stands_and_keeps_its_etag() {
         assert_eq!(kit.read_location(&location()).await, first);
         assert_eq!(kit.cache(), &cache);
     }
-    let sent: Vec<_> = reader
-        .requests()
-        .into_iter()
-        .map(|request| request.etag)
-        .collect();
+    let sent: Vec<_> = reader.requests().into_iter().map(|request| request.etag).collect();
     assert_eq!(sent, [None, Some("e1".to_owned()), Some("e1".to_owned())]);
 }
 
@@ -75,10 +68,7 @@ async fn a_file_with_an_error_in_it_is_not_remembered() {
     reader.put(URL, "kind: A\n---\n12\n", Some("e1"));
     let mut kit = kit(&reader);
     let run = kit.read_location(&location()).await;
-    assert_eq!(
-        (run.entities().len(), run.errors().len(), run.refresh_keys().len()),
-        (1, 1, 1)
-    );
+    assert_eq!((run.entities().len(), run.errors().len(), run.refresh_keys().len()), (1, 1, 1));
     assert_eq!(kit.cache(), &json!(null));
 }
 
@@ -86,14 +76,9 @@ async fn a_file_with_an_error_in_it_is_not_remembered() {
 async fn nothing_found_is_an_error_unless_the_location_is_optional() {
     let reader = FakeReader::default();
     let run = kit(&reader).read_location(&location()).await;
-    let [error] = run.errors()[..] else {
-        panic!("{run:?}")
-    };
+    let [error] = run.errors()[..] else { panic!("{run:?}") };
     assert_eq!(error.name, "NotFoundError");
-    assert_eq!(
-        error.message,
-        format!("Unable to read url, no matching files found for {URL}")
-    );
+    assert_eq!(error.message, format!("Unable to read url, no matching files found for {URL}"));
     assert_eq!(run.refresh_keys(), [format!("url:{URL}")]);
 
     let run = kit(&reader).read_location(&optional()).await;
@@ -104,21 +89,9 @@ async fn nothing_found_is_an_error_unless_the_location_is_optional() {
 async fn failed_reads_are_errors_and_nothing_else() {
     let failed = ReadError::failed("could not read it, 503 Service Unavailable");
     let cases = [
-        (
-            failed.clone(),
-            location(),
-            "Unable to read url, could not read it, 503 Service Unavailable",
-        ),
-        (
-            failed,
-            optional(),
-            "Unable to read url, could not read it, 503 Service Unavailable",
-        ),
-        (
-            ReadError::NotAllowed("no".to_owned()),
-            location(),
-            "Unable to read url, no",
-        ),
+        (failed.clone(), location(), "Unable to read url, could not read it, 503 Service Unavailable"),
+        (failed, optional(), "Unable to read url, could not read it, 503 Service Unavailable"),
+        (ReadError::NotAllowed("no".to_owned()), location(), "Unable to read url, no"),
         (ReadError::NotModified, location(), "Unable to read url, "),
     ];
     for (error, location, expected) in cases {
@@ -136,10 +109,7 @@ async fn a_target_that_is_not_found_is_an_error_unless_the_location_is_optional(
     *twenty.search_failure.lock().unwrap() = Some(ReadError::NotFound("gone".to_owned()));
     let mut kit = TestKit::new(UrlReaderProcessor::new(Arc::new(TwentyReader(twenty))));
     let run = kit.read_location(&location()).await;
-    assert_eq!(
-        run.emitted,
-        [results::not_found_error(&location(), "Unable to read url, gone")]
-    );
+    assert_eq!(run.emitted, [results::not_found_error(&location(), "Unable to read url, gone")]);
     assert!(kit.read_location(&optional()).await.emitted.is_empty());
 }
 
@@ -172,11 +142,7 @@ async fn files_of_a_glob_carry_their_own_location() {
         .collect();
     assert_eq!(
         sources,
-        [
-            "https://example.com/1.yaml",
-            "https://example.com/2.yaml",
-            "url:https://example.com/*.yaml"
-        ]
+        ["https://example.com/1.yaml", "https://example.com/2.yaml", "url:https://example.com/*.yaml"]
     );
 }
 
@@ -184,9 +150,7 @@ async fn files_of_a_glob_carry_their_own_location() {
 async fn the_contract_is_kept() {
     let reader = FakeReader::default();
     reader.put(URL, TWO, Some("e1"));
-    conformance(UrlReaderProcessor::new(Arc::new(reader)), &location())
-        .await
-        .unwrap();
+    conformance(UrlReaderProcessor::new(Arc::new(reader)), &location()).await.unwrap();
 }
 
 /// Finds twenty files; counts how many are loaded at once, and fails where it is told to.
@@ -210,12 +174,7 @@ impl LoadContent for Load {
             tokio::task::yield_now().await;
         }
         self.0.running.fetch_sub(1, Ordering::SeqCst);
-        self.0
-            .load_failure
-            .lock()
-            .unwrap()
-            .clone()
-            .map_or(Ok(Bytes::from_static(b"kind: A")), Err)
+        self.0.load_failure.lock().unwrap().clone().map_or(Ok(Bytes::from_static(b"kind: A")), Err)
     }
 }
 
@@ -237,24 +196,16 @@ impl UrlReader for TwentyReader {
             return Err(error);
         }
         let file = |index| {
-            SearchFile::lazy(
-                format!("https://example.com/{index}"),
-                Arc::new(Load(Arc::clone(&self.0))),
-            )
+            SearchFile::lazy(format!("https://example.com/{index}"), Arc::new(Load(Arc::clone(&self.0))))
         };
-        Ok(SearchResponse {
-            files: (0..20).map(file).collect(),
-            etag: "e".to_owned(),
-        })
+        Ok(SearchResponse { files: (0..20).map(file).collect(), etag: "e".to_owned() })
     }
 }
 
 #[tokio::test]
 async fn at_most_five_contents_are_loaded_at_once() {
     let twenty = Arc::new(Twenty::default());
-    let processor = Arc::new(UrlReaderProcessor::new(Arc::new(TwentyReader(Arc::clone(
-        &twenty,
-    )))));
+    let processor = Arc::new(UrlReaderProcessor::new(Arc::new(TwentyReader(Arc::clone(&twenty)))));
     let (mut first, mut second) = (TestKit::shared(processor.clone()), TestKit::shared(processor));
     let location = location();
     let (one, two) = futures::join!(first.read_location(&location), second.read_location(&location));

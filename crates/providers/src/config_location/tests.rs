@@ -28,9 +28,7 @@ impl EntityProviderConnection for Recorder {
         if self.is_down.load(Ordering::SeqCst) {
             return Err(ProviderError::Unavailable("down".to_owned()));
         }
-        let EntityProviderMutation::Full { entities } = mutation else {
-            panic!("{mutation:?}")
-        };
+        let EntityProviderMutation::Full { entities } = mutation else { panic!("{mutation:?}") };
         self.buckets.lock().unwrap().push(entities);
         Ok(())
     }
@@ -59,13 +57,7 @@ async fn connecting_hands_over_one_location_entity_for_each_item() {
     let provider = provider(&locations);
     assert_eq!(provider.name(), "ConfigLocationProvider");
     provider.connect(recorder.clone()).await.unwrap();
-    assert_eq!(
-        recorder.keys(),
-        [[
-            "url:https://backstage.io/catalog-info.yaml",
-            "file:/srv/catalog/*.yaml"
-        ]]
-    );
+    assert_eq!(recorder.keys(), [["url:https://backstage.io/catalog-info.yaml", "file:/srv/catalog/*.yaml"]]);
     let entity = recorder.buckets.lock().unwrap()[0][0].entity.clone();
     let key = "url:https://backstage.io/catalog-info.yaml";
     assert_eq!(
@@ -87,10 +79,7 @@ async fn connecting_hands_over_one_location_entity_for_each_item() {
 
 #[tokio::test]
 async fn only_a_change_is_handed_over_again() {
-    let (one, two) = (
-        json!([{"type": "url", "target": "a"}]),
-        json!([{"type": "url", "target": "b"}]),
-    );
+    let (one, two) = (json!([{"type": "url", "target": "a"}]), json!([{"type": "url", "target": "b"}]));
     let recorder = Arc::new(Recorder::default());
     let provider = provider(&json!([]));
     assert!(!provider.update(items(&one)).await.unwrap());
@@ -103,10 +92,7 @@ async fn only_a_change_is_handed_over_again() {
 
 #[tokio::test]
 async fn a_change_that_the_catalog_missed_is_handed_over_by_the_next_update() {
-    let (one, two) = (
-        json!([{"type": "url", "target": "a"}]),
-        json!([{"type": "url", "target": "b"}]),
-    );
+    let (one, two) = (json!([{"type": "url", "target": "a"}]), json!([{"type": "url", "target": "b"}]));
     let recorder = Arc::new(Recorder::default());
     let provider = provider(&one);
     provider.connect(recorder.clone()).await.unwrap();

@@ -31,27 +31,16 @@ pub struct Violation {
 /// It must give the same output twice; give the same output from its cache as afresh; answer [`Handled::No`] and
 /// emit nothing for types that are not its own; come back soon once it is cancelled; and survive odd targets.
 pub async fn conformance(processor: impl CatalogProcessor, location: &LocationSpec) -> Result<(), Violation> {
-    let check = Check {
-        processor: Arc::new(processor),
-    };
+    let check = Check { processor: Arc::new(processor) };
     check.name()?;
     let fresh = check.read(&mut check.kit(), location).await?;
-    check.that(
-        fresh.result == Ok(Handled::Yes) && fresh.is_ok(),
-        "reads the given location",
-        || format!("{fresh:?}"),
-    )?;
+    check.that(fresh.result == Ok(Handled::Yes) && fresh.is_ok(), "reads the given location", || {
+        format!("{fresh:?}")
+    })?;
     check.repeats(location, &fresh).await?;
     check.refuses_foreign(location).await?;
     check.stops_when_cancelled(location).await?;
-    for target in [
-        "",
-        ":",
-        "no-such-host.invalid",
-        "http://[",
-        "\u{0}",
-        &"x".repeat(10_000),
-    ] {
+    for target in ["", ":", "no-such-host.invalid", "http://[", "\u{0}", &"x".repeat(10_000)] {
         let odd = LocationSpec::new(&location.kind, target);
         check.read(&mut check.kit(), &odd).await?;
     }
@@ -61,17 +50,13 @@ pub async fn conformance(processor: impl CatalogProcessor, location: &LocationSp
 /// Checks a processor that changes, checks or annotates entities: it must give the same output twice for `entity`,
 /// and survive entities of odd shape.
 pub async fn entity_conformance(processor: impl CatalogProcessor, entity: &Entity) -> Result<(), Violation> {
-    let check = Check {
-        processor: Arc::new(processor),
-    };
+    let check = Check { processor: Arc::new(processor) };
     check.name()?;
     let first = check.process(entity).await?;
     let second = check.process(entity).await?;
-    check.that(
-        first == second,
-        "gives the same output for the same entity",
-        || format!("{first:?} {second:?}"),
-    )?;
+    check.that(first == second, "gives the same output for the same entity", || {
+        format!("{first:?} {second:?}")
+    })?;
     check.odd_entities().await
 }
 
@@ -90,27 +75,17 @@ impl Check {
         rule: &'static str,
         detail: impl FnOnce() -> String,
     ) -> Result<(), Violation> {
-        if holds {
-            Ok(())
-        } else {
-            Err(self.violation(rule, detail()))
-        }
+        if holds { Ok(()) } else { Err(self.violation(rule, detail())) }
     }
 
     fn violation(&self, rule: &'static str, detail: String) -> Violation {
-        Violation {
-            processor: self.processor.name().to_owned(),
-            rule,
-            detail,
-        }
+        Violation { processor: self.processor.name().to_owned(), rule, detail }
     }
 
     fn name(&self) -> Result<(), Violation> {
         let name = self.processor.name().to_owned();
         self.that(!name.is_empty(), "has a name", || "the name is empty".to_owned())?;
-        self.that(name == self.processor.name(), "keeps its name", || {
-            self.processor.name().to_owned()
-        })
+        self.that(name == self.processor.name(), "keeps its name", || self.processor.name().to_owned())
     }
 
     async fn guarded<T>(&self, call: impl Future<Output = T>) -> Result<T, Violation> {
@@ -129,26 +104,20 @@ impl Check {
     async fn repeats(&self, location: &LocationSpec, fresh: &Run<Handled>) -> Result<(), Violation> {
         let mut kit = self.kit();
         let again = self.read(&mut kit, location).await?;
-        self.that(again == *fresh, "gives the same output twice", || {
-            format!("{fresh:?} then {again:?}")
-        })?;
+        self.that(again == *fresh, "gives the same output twice", || format!("{fresh:?} then {again:?}"))?;
         let cached = self.read(&mut kit, location).await?;
         self.that(cached == *fresh, "gives the same output from its cache", || {
             format!("{fresh:?} then {cached:?}")
         })?;
         let third = self.read(&mut kit, location).await?;
-        self.that(third == *fresh, "keeps its cache when it used it", || {
-            format!("{fresh:?} then {third:?}")
-        })
+        self.that(third == *fresh, "keeps its cache when it used it", || format!("{fresh:?} then {third:?}"))
     }
 
     async fn refuses_foreign(&self, location: &LocationSpec) -> Result<(), Violation> {
         let foreign = LocationSpec::new("callboard-conformance-unknown", &location.target);
         let run = self.read(&mut self.kit(), &foreign).await?;
         let holds = run.result == Ok(Handled::No) && run.emitted.is_empty();
-        self.that(holds, "leaves foreign location types alone", || {
-            format!("{run:?}")
-        })
+        self.that(holds, "leaves foreign location types alone", || format!("{run:?}"))
     }
 
     async fn stops_when_cancelled(&self, location: &LocationSpec) -> Result<(), Violation> {
@@ -162,10 +131,7 @@ impl Check {
         let before = self.guarded(kit.pre_process(entity.clone())).await?;
         let validated: Result<_, ProcessorError> = self.guarded(kit.validate(entity)).await?;
         let after = self.guarded(kit.post_process(entity.clone())).await?;
-        let validated = Run {
-            result: validated.map(|_| entity.clone()),
-            emitted: Vec::new(),
-        };
+        let validated = Run { result: validated.map(|_| entity.clone()), emitted: Vec::new() };
         Ok(vec![before, validated, after])
     }
 

@@ -40,10 +40,7 @@ pub struct FakeReader(Arc<Mutex<State>>);
 impl FakeReader {
     /// Puts content behind a URL.
     pub fn put(&self, url: &str, data: impl Into<Bytes>, etag: Option<&str>) {
-        let entry = Entry::Content {
-            data: data.into(),
-            etag: etag.map(str::to_owned),
-        };
+        let entry = Entry::Content { data: data.into(), etag: etag.map(str::to_owned) };
         self.state().entries.insert(url.to_owned(), entry);
     }
 
@@ -67,17 +64,12 @@ impl FakeReader {
     }
 
     fn record(&self, url: &str, etag: Option<&String>) {
-        self.state().requests.push(Request {
-            url: url.to_owned(),
-            etag: etag.cloned(),
-        });
+        self.state().requests.push(Request { url: url.to_owned(), etag: etag.cloned() });
     }
 
     fn answer(&self, url: &str, sent: Option<&String>) -> Result<(Bytes, Option<String>), ReadError> {
         match self.state().entries.get(url) {
-            None => Err(ReadError::NotFound(format!(
-                "could not read {url}, 404 Not Found"
-            ))),
+            None => Err(ReadError::NotFound(format!("could not read {url}, 404 Not Found"))),
             Some(Entry::Failure(error)) => Err(error.clone()),
             Some(Entry::Content { etag, .. }) if sent.is_some() && etag.as_ref() == sent => {
                 Err(ReadError::NotModified)
@@ -101,11 +93,7 @@ impl UrlReader for FakeReader {
     async fn read_url(&self, url: &str, options: &ReadUrlOptions) -> Result<ReadUrlResponse, ReadError> {
         self.record(url, options.etag.as_ref());
         let (data, etag) = self.answer(url, options.etag.as_ref())?;
-        Ok(ReadUrlResponse {
-            data,
-            etag,
-            last_modified_at: None,
-        })
+        Ok(ReadUrlResponse { data, etag, last_modified_at: None })
     }
 
     async fn read_tree(&self, url: &str, options: &ReadTreeOptions) -> Result<ReadTreeResponse, ReadError> {
@@ -117,40 +105,24 @@ impl UrlReader for FakeReader {
             .into_iter()
             .filter_map(|(url, data)| Some((url.strip_prefix(&prefix)?.to_owned(), data)))
             .filter(|(path, data)| wanted(path, data.len() as u64))
-            .map(|(path, data)| TreeFile {
-                path,
-                data,
-                last_modified_at: None,
-            })
+            .map(|(path, data)| TreeFile { path, data, last_modified_at: None })
             .collect();
-        Ok(ReadTreeResponse {
-            files,
-            etag: String::new(),
-        })
+        Ok(ReadTreeResponse { files, etag: String::new() })
     }
 
     async fn search(&self, url: &str, options: &SearchOptions) -> Result<SearchResponse, ReadError> {
         self.record(url, options.etag.as_ref());
         if url.contains('*') {
             let files = self.contents(|candidate| wildcard_matches(url, candidate));
-            let files = files
-                .into_iter()
-                .map(|(url, data)| SearchFile::ready(url, data))
-                .collect();
-            return Ok(SearchResponse {
-                files,
-                etag: String::new(),
-            });
+            let files = files.into_iter().map(|(url, data)| SearchFile::ready(url, data)).collect();
+            return Ok(SearchResponse { files, etag: String::new() });
         }
         match self.answer(url, options.etag.as_ref()) {
             Ok((data, etag)) => Ok(SearchResponse {
                 files: vec![SearchFile::ready(url, data)],
                 etag: etag.unwrap_or_default(),
             }),
-            Err(ReadError::NotFound(_)) => Ok(SearchResponse {
-                files: Vec::new(),
-                etag: String::new(),
-            }),
+            Err(ReadError::NotFound(_)) => Ok(SearchResponse { files: Vec::new(), etag: String::new() }),
             Err(error) => Err(error),
         }
     }

@@ -27,17 +27,10 @@ fn body(root: &str, ancestors: &[Ancestor]) -> String {
         .iter()
         .map(|ancestor| {
             let parents = Value::from(ancestor.parent_refs.as_slice());
-            format!(
-                r#"{{"entity":{},"parentEntityRefs":{parents}}}"#,
-                ancestor.entity.json
-            )
+            format!(r#"{{"entity":{},"parentEntityRefs":{parents}}}"#, ancestor.entity.json)
         })
         .collect();
-    format!(
-        r#"{{"rootEntityRef":{},"items":[{}]}}"#,
-        Value::from(root),
-        items.join(",")
-    )
+    format!(r#"{{"rootEntityRef":{},"items":[{}]}}"#, Value::from(root), items.join(","))
 }
 
 #[cfg(test)]
@@ -58,11 +51,7 @@ mod tests {
             parent_refs: parents.iter().map(|&parent| parent.into()).collect(),
         };
         let ancestors = [
-            ancestor(
-                "component:default/a\"b",
-                r#"{"kind": "Component"}"#,
-                &["location:default/l"],
-            ),
+            ancestor("component:default/a\"b", r#"{"kind": "Component"}"#, &["location:default/l"]),
             ancestor("location:default/l", "{}", &[]),
         ];
         assert_eq!(

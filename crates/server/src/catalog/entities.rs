@@ -35,9 +35,7 @@ const PAGE_LEN: usize = 500;
 pub(crate) async fn list(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let accepted = OPERATION.accept(&state, request).await?;
     if let Some(name) = accepted.query.first() {
-        return Err(ApiError::not_implemented(format!(
-            "query parameter '{name}' is not supported yet"
-        )));
+        return Err(ApiError::not_implemented(format!("query parameter '{name}' is not supported yet")));
     }
     let store = Arc::clone(state.store());
     // Asked for before anything is sent, so that a store in trouble is told by a status.
@@ -114,10 +112,7 @@ mod tests {
             uid: uuid::Uuid::nil(),
             json: (*json).to_owned(),
         };
-        EntityPage {
-            entities: jsons.iter().map(entity).collect(),
-            next_after: next_after.map(str::to_owned),
-        }
+        EntityPage { entities: jsons.iter().map(entity).collect(), next_after: next_after.map(str::to_owned) }
     }
 
     async fn text_of(pages: Vec<EntityPage>) -> String {
@@ -132,22 +127,11 @@ mod tests {
     #[tokio::test]
     async fn pages_become_one_array() {
         assert_eq!(text_of(vec![page(&["1"], None)]).await, "[1]");
-        assert_eq!(
-            text_of(vec![page(&["1", "2"], Some("b")), page(&["3"], None)]).await,
-            "[1,2,3]"
-        );
+        assert_eq!(text_of(vec![page(&["1", "2"], Some("b")), page(&["3"], None)]).await, "[1,2,3]");
         // The last page is empty if entities vanished in between.
+        assert_eq!(text_of(vec![page(&["1"], Some("b")), page(&[], None)]).await, "[1]");
         assert_eq!(
-            text_of(vec![page(&["1"], Some("b")), page(&[], None)]).await,
-            "[1]"
-        );
-        assert_eq!(
-            text_of(vec![
-                page(&["1"], Some("b")),
-                page(&[], Some("c")),
-                page(&["2"], None)
-            ])
-            .await,
+            text_of(vec![page(&["1"], Some("b")), page(&[], Some("c")), page(&["2"], None)]).await,
             "[1,2]"
         );
     }

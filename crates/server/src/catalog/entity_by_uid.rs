@@ -46,12 +46,9 @@ mod tests {
     fn uids_have_one_form() {
         let uid = "0190163F-8F0B-7d3e-8c1d-0a1b2c3d4e5f";
         assert_eq!(parse(uid).unwrap().to_string(), uid.to_lowercase());
-        for other in [
-            "nope",
-            "",
-            "0190163f8f0b7d3e8c1d0a1b2c3d4e5f",
-            "{0190163f-8f0b-7d3e-8c1d-0a1b2c3d4e5f}",
-        ] {
+        for other in
+            ["nope", "", "0190163f8f0b7d3e8c1d0a1b2c3d4e5f", "{0190163f-8f0b-7d3e-8c1d-0a1b2c3d4e5f}"]
+        {
             assert_eq!(parse(other), None, "{other}");
         }
     }

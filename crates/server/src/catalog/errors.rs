@@ -83,18 +83,11 @@ pub(crate) async fn list(State(state): State<AppState>, request: Request) -> Res
 
 /// What to ask the store for, and how many of it to show: one more is asked for, to know whether there is more.
 fn filter(query: &Query) -> Result<(ErrorFilter, usize), ApiError> {
-    let limit = query
-        .integer("limit")
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(LIMIT_DEFAULT);
+    let limit = query.integer("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LIMIT_DEFAULT);
     let entity_ref = match query.text("entity") {
         Some(text) => {
             let parsed = EntityRef::parse(text, None, None);
-            Some(
-                parsed
-                    .map_err(|error| ApiError::input(error.message))?
-                    .to_canonical(),
-            )
+            Some(parsed.map_err(|error| ApiError::input(error.message))?.to_canonical())
         }
         None => None,
     };
@@ -112,18 +105,12 @@ fn page(errors: &[CatalogError], limit: usize) -> Page<'_> {
     let shown = errors.get(..limit).unwrap_or(errors);
     let has_more = shown.len() < errors.len();
     let next_cursor = shown.last().filter(|_| has_more).map(|last| last.id.to_string());
-    Page {
-        items: shown.iter().map(Item::from).collect(),
-        page_info: PageInfo { next_cursor },
-    }
+    Page { items: shown.iter().map(Item::from).collect(), page_info: PageInfo { next_cursor } }
 }
 
 impl<'a> From<&'a CatalogError> for Item<'a> {
     fn from(row: &'a CatalogError) -> Self {
-        let provider = row
-            .subject
-            .strip_prefix("provider:")
-            .filter(|name| !name.contains('/'));
+        let provider = row.subject.strip_prefix("provider:").filter(|name| !name.contains('/'));
         let details = &row.error;
         Self {
             id: row.id,
@@ -225,16 +212,11 @@ mod tests {
 
     #[test]
     fn queries_become_filters() {
-        let query = Query::parse(
-            Some("entity=Component:Alpha&rule=r&location=url:x&after=7"),
-            OPERATION.query,
-        );
+        let query =
+            Query::parse(Some("entity=Component:Alpha&rule=r&location=url:x&after=7"), OPERATION.query);
         let (filter, limit) = filter(&query.unwrap()).unwrap();
         assert_eq!(filter.entity_ref.as_deref(), Some("component:default/alpha"));
-        assert_eq!(
-            (filter.rule.as_deref(), filter.location.as_deref()),
-            (Some("r"), Some("url:x"))
-        );
+        assert_eq!((filter.rule.as_deref(), filter.location.as_deref()), (Some("r"), Some("url:x")));
         assert_eq!((filter.after, filter.limit, limit), (Some(7), 101, 100));
     }
 }

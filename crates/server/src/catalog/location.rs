@@ -31,9 +31,7 @@ impl<'a> From<&'a StoredLocation> for LocationBody<'a> {
 /// Refuses changes while `catalog.readonly` is set.
 pub(crate) fn refuse_if_readonly(state: &AppState) -> Result<(), ApiError> {
     if state.options.readonly {
-        return Err(ApiError::not_allowed(
-            "This operation not allowed in readonly mode",
-        ));
+        return Err(ApiError::not_allowed("This operation not allowed in readonly mode"));
     }
     Ok(())
 }

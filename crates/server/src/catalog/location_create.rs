@@ -16,16 +16,9 @@ use crate::request::{BodySchema, Field, Operation, Param};
 use crate::state::AppState;
 
 const OPERATION: Operation = Operation {
-    query: &[
-        Param::text("dryRun"),
-        Param::one_of("onConflict", &["refresh", "reject"]),
-    ],
+    query: &[Param::text("dryRun"), Param::one_of("onConflict", &["refresh", "reject"])],
     body: Some(BodySchema {
-        fields: &[
-            Field::text("type"),
-            Field::text("target"),
-            Field::optional_text("presence"),
-        ],
+        fields: &[Field::text("type"), Field::text("target"), Field::optional_text("presence")],
         closed: false,
     }),
 };
@@ -55,14 +48,7 @@ pub(crate) async fn create(State(state): State<AppState>, request: Request) -> R
     // Presence matters to a dry run alone: a registered location is a type and a target.
     let spec = LocationSpec::new(spec.kind, spec.target);
     let location = state.catalog.location_register(&spec, on_conflict).await?;
-    reply::json(
-        StatusCode::CREATED,
-        &Created {
-            location: (&location).into(),
-            entities: &[],
-            exists: None,
-        },
-    )
+    reply::json(StatusCode::CREATED, &Created { location: (&location).into(), entities: &[], exists: None })
 }
 
 async fn dry_run(state: &AppState, spec: &LocationSpec) -> Result<Response, ApiError> {
@@ -76,11 +62,7 @@ async fn dry_run(state: &AppState, spec: &LocationSpec) -> Result<Response, ApiE
 }
 
 fn location_spec(body: &Map<String, Value>) -> Result<LocationSpec, ApiError> {
-    let unknown: Vec<&str> = body
-        .keys()
-        .map(String::as_str)
-        .filter(|key| !MEMBERS.contains(key))
-        .collect();
+    let unknown: Vec<&str> = body.keys().map(String::as_str).filter(|key| !MEMBERS.contains(key)).collect();
     if !unknown.is_empty() {
         return Err(malformed::unknown_members(&unknown));
     }
@@ -91,21 +73,13 @@ fn location_spec(body: &Map<String, Value>) -> Result<LocationSpec, ApiError> {
         Some("optional") => Some(Presence::Optional),
         Some(_) => return Err(malformed::not_one_of("presence", &["required", "optional"])),
     };
-    let (kind, target) = (
-        text("type").unwrap_or_default(),
-        text("target").unwrap_or_default(),
-    );
-    Ok(LocationSpec {
-        presence,
-        ..LocationSpec::new(kind, target)
-    })
+    let (kind, target) = (text("type").unwrap_or_default(), text("target").unwrap_or_default());
+    Ok(LocationSpec { presence, ..LocationSpec::new(kind, target) })
 }
 
 /// The words that mean yes; everything else means no.
 fn is_yes(word: &str) -> bool {
-    ["y", "yes", "true", "1", "on"]
-        .iter()
-        .any(|yes| word.trim().eq_ignore_ascii_case(yes))
+    ["y", "yes", "true", "1", "on"].iter().any(|yes| word.trim().eq_ignore_ascii_case(yes))
 }
 
 #[cfg(test)]
@@ -136,10 +110,7 @@ mod tests {
             json!({"type": "u", "target": "t", "presence": "x"}),
         ] {
             assert!(
-                spec(wrong.clone())
-                    .unwrap_err()
-                    .message()
-                    .starts_with("Malformed request: ["),
+                spec(wrong.clone()).unwrap_err().message().starts_with("Malformed request: ["),
                 "{wrong}"
             );
         }

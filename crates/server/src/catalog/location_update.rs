@@ -13,19 +13,13 @@ use crate::state::AppState;
 
 const OPERATION: Operation = Operation {
     query: &[],
-    body: Some(BodySchema {
-        fields: &[Field::text("type"), Field::text("target")],
-        closed: true,
-    }),
+    body: Some(BodySchema { fields: &[Field::text("type"), Field::text("target")], closed: true }),
 };
 
 pub(crate) async fn update(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let accepted = OPERATION.accept(&state, request).await?;
     refuse_if_readonly(&state)?;
     let spec = LocationSpec::new(accepted.body_text("type"), accepted.body_text("target"));
-    let location = state
-        .catalog
-        .location_update(&accepted.path("id")?, &spec)
-        .await?;
+    let location = state.catalog.location_update(&accepted.path("id")?, &spec).await?;
     reply::json(StatusCode::OK, &LocationBody::from(&location))
 }

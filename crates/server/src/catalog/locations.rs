@@ -26,12 +26,7 @@ struct Item<'a> {
 pub(crate) async fn list(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     Operation::BARE.accept(&state, request).await?;
     let locations = all(state.store().as_ref()).await?;
-    let items: Vec<Item<'_>> = locations
-        .iter()
-        .map(|location| Item {
-            data: location.into(),
-        })
-        .collect();
+    let items: Vec<Item<'_>> = locations.iter().map(|location| Item { data: location.into() }).collect();
     reply::json(StatusCode::OK, &items)
 }
 
@@ -43,10 +38,7 @@ async fn all(store: &dyn Store) -> Result<Vec<StoredLocation>, StoreError> {
         let page = store.locations_list(after.as_deref(), PAGE_LEN).await?;
         after = page.last().map(|location| location.id.clone());
         let is_last = page.len() < PAGE_LEN;
-        all.extend(
-            page.into_iter()
-                .filter(|location| location.spec.kind != BOOTSTRAP),
-        );
+        all.extend(page.into_iter().filter(|location| location.spec.kind != BOOTSTRAP));
         if is_last {
             return Ok(all);
         }

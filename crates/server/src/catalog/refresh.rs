@@ -13,10 +13,7 @@ use crate::state::AppState;
 const OPERATION: Operation = Operation {
     query: &[],
     body: Some(BodySchema {
-        fields: &[
-            Field::text("entityRef"),
-            Field::optional_text("authorizationToken"),
-        ],
+        fields: &[Field::text("entityRef"), Field::optional_text("authorizationToken")],
         closed: true,
     }),
 };

@@ -14,25 +14,16 @@ const LOCATIONS: &str = "/api/catalog/locations";
 
 async fn fixture() -> Fixture {
     let fixture = Fixture::new(ServerOptions::default()).await;
-    fixture
-        .ingest(&[component("alpha"), component("Beta")], &[])
-        .await;
+    fixture.ingest(&[component("alpha"), component("Beta")], &[]).await;
     fixture
 }
 
 async fn post(fixture: &Fixture, path: &str, body: Value) -> Answer {
-    fixture
-        .send(Method::POST, &format!("/api/catalog{path}"), body.to_string())
-        .await
+    fixture.send(Method::POST, &format!("/api/catalog{path}"), body.to_string()).await
 }
 
 fn names(entities: &Value) -> Vec<&str> {
-    entities
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|entity| entity["metadata"]["name"].as_str().unwrap())
-        .collect()
+    entities.as_array().unwrap().iter().map(|entity| entity["metadata"]["name"].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -42,22 +33,14 @@ async fn all_entities_are_listed_as_they_are_stored() {
     assert_eq!(answer.headers["content-type"], "application/json; charset=utf-8");
     assert!(!answer.headers.contains_key("etag"));
     assert_eq!(names(&answer.json()), ["alpha", "Beta"]);
-    let stored = fixture
-        .catalog
-        .store()
-        .entity_by_ref("component:default/alpha")
-        .await
-        .unwrap()
-        .unwrap();
+    let stored = fixture.catalog.store().entity_by_ref("component:default/alpha").await.unwrap().unwrap();
     assert!(answer.body.starts_with(format!("[{},", stored.json).as_bytes()));
 }
 
 #[tokio::test]
 async fn long_lists_come_page_by_page() {
     let fixture = Fixture::new(ServerOptions::default()).await;
-    let all: Vec<Value> = (0..1001)
-        .map(|number| component(&format!("c{number:04}")))
-        .collect();
+    let all: Vec<Value> = (0..1001).map(|number| component(&format!("c{number:04}"))).collect();
     fixture.ingest(&all, &[]).await;
     let list = fixture.get("/api/catalog/entities").await.json();
     let expected: Vec<String> = (0..1001).map(|number| format!("c{number:04}")).collect();
@@ -76,10 +59,7 @@ async fn a_store_that_fails_early_is_told_and_one_that_fails_late_cuts_the_body(
     assert!(response.into_body().collect().await.is_err());
     let (status, message) = fixture.call(request()).await.error();
     assert_eq!(status, 500);
-    assert!(
-        message.starts_with("An internal error occurred logId="),
-        "{message}"
-    );
+    assert!(message.starts_with("An internal error occurred logId="), "{message}");
 }
 
 #[tokio::test]
@@ -92,21 +72,9 @@ async fn parameters_of_the_list_are_checked_and_not_supported_yet() {
         ("limit=1&limit=2", 400, "request/query/limit must be integer"),
         ("limit=-1", 400, "request/query/limit must be >= 0"),
         ("offset=-1", 400, "request/query/offset must be >= 0"),
-        (
-            "filter=kind=component",
-            501,
-            "query parameter 'filter' is not supported yet",
-        ),
-        (
-            "order=asc:metadata.name",
-            501,
-            "query parameter 'order' is not supported yet",
-        ),
-        (
-            "fields=kind",
-            501,
-            "query parameter 'fields' is not supported yet",
-        ),
+        ("filter=kind=component", 501, "query parameter 'filter' is not supported yet"),
+        ("order=asc:metadata.name", 501, "query parameter 'order' is not supported yet"),
+        ("fields=kind", 501, "query parameter 'fields' is not supported yet"),
     ];
     for (query, status, message) in rows {
         let answer = fixture.get(&format!("/api/catalog/entities?{query}")).await;
@@ -123,9 +91,7 @@ async fn entities_are_found_by_name_in_any_letter_case() {
         "component/default/beta/",
         "c%6Fmponent/default/Beta",
     ] {
-        let answer = fixture
-            .get(&format!("/api/catalog/entities/by-name/{path}"))
-            .await;
+        let answer = fixture.get(&format!("/api/catalog/entities/by-name/{path}")).await;
         assert_eq!(answer.json()["metadata"]["name"], "Beta", "{path}");
     }
     let rows = [
@@ -144,16 +110,10 @@ async fn entities_are_found_by_name_in_any_letter_case() {
             404,
             "No entity named 'beta ' found, with kind 'component' in namespace 'default'",
         ),
-        (
-            "component/default/beta?foo=1",
-            400,
-            "Unknown query parameter 'foo'",
-        ),
+        ("component/default/beta?foo=1", 400, "Unknown query parameter 'foo'"),
     ];
     for (path, status, message) in rows {
-        let answer = fixture
-            .get(&format!("/api/catalog/entities/by-name/{path}"))
-            .await;
+        let answer = fixture.get(&format!("/api/catalog/entities/by-name/{path}")).await;
         assert_eq!(answer.error(), (status, message.to_owned()), "{path}");
     }
 }
@@ -162,22 +122,13 @@ async fn entities_are_found_by_name_in_any_letter_case() {
 async fn entities_are_found_and_deleted_by_uid() {
     let fixture = fixture().await;
     let by_name = "/api/catalog/entities/by-name/component/default/alpha";
-    let uid = fixture.get(by_name).await.json()["metadata"]["uid"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let uid = fixture.get(by_name).await.json()["metadata"]["uid"].as_str().unwrap().to_owned();
     let by_uid = format!("/api/catalog/entities/by-uid/{}", uid.to_uppercase());
     assert_eq!(fixture.get(&by_uid).await.json()["metadata"]["name"], "alpha");
     for unknown in ["nope", "00000000-0000-4000-8000-000000000000"] {
         let path = format!("/api/catalog/entities/by-uid/{unknown}");
-        assert_eq!(
-            fixture.get(&path).await.error(),
-            (404, format!("No entity with uid {unknown}"))
-        );
-        assert_eq!(
-            fixture.send(Method::DELETE, &path, "").await.status,
-            StatusCode::NO_CONTENT
-        );
+        assert_eq!(fixture.get(&path).await.error(), (404, format!("No entity with uid {unknown}")));
+        assert_eq!(fixture.send(Method::DELETE, &path, "").await.status, StatusCode::NO_CONTENT);
     }
     let deleted = fixture.send(Method::DELETE, &by_uid, "").await;
     assert_eq!((deleted.status, deleted.body.len()), (StatusCode::NO_CONTENT, 0));
@@ -194,32 +145,16 @@ async fn ancestry_leads_to_the_root() {
         "spec": { "type": "url", "target": "https://example.com/a.yaml" },
     });
     fixture.ingest(&[root], &[component("alpha")]).await;
-    let body = fixture
-        .get("/api/catalog/entities/by-name/component/default/Alpha/ancestry")
-        .await
-        .json();
+    let body = fixture.get("/api/catalog/entities/by-name/component/default/Alpha/ancestry").await.json();
     assert_eq!(body["rootEntityRef"], "component:default/alpha");
     let steps: Vec<_> = body["items"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|item| {
-            (
-                item["entity"]["metadata"]["name"].clone(),
-                item["parentEntityRefs"].clone(),
-            )
-        })
+        .map(|item| (item["entity"]["metadata"]["name"].clone(), item["parentEntityRefs"].clone()))
         .collect();
-    assert_eq!(
-        steps,
-        [
-            (json!("alpha"), json!(["location:default/root"])),
-            (json!("root"), json!([]))
-        ]
-    );
-    let unknown = fixture
-        .get("/api/catalog/entities/by-name/K/default/Root/ancestry")
-        .await;
+    assert_eq!(steps, [(json!("alpha"), json!(["location:default/root"])), (json!("root"), json!([]))]);
+    let unknown = fixture.get("/api/catalog/entities/by-name/K/default/Root/ancestry").await;
     assert_eq!(unknown.error(), (404, "No such entity k:default/root".to_owned()));
 }
 
@@ -227,51 +162,20 @@ async fn ancestry_leads_to_the_root() {
 async fn refreshing_answers_an_empty_200() {
     let fixture = fixture().await;
     for entity_ref in ["component:default/alpha", "Component:Default/ALPHA"] {
-        let answer = post(
-            &fixture,
-            "/refresh",
-            json!({ "entityRef": entity_ref, "authorizationToken": "x" }),
-        )
-        .await;
-        assert_eq!(
-            (answer.status, answer.body.len()),
-            (StatusCode::OK, 0),
-            "{entity_ref}"
-        );
+        let answer =
+            post(&fixture, "/refresh", json!({ "entityRef": entity_ref, "authorizationToken": "x" })).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0), "{entity_ref}");
     }
     let rows = [
-        (
-            json!({"entityRef": "component:default/nope"}),
-            404,
-            "Entity component:default/nope not found",
-        ),
-        (
-            json!({"entityRef": "component:alpha"}),
-            404,
-            "Entity component:alpha not found",
-        ),
-        (
-            json!({}),
-            400,
-            "request/body must have required property 'entityRef'",
-        ),
-        (
-            json!({"entityRef": "a", "x": 1}),
-            400,
-            "request/body must NOT have additional properties",
-        ),
+        (json!({"entityRef": "component:default/nope"}), 404, "Entity component:default/nope not found"),
+        (json!({"entityRef": "component:alpha"}), 404, "Entity component:alpha not found"),
+        (json!({}), 400, "request/body must have required property 'entityRef'"),
+        (json!({"entityRef": "a", "x": 1}), 400, "request/body must NOT have additional properties"),
         (json!([]), 400, "request/body must be object"),
-        (
-            json!({"entityRef": "a".repeat(BODY_BYTES_MAX)}),
-            400,
-            "request entity too large",
-        ),
+        (json!({"entityRef": "a".repeat(BODY_BYTES_MAX)}), 400, "request entity too large"),
     ];
     for (body, status, message) in rows {
-        assert_eq!(
-            post(&fixture, "/refresh", body).await.error(),
-            (status, message.to_owned())
-        );
+        assert_eq!(post(&fixture, "/refresh", body).await.error(), (status, message.to_owned()));
     }
     let bare = fixture.send(Method::POST, "/api/catalog/refresh", "").await;
     assert_eq!(bare.error(), (400, "unsupported media type undefined".to_owned()));
@@ -301,19 +205,10 @@ async fn locations_are_registered_once() {
         })
     );
     let conflict = "Location url:https://backstage.io/catalog-info.yaml already exists";
-    assert_eq!(
-        post(&fixture, "/locations", body.clone()).await.error(),
-        (409, conflict.to_owned())
-    );
+    assert_eq!(post(&fixture, "/locations", body.clone()).await.error(), (409, conflict.to_owned()));
     let again = post(&fixture, "/locations?onConflict=refresh", body.clone()).await;
-    assert_eq!(
-        (again.status, &again.json()["location"]),
-        (StatusCode::CREATED, &location)
-    );
-    assert_eq!(
-        post(&fixture, "/locations?onConflict=bogus", body).await.status,
-        StatusCode::BAD_REQUEST
-    );
+    assert_eq!((again.status, &again.json()["location"]), (StatusCode::CREATED, &location));
+    assert_eq!(post(&fixture, "/locations?onConflict=bogus", body).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(fixture.get(LOCATIONS).await.json(), json!([{ "data": location }]));
     assert_eq!(fixture.get(&format!("{LOCATIONS}/{id}")).await.json(), location);
 }
@@ -326,62 +221,31 @@ async fn wrong_locations_are_refused() {
             json!({"type": "file", "target": "/a"}),
             "Registered locations must be of an allowed type [\"url\"]",
         ),
-        (
-            json!({"type": "url"}),
-            "request/body must have required property 'target'",
-        ),
-        (
-            json!({"type": "url", "target": 7}),
-            "request/body/target must be string",
-        ),
+        (json!({"type": "url"}), "request/body must have required property 'target'"),
+        (json!({"type": "url", "target": 7}), "request/body/target must be string"),
         (json!([]), "request/body must be object"),
     ];
     for (body, message) in rows {
-        assert_eq!(
-            post(&fixture, "/locations", body).await.error(),
-            (400, message.to_owned())
-        );
+        assert_eq!(post(&fixture, "/locations", body).await.error(), (400, message.to_owned()));
     }
-    let (status, message) = post(
-        &fixture,
-        "/locations",
-        json!({"type": "url", "target": "t", "x": 1}),
-    )
-    .await
-    .error();
+    let (status, message) =
+        post(&fixture, "/locations", json!({"type": "url", "target": "t", "x": 1})).await.error();
     assert_eq!(status, 400);
     assert!(
         message.starts_with("Malformed request: [") && message.contains("unrecognized_keys"),
         "{message}"
     );
-    let text = Request::post(LOCATIONS)
-        .header("content-type", "text/plain")
-        .body(Body::from("x"))
-        .unwrap();
-    assert_eq!(
-        fixture.call(text).await.error(),
-        (400, "unsupported media type text/plain".to_owned())
-    );
+    let text = Request::post(LOCATIONS).header("content-type", "text/plain").body(Body::from("x")).unwrap();
+    assert_eq!(fixture.call(text).await.error(), (400, "unsupported media type text/plain".to_owned()));
 }
 
 #[tokio::test]
 async fn the_configuration_says_what_a_conflict_does() {
-    let options = ServerOptions {
-        location_conflict: LocationConflict::Refresh,
-        ..ServerOptions::default()
-    };
+    let options = ServerOptions { location_conflict: LocationConflict::Refresh, ..ServerOptions::default() };
     let fixture = Fixture::new(options).await;
     let body = json!({"type": "url", "target": "https://example.com/a.yaml"});
-    for (path, status) in [
-        ("/locations", 201),
-        ("/locations", 201),
-        ("/locations?onConflict=reject", 409),
-    ] {
-        assert_eq!(
-            post(&fixture, path, body.clone()).await.status.as_u16(),
-            status,
-            "{path}"
-        );
+    for (path, status) in [("/locations", 201), ("/locations", 201), ("/locations?onConflict=reject", 409)] {
+        assert_eq!(post(&fixture, path, body.clone()).await.status.as_u16(), status, "{path}");
     }
 }
 
@@ -401,10 +265,7 @@ async fn locations_are_changed_and_unregistered() {
     let changed = put(&path, json!({"type": "url", "target": "https://example.com/3"})).await;
     assert_eq!(changed.status, StatusCode::OK);
     let location = changed.json();
-    assert_eq!(
-        (location["id"].as_str(), &location["target"]),
-        (Some(id), &json!("https://example.com/3"))
-    );
+    assert_eq!((location["id"].as_str(), &location["target"]), (Some(id), &json!("https://example.com/3")));
     assert_eq!(fixture.get(&path).await.json(), location);
     let rows = [
         (json!({"type": "url", "target": "https://example.com/2"}), 409),
@@ -416,56 +277,29 @@ async fn locations_are_changed_and_unregistered() {
     }
     let unknown = format!("{LOCATIONS}/x");
     let missing = (404, "Found no location with ID x".to_owned());
-    assert_eq!(
-        put(&unknown, json!({"type": "url", "target": "t"})).await.error(),
-        missing
-    );
+    assert_eq!(put(&unknown, json!({"type": "url", "target": "t"})).await.error(), missing);
     assert_eq!(fixture.get(&unknown).await.error(), missing);
     assert_eq!(fixture.send(Method::DELETE, &unknown, "").await.error(), missing);
 
-    assert_eq!(
-        fixture.send(Method::DELETE, &path, "").await.status,
-        StatusCode::NO_CONTENT
-    );
-    assert_eq!(
-        fixture.send(Method::DELETE, &path, "").await.status,
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(fixture.send(Method::DELETE, &path, "").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(fixture.send(Method::DELETE, &path, "").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
 async fn readonly_mode_spares_what_changes_no_location() {
-    let fixture = Fixture::new(ServerOptions {
-        readonly: true,
-        ..ServerOptions::default()
-    })
-    .await;
+    let fixture = Fixture::new(ServerOptions { readonly: true, ..ServerOptions::default() }).await;
     fixture.ingest(&[component("alpha")], &[]).await;
     let body = json!({"type": "url", "target": "https://example.com/a.yaml"});
     let refused = (403, "This operation not allowed in readonly mode".to_owned());
     assert_eq!(post(&fixture, "/locations", body.clone()).await.error(), refused);
     let path = format!("{LOCATIONS}/x");
-    assert_eq!(
-        fixture.send(Method::PUT, &path, body.to_string()).await.error(),
-        refused
-    );
+    assert_eq!(fixture.send(Method::PUT, &path, body.to_string()).await.error(), refused);
     assert_eq!(fixture.send(Method::DELETE, &path, "").await.error(), refused);
-    assert_ne!(
-        post(&fixture, "/locations?dryRun=true", body).await.status,
-        StatusCode::FORBIDDEN
-    );
-    let refresh = post(
-        &fixture,
-        "/refresh",
-        json!({"entityRef": "component:default/alpha"}),
-    )
-    .await;
+    assert_ne!(post(&fixture, "/locations?dryRun=true", body).await.status, StatusCode::FORBIDDEN);
+    let refresh = post(&fixture, "/refresh", json!({"entityRef": "component:default/alpha"})).await;
     assert_eq!(refresh.status, StatusCode::OK);
     let by_uid = "/api/catalog/entities/by-uid/00000000-0000-4000-8000-000000000000";
-    assert_eq!(
-        fixture.send(Method::DELETE, by_uid, "").await.status,
-        StatusCode::NO_CONTENT
-    );
+    assert_eq!(fixture.send(Method::DELETE, by_uid, "").await.status, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
@@ -474,19 +308,8 @@ async fn dry_runs_store_nothing() {
     let body = json!({"type": "url", "target": "https://example.com/a.yaml"});
     post(&fixture, "/locations?dryRun=yes", body).await;
     assert_eq!(fixture.get(LOCATIONS).await.body, "[]");
-    let file = post(
-        &fixture,
-        "/locations?dryRun=1",
-        json!({"type": "file", "target": "/a"}),
-    )
-    .await;
-    assert_eq!(
-        file.error(),
-        (
-            400,
-            "Registered locations must be of an allowed type [\"url\"]".to_owned()
-        )
-    );
+    let file = post(&fixture, "/locations?dryRun=1", json!({"type": "file", "target": "/a"})).await;
+    assert_eq!(file.error(), (400, "Registered locations must be of an allowed type [\"url\"]".to_owned()));
 }
 
 #[tokio::test]
@@ -506,24 +329,14 @@ async fn invalid_entities_always_get_a_list_of_errors() {
         let answer = post(&fixture, "/validate-entity", body).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
         let errors = answer.json();
-        assert!(
-            errors["errors"][0]["message"].is_string() && errors.get("error").is_none(),
-            "{errors}"
-        );
+        assert!(errors["errors"][0]["message"].is_string() && errors.get("error").is_none(), "{errors}");
     }
     // Without processors nobody knows any kind.
-    let answer = post(
-        &fixture,
-        "/validate-entity",
-        json!({"entity": component("a"), "location": location}),
-    )
-    .await;
+    let answer =
+        post(&fixture, "/validate-entity", json!({"entity": component("a"), "location": location})).await;
     let message = answer.json()["errors"][0]["message"].clone();
     assert!(
-        message
-            .as_str()
-            .unwrap()
-            .contains("No processor recognized the entity component:default/a"),
+        message.as_str().unwrap().contains("No processor recognized the entity component:default/a"),
         "{message}"
     );
 }
@@ -531,9 +344,7 @@ async fn invalid_entities_always_get_a_list_of_errors() {
 #[tokio::test]
 async fn errors_are_listed_page_by_page() {
     let fixture = Fixture::new(ServerOptions::default()).await;
-    fixture
-        .ingest_failing(&component("alpha"), &["first", "second", "third"])
-        .await;
+    fixture.ingest_failing(&component("alpha"), &["first", "second", "third"]).await;
     let mut messages = Vec::new();
     let mut path = "/api/catalog/errors?entity=Component:Alpha&limit=2".to_owned();
     loop {
@@ -556,18 +367,12 @@ async fn errors_are_listed_page_by_page() {
 #[tokio::test]
 async fn queries_for_errors_are_checked() {
     let fixture = fixture().await;
-    assert_eq!(
-        fixture.get("/api/catalog/errors").await.json(),
-        json!({"items": [], "pageInfo": {}})
-    );
+    assert_eq!(fixture.get("/api/catalog/errors").await.json(), json!({"items": [], "pageInfo": {}}));
     let rows = [
         ("limit=0", "request/query/limit must be >= 1"),
         ("limit=1001", "request/query/limit must be <= 1000"),
         ("after=x", "request/query/after must be integer"),
-        (
-            "entity=a/",
-            "Entity reference \"a/\" was not on the form [<kind>:][<namespace>/]<name>",
-        ),
+        ("entity=a/", "Entity reference \"a/\" was not on the form [<kind>:][<namespace>/]<name>"),
         ("foo=1", "Unknown query parameter 'foo'"),
     ];
     for (query, message) in rows {

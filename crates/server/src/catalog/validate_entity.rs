@@ -16,13 +16,7 @@ use crate::reply;
 use crate::request::{BodySchema, Operation};
 use crate::state::AppState;
 
-const OPERATION: Operation = Operation {
-    query: &[],
-    body: Some(BodySchema {
-        fields: &[],
-        closed: false,
-    }),
-};
+const OPERATION: Operation = Operation { query: &[], body: Some(BodySchema { fields: &[], closed: false }) };
 
 #[derive(Serialize)]
 struct Invalid {
@@ -44,9 +38,8 @@ pub(crate) async fn validate(State(state): State<AppState>, request: Request) ->
 }
 
 fn parse(entity: Option<&Value>, location: Option<&Value>) -> Result<(Entity, LocationSpec), ApiError> {
-    let location = location
-        .and_then(Value::as_str)
-        .ok_or_else(|| malformed::not_a_text("location", location))?;
+    let location =
+        location.and_then(Value::as_str).ok_or_else(|| malformed::not_a_text("location", location))?;
     let Some(Value::Object(entity)) = entity else {
         return Err(type_error("<root> must be object - type: object"));
     };

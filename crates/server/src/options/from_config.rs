@@ -23,10 +23,7 @@ const WITHOUT_EFFECT: [&str; 4] = [
 impl ServerOptions {
     /// Reads `backend` and `catalog`.
     pub fn from_config(config: &Config) -> Result<Self, ServerError> {
-        if config
-            .get_value("backend.https")
-            .is_some_and(|https| https != Value::Bool(false))
-        {
+        if config.get_value("backend.https").is_some_and(|https| https != Value::Bool(false)) {
             return Err(ServerError::Https);
         }
         for key in WITHOUT_EFFECT {
@@ -38,9 +35,7 @@ impl ServerOptions {
         let time = |key: &str, or: Duration| duration(config, key).map(|given| given.unwrap_or(or));
         Ok(Self {
             listen: listen(config)?,
-            readonly: config
-                .get_opt_bool("catalog.readonly")?
-                .unwrap_or(default.readonly),
+            readonly: config.get_opt_bool("catalog.readonly")?.unwrap_or(default.readonly),
             location_conflict: location_conflict(config)?,
             health_headers: health_headers(config)?,
             security_headers: security_headers(config)?,
@@ -61,9 +56,7 @@ impl ServerOptions {
 /// A duration, or a number of milliseconds as in Node.
 fn duration(config: &Config, key: &str) -> Result<Option<Duration>, ServerError> {
     if let Some(Value::Number(number)) = config.get_value(key) {
-        let millis = number
-            .as_u64()
-            .ok_or_else(|| invalid(key, "is no number of milliseconds"))?;
+        let millis = number.as_u64().ok_or_else(|| invalid(key, "is no number of milliseconds"))?;
         return Ok(Some(Duration::from_millis(millis)));
     }
     Ok(config.get_opt_duration(key)?)
@@ -94,10 +87,7 @@ fn location_conflict(config: &Config) -> Result<LocationConflict, ServerError> {
     match config.get_opt_str(key)?.as_deref() {
         None | Some("reject") => Ok(LocationConflict::Reject),
         Some("refresh") => Ok(LocationConflict::Refresh),
-        Some(other) => Err(invalid(
-            key,
-            format!("'{other}' is neither 'reject' nor 'refresh'"),
-        )),
+        Some(other) => Err(invalid(key, format!("'{other}' is neither 'reject' nor 'refresh'"))),
     }
 }
 
@@ -121,10 +111,7 @@ fn security_headers(config: &Config) -> Result<HeaderMap, ServerError> {
             Value::Bool(false) => Ok((name, None)),
             value => {
                 let sources = list_of(value).ok_or_else(|| {
-                    invalid(
-                        "backend.csp",
-                        format!("'{name}' is neither false nor a list of sources"),
-                    )
+                    invalid("backend.csp", format!("'{name}' is neither false nor a list of sources"))
                 })?;
                 Ok((name, Some(sources)))
             }
@@ -159,9 +146,7 @@ fn cors(config: &Config) -> Result<Option<Cors>, ServerError> {
         methods: header(config, "backend.cors.methods")?.unwrap_or(default.methods),
         allowed_headers: header(config, "backend.cors.allowedHeaders")?,
         exposed_headers: header(config, "backend.cors.exposedHeaders")?,
-        credentials: config
-            .get_opt_bool("backend.cors.credentials")?
-            .unwrap_or(default.credentials),
+        credentials: config.get_opt_bool("backend.cors.credentials")?.unwrap_or(default.credentials),
         max_age: config.get_opt_u64("backend.cors.maxAge")?.map(HeaderValue::from),
         preflight_continue: config
             .get_opt_bool("backend.cors.preflightContinue")?
@@ -176,9 +161,7 @@ fn header(config: &Config, key: &str) -> Result<Option<HeaderValue>, ServerError
         return Ok(None);
     };
     let value = HeaderValue::from_str(&texts.join(","));
-    value
-        .map(Some)
-        .map_err(|_| invalid(key, "a value cannot stand in a header"))
+    value.map(Some).map_err(|_| invalid(key, "a value cannot stand in a header"))
 }
 
 fn object(config: &Config, key: &str) -> Result<serde_json::Map<String, Value>, ServerError> {
@@ -192,9 +175,9 @@ fn object(config: &Config, key: &str) -> Result<serde_json::Map<String, Value>, 
 fn list(config: &Config, key: &str) -> Result<Option<Vec<String>>, ServerError> {
     match config.get_value(key) {
         None => Ok(None),
-        Some(value) => list_of(value)
-            .map(Some)
-            .ok_or_else(|| invalid(key, "is neither a text nor a list of texts")),
+        Some(value) => {
+            list_of(value).map(Some).ok_or_else(|| invalid(key, "is neither a text nor a list of texts"))
+        }
     }
 }
 
@@ -213,10 +196,7 @@ fn list_of(value: Value) -> Option<Vec<String>> {
 }
 
 fn invalid(key: &str, reason: impl Into<String>) -> ServerError {
-    ServerError::Invalid {
-        key: key.to_owned(),
-        reason: reason.into(),
-    }
+    ServerError::Invalid { key: key.to_owned(), reason: reason.into() }
 }
 
 #[cfg(test)]

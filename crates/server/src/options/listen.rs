@@ -27,18 +27,13 @@ impl ListenAddress {
     /// An address; what is absent is the default: port 7007 of the machine itself.
     pub fn new(host: Option<&str>, port: Option<u16>) -> Self {
         let host = host.filter(|host| !host.is_empty()).unwrap_or(DEFAULT_HOST);
-        Self {
-            host: host.to_owned(),
-            port: port.unwrap_or(DEFAULT_PORT),
-        }
+        Self { host: host.to_owned(), port: port.unwrap_or(DEFAULT_PORT) }
     }
 
     /// Parses `<port>`, `:<port>` or `<host>:<port>`. A host with colons stands in brackets.
     pub fn parse(text: &str) -> Result<Self, ServerError> {
         let unparsable = || ServerError::ListenAddress(text.to_owned());
-        let (host, port) = text
-            .rsplit_once(':')
-            .map_or((None, text), |(host, port)| (Some(host), port));
+        let (host, port) = text.rsplit_once(':').map_or((None, text), |(host, port)| (Some(host), port));
         let port = port.parse().map_err(|_| unparsable())?;
         let host = match host.map(|host| (host.strip_prefix('[').and_then(|h| h.strip_suffix(']')), host)) {
             Some((Some(inner), _)) => Some(inner),
@@ -63,11 +58,7 @@ impl ListenAddress {
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (host, port) = (&self.host, self.port);
-        if host.contains(':') {
-            write!(f, "[{host}]:{port}")
-        } else {
-            write!(f, "{host}:{port}")
-        }
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
 
@@ -85,27 +76,14 @@ mod tests {
             ("[::]:7007", "[::]:7007"),
         ];
         for (text, expected) in rows {
-            assert_eq!(
-                ListenAddress::parse(text).unwrap().to_string(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(ListenAddress::parse(text).unwrap().to_string(), expected, "{text}");
         }
         assert_eq!(ListenAddress::default().to_string(), "127.0.0.1:7007");
     }
 
     #[test]
     fn refuses_the_rest() {
-        for text in [
-            "",
-            "x",
-            "host:",
-            "host:x",
-            "a:b:1",
-            "::1:7007",
-            "host:70000",
-            "[::1:7007",
-        ] {
+        for text in ["", "x", "host:", "host:x", "a:b:1", "::1:7007", "host:70000", "[::1:7007"] {
             let message = format!("Unable to parse listen address {text}, expected <port> or <host>:<port>");
             assert_eq!(ListenAddress::parse(text).unwrap_err().to_string(), message);
         }

@@ -37,10 +37,7 @@ impl Field {
 
     /// A text that may be there.
     pub(crate) const fn optional_text(name: &'static str) -> Self {
-        Self {
-            name,
-            required: false,
-        }
+        Self { name, required: false }
     }
 }
 
@@ -51,32 +48,19 @@ impl BodySchema {
         let Value::Object(members) = body else {
             return Err(ApiError::input("request/body must be object"));
         };
-        if let Some(missing) = self
-            .fields
-            .iter()
-            .find(|field| field.required && !members.contains_key(field.name))
+        if let Some(missing) =
+            self.fields.iter().find(|field| field.required && !members.contains_key(field.name))
         {
             let message = format!("request/body must have required property '{}'", missing.name);
             return Err(ApiError::input(message));
         }
-        if self.closed
-            && members
-                .keys()
-                .any(|key| self.fields.iter().all(|field| field.name != key))
-        {
-            return Err(ApiError::input(
-                "request/body must NOT have additional properties",
-            ));
+        if self.closed && members.keys().any(|key| self.fields.iter().all(|field| field.name != key)) {
+            return Err(ApiError::input("request/body must NOT have additional properties"));
         }
-        let wrong = self
-            .fields
-            .iter()
-            .find(|field| members.get(field.name).is_some_and(|value| !value.is_string()));
+        let wrong =
+            self.fields.iter().find(|field| members.get(field.name).is_some_and(|value| !value.is_string()));
         match wrong {
-            Some(field) => Err(ApiError::input(format!(
-                "request/body/{} must be string",
-                field.name
-            ))),
+            Some(field) => Err(ApiError::input(format!("request/body/{} must be string", field.name))),
             None => Ok(members),
         }
     }
@@ -84,27 +68,17 @@ impl BodySchema {
 
 /// Reads a body as JSON. A body that is absent, or empty, reads as `{}`: as it does for Express.
 pub(crate) async fn read_json(headers: &HeaderMap, body: Body, timeout: Duration) -> Result<Value, ApiError> {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let content_type = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let is_json = content_type.as_deref().is_some_and(|given| {
-        given
-            .split(';')
-            .next()
-            .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+        given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
     });
     if !is_json {
         let given = content_type.as_deref().unwrap_or("undefined");
         return Err(ApiError::input(format!("unsupported media type {given}")));
     }
-    if let Some(coding) = headers
-        .get(CONTENT_ENCODING)
-        .filter(|coding| *coding != "identity")
-    {
+    if let Some(coding) = headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
         let coding = String::from_utf8_lossy(coding.as_bytes());
-        return Err(ApiError::input(format!(
-            "unsupported content encoding \"{coding}\""
-        )));
+        return Err(ApiError::input(format!("unsupported content encoding \"{coding}\"")));
     }
     let bytes = read(body, timeout).await?;
     if bytes.is_empty() {
@@ -114,9 +88,7 @@ pub(crate) async fn read_json(headers: &HeaderMap, body: Body, timeout: Duration
     match value {
         Value::Object(_) | Value::Array(_) => Ok(value),
         // The body parser of Backstage is strict: only objects and arrays count as JSON.
-        other => Err(ApiError::input(format!(
-            "Unexpected token in JSON at position 0: {other}"
-        ))),
+        other => Err(ApiError::input(format!("Unexpected token in JSON at position 0: {other}"))),
     }
 }
 
@@ -126,11 +98,7 @@ async fn read(body: Body, timeout: Duration) -> Result<bytes::Bytes, ApiError> {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::input("request entity too large")),
         Ok(Err(_)) => Err(ApiError::input("request aborted")),
-        Err(_) => Err(ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "Error",
-            "request timeout",
-        )),
+        Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "Error", "request timeout")),
     }
 }
 
@@ -140,10 +108,8 @@ mod tests {
 
     use super::*;
 
-    const SCHEMA: BodySchema = BodySchema {
-        fields: &[Field::text("entityRef"), Field::optional_text("token")],
-        closed: true,
-    };
+    const SCHEMA: BodySchema =
+        BodySchema { fields: &[Field::text("entityRef"), Field::optional_text("token")], closed: true };
 
     async fn message_of(content_type: Option<&'static str>, body: impl Into<Body>) -> String {
         let mut headers = HeaderMap::new();
@@ -162,36 +128,16 @@ mod tests {
         let json = Some("application/json");
         let rows = [
             (json, r#"{"entityRef":"a"}"#, "fine"),
-            (
-                Some("Application/JSON; charset=utf-8"),
-                r#"{"entityRef":"a","token":"b"}"#,
-                "fine",
-            ),
+            (Some("Application/JSON; charset=utf-8"), r#"{"entityRef":"a","token":"b"}"#, "fine"),
             (None, r#"{"entityRef":"a"}"#, "unsupported media type undefined"),
             (Some("text/plain"), "{}", "unsupported media type text/plain"),
             (json, "", "request/body must have required property 'entityRef'"),
             (json, "{}", "request/body must have required property 'entityRef'"),
             (json, "[]", "request/body must be object"),
-            (
-                json,
-                r#"{"entityRef":7}"#,
-                "request/body/entityRef must be string",
-            ),
-            (
-                json,
-                r#"{"entityRef":null}"#,
-                "request/body/entityRef must be string",
-            ),
-            (
-                json,
-                r#"{"entityRef":"a","token":7}"#,
-                "request/body/token must be string",
-            ),
-            (
-                json,
-                r#"{"entityRef":7,"x":1}"#,
-                "request/body must NOT have additional properties",
-            ),
+            (json, r#"{"entityRef":7}"#, "request/body/entityRef must be string"),
+            (json, r#"{"entityRef":null}"#, "request/body/entityRef must be string"),
+            (json, r#"{"entityRef":"a","token":7}"#, "request/body/token must be string"),
+            (json, r#"{"entityRef":7,"x":1}"#, "request/body must NOT have additional properties"),
         ];
         for (content_type, body, message) in rows {
             assert_eq!(message_of(content_type, body).await, message, "{body}");
@@ -204,47 +150,27 @@ mod tests {
             assert_ne!(message_of(Some("application/json"), body).await, "fine", "{body}");
         }
         let deep = "[".repeat(50_000);
-        assert!(
-            message_of(Some("application/json"), deep)
-                .await
-                .contains("recursion limit")
-        );
+        assert!(message_of(Some("application/json"), deep).await.contains("recursion limit"));
     }
 
     #[tokio::test]
     async fn bodies_have_a_limit() {
-        let body = |len: usize| {
-            format!(
-                r#"{{"entityRef":"{}"}}"#,
-                "a".repeat(len - r#"{"entityRef":""}"#.len())
-            )
-        };
-        assert_eq!(
-            message_of(Some("application/json"), body(BODY_BYTES_MAX)).await,
-            "fine"
-        );
+        let body =
+            |len: usize| format!(r#"{{"entityRef":"{}"}}"#, "a".repeat(len - r#"{"entityRef":""}"#.len()));
+        assert_eq!(message_of(Some("application/json"), body(BODY_BYTES_MAX)).await, "fine");
         let too_long = body(BODY_BYTES_MAX + 1);
-        assert_eq!(
-            message_of(Some("application/json"), too_long).await,
-            "request entity too large"
-        );
+        assert_eq!(message_of(Some("application/json"), too_long).await, "request entity too large");
     }
 
     #[tokio::test(start_paused = true)]
     async fn bodies_that_never_end_time_out() {
         let body = Body::from_stream(futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
-        assert_eq!(
-            message_of(Some("application/json"), body).await,
-            "request timeout"
-        );
+        assert_eq!(message_of(Some("application/json"), body).await, "request timeout");
     }
 
     #[test]
     fn open_bodies_may_have_more_members() {
-        let open = BodySchema {
-            closed: false,
-            ..SCHEMA
-        };
+        let open = BodySchema { closed: false, ..SCHEMA };
         assert_eq!(open.check(json!({"entityRef": "a", "x": 1})).unwrap().len(), 2);
     }
 }

@@ -32,10 +32,7 @@ pub(crate) struct Accepted {
 
 impl Operation {
     /// An operation that takes neither a query nor a body.
-    pub(crate) const BARE: Self = Self {
-        query: &[],
-        body: None,
-    };
+    pub(crate) const BARE: Self = Self { query: &[], body: None };
 
     /// Checks a request.
     pub(crate) async fn accept(&self, state: &AppState, request: Request) -> Result<Accepted, ApiError> {
@@ -50,12 +47,7 @@ impl Operation {
             (Some(schema), Some(json)) => schema.check(json)?,
             _ => Map::new(),
         };
-        Ok(Accepted {
-            query,
-            body,
-            target,
-            route: parts.extensions.get().cloned(),
-        })
+        Ok(Accepted { query, body, target, route: parts.extensions.get().cloned() })
     }
 
     /// Checks the query alone, for operations with their own ways with bodies.

@@ -21,51 +21,34 @@ enum Kind {
 impl Param {
     /// One text.
     pub(crate) const fn text(name: &'static str) -> Self {
-        Self {
-            name,
-            kind: Kind::Text,
-        }
+        Self { name, kind: Kind::Text }
     }
 
     /// Any number of texts.
     pub(crate) const fn texts(name: &'static str) -> Self {
-        Self {
-            name,
-            kind: Kind::Texts,
-        }
+        Self { name, kind: Kind::Texts }
     }
 
     /// An integer that is at least `min`.
     pub(crate) const fn integer(name: &'static str, min: i64) -> Self {
-        Self {
-            name,
-            kind: Kind::Integer { min, max: i64::MAX },
-        }
+        Self { name, kind: Kind::Integer { min, max: i64::MAX } }
     }
 
     /// An integer between two bounds, both included.
     pub(crate) const fn integer_between(name: &'static str, min: i64, max: i64) -> Self {
-        Self {
-            name,
-            kind: Kind::Integer { min, max },
-        }
+        Self { name, kind: Kind::Integer { min, max } }
     }
 
     /// One of these words.
     pub(crate) const fn one_of(name: &'static str, words: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            kind: Kind::OneOf(words),
-        }
+        Self { name, kind: Kind::OneOf(words) }
     }
 
     fn check(&self, given: &Given) -> Result<(), ApiError> {
         let name = self.name;
         if let Kind::Texts = self.kind {
             return match given.values.iter().position(|value| value.nested) {
-                Some(index) => Err(ApiError::input(format!(
-                    "request/query/{name}/{index} must be string"
-                ))),
+                Some(index) => Err(ApiError::input(format!("request/query/{name}/{index} must be string"))),
                 None => Ok(()),
             };
         }
@@ -120,9 +103,7 @@ impl Query {
             let param = params.iter().find(|param| param.name == name);
             known.push(param.ok_or_else(|| ApiError::input(format!("Unknown query parameter '{name}'")))?);
             if matches!(one.values.as_slice(), [only] if only.text.is_empty() && !only.nested) {
-                return Err(ApiError::input(format!(
-                    "Empty value found for query parameter '{name}'"
-                )));
+                return Err(ApiError::input(format!("Empty value found for query parameter '{name}'")));
             }
         }
         for (param, one) in known.into_iter().zip(&given) {
@@ -155,20 +136,11 @@ fn split(query: &str) -> Vec<Given> {
         let (key, text) = part.split_once('=').unwrap_or((part, ""));
         let key = decode_query(key);
         let (name, member) = key.split_once('[').unwrap_or((&key, ""));
-        let nested = !member
-            .trim_end_matches(']')
-            .bytes()
-            .all(|byte| byte.is_ascii_digit());
-        let value = GivenValue {
-            text: decode_query(text),
-            nested,
-        };
+        let nested = !member.trim_end_matches(']').bytes().all(|byte| byte.is_ascii_digit());
+        let value = GivenValue { text: decode_query(text), nested };
         match all.iter_mut().find(|given| given.name == name) {
             Some(given) => given.values.push(value),
-            None => all.push(Given {
-                name: name.to_owned(),
-                values: vec![value],
-            }),
+            None => all.push(Given { name: name.to_owned(), values: vec![value] }),
         }
     }
     all
@@ -210,11 +182,7 @@ mod tests {
             ("offset=abc&foo=1", "Unknown query parameter 'foo'"),
         ];
         for (query, message) in rows {
-            assert_eq!(
-                Query::parse(Some(query), PARAMS).unwrap_err(),
-                ApiError::input(message),
-                "{query}"
-            );
+            assert_eq!(Query::parse(Some(query), PARAMS).unwrap_err(), ApiError::input(message), "{query}");
         }
     }
 
@@ -239,9 +207,6 @@ mod tests {
     #[test]
     fn hundreds_of_values_are_no_problem() {
         let query = vec!["filter=kind%3Da"; 550].join("&");
-        assert_eq!(
-            Query::parse(Some(&query), PARAMS).unwrap().given[0].values.len(),
-            550
-        );
+        assert_eq!(Query::parse(Some(&query), PARAMS).unwrap().given[0].values.len(), 550);
     }
 }

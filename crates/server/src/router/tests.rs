@@ -21,17 +21,9 @@ async fn with_headers(fixture: &Fixture, method: Method, path: &str, headers: &[
 #[tokio::test]
 async fn paths_match_in_any_case_and_with_a_trailing_slash() {
     let fixture = Fixture::new(ServerOptions::default()).await;
-    for path in [
-        "/api/catalog/entities",
-        "/api/catalog/ENTITIES",
-        "/API/Catalog/entities/",
-    ] {
+    for path in ["/api/catalog/entities", "/api/catalog/ENTITIES", "/API/Catalog/entities/"] {
         let answer = fixture.get(path).await;
-        assert_eq!(
-            (answer.status, answer.body.as_ref()),
-            (StatusCode::OK, b"[]".as_slice()),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.body.as_ref()), (StatusCode::OK, b"[]".as_slice()), "{path}");
     }
 }
 
@@ -57,10 +49,7 @@ async fn what_nobody_serves_is_not_found_without_a_body() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}");
         assert!(answer.body.is_empty(), "{method} {path}");
         for header in ["content-type", "allow", "etag"] {
-            assert!(
-                !answer.headers.contains_key(header),
-                "{header} of {method} {path}"
-            );
+            assert!(!answer.headers.contains_key(header), "{header} of {method} {path}");
         }
     }
 }
@@ -72,26 +61,17 @@ async fn head_is_get_without_the_body() {
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.body.is_empty());
     assert_eq!(answer.headers["content-length"], "2");
-    let wrong = fixture
-        .send(Method::HEAD, "/api/catalog/entities?limit=abc", "")
-        .await;
+    let wrong = fixture.send(Method::HEAD, "/api/catalog/entities?limit=abc", "").await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn options_tells_the_methods_when_cors_is_off() {
     let fixture = Fixture::new(ServerOptions::default()).await;
-    let rows = [
-        (ENTITIES, "GET,HEAD"),
-        ("/api/catalog/locations/x", "GET,HEAD,PUT,DELETE"),
-    ];
+    let rows = [(ENTITIES, "GET,HEAD"), ("/api/catalog/locations/x", "GET,HEAD,PUT,DELETE")];
     for (path, allowed) in rows {
         let answer = fixture.send(Method::OPTIONS, path, "").await;
-        assert_eq!(
-            (answer.status, answer.body.as_ref()),
-            (StatusCode::OK, allowed.as_bytes()),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.body.as_ref()), (StatusCode::OK, allowed.as_bytes()), "{path}");
         assert_eq!(answer.headers["allow"], allowed);
     }
 }
@@ -126,24 +106,15 @@ async fn errors_tell_the_request_as_it_was_written() {
 async fn a_known_etag_saves_the_body() {
     let fixture = Fixture::new(ServerOptions::default()).await;
     let path = "/api/catalog/locations";
-    let etag = fixture.get(path).await.headers["etag"]
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let etag = fixture.get(path).await.headers["etag"].to_str().unwrap().to_owned();
     let answer = with_headers(&fixture, Method::GET, path, &[("if-none-match", &etag)]).await;
     assert_eq!(answer.status, StatusCode::NOT_MODIFIED);
     assert!(answer.body.is_empty() && !answer.headers.contains_key("content-type"));
     assert_eq!(answer.headers["etag"], etag.as_str());
     let reload = [("if-none-match", etag.as_str()), ("cache-control", "no-cache")];
-    assert_eq!(
-        with_headers(&fixture, Method::GET, path, &reload).await.status,
-        StatusCode::OK
-    );
+    assert_eq!(with_headers(&fixture, Method::GET, path, &reload).await.status, StatusCode::OK);
     let other = [("if-none-match", "W/\"other\"")];
-    assert_eq!(
-        with_headers(&fixture, Method::GET, path, &other).await.status,
-        StatusCode::OK
-    );
+    assert_eq!(with_headers(&fixture, Method::GET, path, &other).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -159,19 +130,9 @@ async fn bodies_from_one_kib_on_are_compressed() {
     assert_eq!(large.headers["vary"], "accept-encoding");
     let mut text = String::new();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(large.body.as_ref()), &mut text).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Vec<serde_json::Value>>(&text)
-            .unwrap()
-            .len(),
-        20
-    );
-    let best = with_headers(
-        &fixture,
-        Method::GET,
-        ENTITIES,
-        &[("accept-encoding", "gzip, deflate, br")],
-    )
-    .await;
+    assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&text).unwrap().len(), 20);
+    let best =
+        with_headers(&fixture, Method::GET, ENTITIES, &[("accept-encoding", "gzip, deflate, br")]).await;
     assert_eq!(best.headers["content-encoding"], "br");
 }
 
@@ -182,18 +143,13 @@ fn cors() -> ServerOptions {
         credentials: true,
         ..Cors::default()
     };
-    ServerOptions {
-        cors: Some(cors),
-        ..ServerOptions::default()
-    }
+    ServerOptions { cors: Some(cors), ..ServerOptions::default() }
 }
 
 fn cors_headers(headers: &HeaderMap) -> Vec<String> {
     let names = headers.keys().map(http::HeaderName::as_str);
-    let mut names: Vec<_> = names
-        .filter(|name| name.starts_with("access-control-"))
-        .map(str::to_owned)
-        .collect();
+    let mut names: Vec<_> =
+        names.filter(|name| name.starts_with("access-control-")).map(str::to_owned).collect();
     names.sort();
     names
 }
@@ -233,13 +189,7 @@ async fn other_origins_get_no_cors_headers_and_are_served() {
         (preflight.status, preflight.headers["allow"].as_bytes()),
         (StatusCode::OK, b"GET,HEAD".as_slice())
     );
-    let own = with_headers(
-        &fixture,
-        Method::GET,
-        ENTITIES,
-        &[("origin", "http://localhost:3000")],
-    )
-    .await;
+    let own = with_headers(&fixture, Method::GET, ENTITIES, &[("origin", "http://localhost:3000")]).await;
     assert_eq!(
         cors_headers(&own.headers),
         ["access-control-allow-credentials", "access-control-allow-origin"]
@@ -249,54 +199,31 @@ async fn other_origins_get_no_cors_headers_and_are_served() {
 #[tokio::test]
 async fn readiness_follows_the_lifecycle() {
     let mut options = ServerOptions::default();
-    options
-        .health_headers
-        .insert("x-probe", HeaderValue::from_static("yes"));
+    options.health_headers.insert("x-probe", HeaderValue::from_static("yes"));
     let fixture = Fixture::new(options).await;
     let readiness = "/.backstage/health/v1/readiness";
     let ready = fixture.get(readiness).await;
-    assert_eq!(
-        (ready.status, ready.body.as_ref()),
-        (StatusCode::OK, br#"{"status":"ok"}"#.as_slice())
-    );
+    assert_eq!((ready.status, ready.body.as_ref()), (StatusCode::OK, br#"{"status":"ok"}"#.as_slice()));
     assert_eq!(ready.headers["x-probe"], "yes");
     fixture.lifecycle.set_stopping();
     let stopping = fixture.get(readiness).await;
     assert_eq!(stopping.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(
-        stopping.body,
-        r#"{"message":"Backend is shutting down","status":"error"}"#
-    );
+    assert_eq!(stopping.body, r#"{"message":"Backend is shutting down","status":"error"}"#);
     assert_eq!(fixture.get(ENTITIES).await.status, StatusCode::OK);
     fixture.lifecycle.set_closed();
-    assert_eq!(
-        fixture.get(ENTITIES).await.error(),
-        (503, "Service is shutting down".to_owned())
-    );
+    assert_eq!(fixture.get(ENTITIES).await.error(), (503, "Service is shutting down".to_owned()));
     let liveness = fixture.get("/.backstage/health/v1/liveness").await;
-    assert_eq!(
-        (liveness.status, liveness.body.as_ref()),
-        (StatusCode::OK, br#"{"status":"ok"}"#.as_slice())
-    );
+    assert_eq!((liveness.status, liveness.body.as_ref()), (StatusCode::OK, br#"{"status":"ok"}"#.as_slice()));
 }
 
 #[tokio::test]
 async fn requests_wait_for_the_start_for_a_while() {
-    let options = ServerOptions {
-        startup_request_pause: Duration::from_secs(5),
-        ..ServerOptions::default()
-    };
+    let options = ServerOptions { startup_request_pause: Duration::from_secs(5), ..ServerOptions::default() };
     let fixture = Fixture::starting(options).await;
     tokio::time::pause();
     let readiness = fixture.get("/.backstage/health/v1/readiness").await;
-    assert_eq!(
-        readiness.body,
-        r#"{"message":"Backend has not started yet","status":"error"}"#
-    );
-    assert_eq!(
-        fixture.get(ENTITIES).await.error(),
-        (503, "Service has not started up yet".to_owned())
-    );
+    assert_eq!(readiness.body, r#"{"message":"Backend has not started yet","status":"error"}"#);
+    assert_eq!(fixture.get(ENTITIES).await.error(), (503, "Service has not started up yet".to_owned()));
     // The store works in real time.
     tokio::time::resume();
     let (answer, ()) = tokio::join!(fixture.get(ENTITIES), async { fixture.lifecycle.set_ready() });
@@ -308,15 +235,9 @@ async fn metrics_count_the_catalog() {
     let fixture = Fixture::new(ServerOptions::default()).await;
     fixture.ingest(&[component("a"), component("b")], &[]).await;
     let answer = fixture.get("/metrics").await;
-    assert_eq!(
-        answer.headers["content-type"],
-        "text/plain; version=0.0.4; charset=utf-8"
-    );
+    assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
-    assert!(
-        text.contains("catalog_entities_count{kind=\"component\"} 2\n"),
-        "{text}"
-    );
+    assert!(text.contains("catalog_entities_count{kind=\"component\"} 2\n"), "{text}");
     // Counted sizes are good for a while, and a broken store does not take the other metrics away.
     fixture.break_store();
     assert_eq!(fixture.get("/metrics").await.body, text);

@@ -20,10 +20,7 @@ struct Running {
 }
 
 fn options() -> ServerOptions {
-    ServerOptions {
-        listen: ListenAddress::new(None, Some(0)),
-        ..ServerOptions::default()
-    }
+    ServerOptions { listen: ListenAddress::new(None, Some(0)), ..ServerOptions::default() }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests join the task themselves")]
@@ -31,18 +28,8 @@ async fn run(fixture: &Fixture, options: ServerOptions, lifecycle: Lifecycle) ->
     let server = Server::bind(options).await.unwrap();
     let (address, shutdown) = (server.local_addr(), CancellationToken::new());
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let serving = server.serve(
-        fixture.catalog.clone(),
-        lifecycle.clone(),
-        metrics,
-        shutdown.clone(),
-    );
-    Running {
-        address,
-        shutdown,
-        lifecycle,
-        task: tokio::spawn(serving),
-    }
+    let serving = server.serve(fixture.catalog.clone(), lifecycle.clone(), metrics, shutdown.clone());
+    Running { address, shutdown, lifecycle, task: tokio::spawn(serving) }
 }
 
 async fn ready(options: ServerOptions) -> Running {
@@ -88,10 +75,7 @@ async fn lists_are_sent_in_chunks() {
     lifecycle.set_ready();
     let running = run(&fixture, options(), lifecycle).await;
     let mut socket = running.connect().await;
-    socket
-        .write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .unwrap();
+    socket.write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let text = read_until(&mut socket, "0\r\n\r\n").await;
     assert!(text.contains("transfer-encoding: chunked\r\n"), "{text}");
 }
@@ -116,10 +100,7 @@ async fn heads_of_16_kib_pass_and_endless_ones_do_not() {
         let (mut reader, mut writer) = socket.split();
         let mut start = [0; 12];
         // The server answers, and may close, before it has read it all.
-        let (_, answer) = tokio::join!(
-            writer.write_all(request.as_bytes()),
-            reader.read_exact(&mut start)
-        );
+        let (_, answer) = tokio::join!(writer.write_all(request.as_bytes()), reader.read_exact(&mut start));
         answer.unwrap();
         assert_eq!(std::str::from_utf8(&start).unwrap(), format!("HTTP/1.1 {status}"));
     }
@@ -127,11 +108,7 @@ async fn heads_of_16_kib_pass_and_endless_ones_do_not() {
 
 #[tokio::test]
 async fn further_connections_wait_for_a_free_place() {
-    let running = ready(ServerOptions {
-        connections_max: 1,
-        ..options()
-    })
-    .await;
+    let running = ready(ServerOptions { connections_max: 1, ..options() }).await;
     let mut first = running.connect().await;
     first.write_all(LIVENESS.as_bytes()).await.unwrap();
     read_until(&mut first, "}").await;
@@ -144,19 +121,13 @@ async fn further_connections_wait_for_a_free_place() {
 #[tokio::test]
 async fn requests_in_flight_are_answered_at_shutdown() {
     let fixture = Fixture::new(ServerOptions::default()).await;
-    let options = ServerOptions {
-        startup_request_pause: Duration::from_hours(1),
-        ..options()
-    };
+    let options = ServerOptions { startup_request_pause: Duration::from_hours(1), ..options() };
     // The request waits for the start, which never comes.
     let running = run(&fixture, options, Lifecycle::new()).await;
     let mut socket = running.connect().await;
     socket.write_all(LIVENESS.as_bytes()).await.unwrap();
     read_until(&mut socket, "}").await;
-    socket
-        .write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .unwrap();
+    socket.write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     running.shutdown.cancel();
     let text = read_until(&mut socket, r#""statusCode":503}}"#).await;
     assert!(text.contains("Service is shutting down"), "{text}");
@@ -166,11 +137,7 @@ async fn requests_in_flight_are_answered_at_shutdown() {
 
 #[tokio::test]
 async fn the_server_goes_on_for_the_shutdown_delay() {
-    let running = ready(ServerOptions {
-        shutdown_delay: Duration::from_secs(20),
-        ..options()
-    })
-    .await;
+    let running = ready(ServerOptions { shutdown_delay: Duration::from_secs(20), ..options() }).await;
     tokio::time::pause();
     let begin = tokio::time::Instant::now();
     running.shutdown.cancel();
@@ -183,10 +150,7 @@ async fn the_server_goes_on_for_the_shutdown_delay() {
 async fn a_taken_address_is_named() {
     let first = Server::bind(options()).await.unwrap();
     let port = first.local_addr().port();
-    let taken = ServerOptions {
-        listen: ListenAddress::new(None, Some(port)),
-        ..options()
-    };
+    let taken = ServerOptions { listen: ListenAddress::new(None, Some(port)), ..options() };
     let error = Server::bind(taken).await.unwrap_err();
     assert_eq!(error.to_string(), format!("cannot listen on 127.0.0.1:{port}"));
 }

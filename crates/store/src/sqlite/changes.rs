@@ -57,7 +57,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn newest_position(&self) -> Result<i64, StoreError> {
-        self.reader().await?.row(SELECT_POSITION, Args::new()).await?.map_or(Ok(0), |row| row.int(0))
+        self.read_row(SELECT_POSITION, Args::new()).await?.map_or(Ok(0), |row| row.int(0))
     }
 
     pub(super) async fn clean_up(&self, changes_kept: u64) -> Result<(), StoreError> {
@@ -88,7 +88,8 @@ impl Writer<'_> {
         }
         let mut after = 0;
         loop {
-            let page = self.db.rows(SELECT_PACKED_RELATIONS, Args::new().with(after).with(RELATIONS_PAGE)).await?;
+            let page =
+                self.db.rows(SELECT_PACKED_RELATIONS, Args::new().with(after).with(RELATIONS_PAGE)).await?;
             for row in &page {
                 after = row.int(0)?;
                 for (source, kind, target) in unpack_relations(after, row.blob(1)?)? {

@@ -78,10 +78,18 @@ impl SqliteStore {
     ) -> Vec<EntityId> {
         let mut state = self.state.lock().await;
         let until = micros(until);
-        leases.iter().filter(|(id, token)| !state.leases.extend(id.0, *token, until)).map(|(id, _)| *id).collect()
+        leases
+            .iter()
+            .filter(|(id, token)| !state.leases.extend(id.0, *token, until))
+            .map(|(id, _)| *id)
+            .collect()
     }
 
-    pub(super) async fn apply_fingerprint(&self, fingerprint: Digest, now: Timestamp) -> Result<u64, StoreError> {
+    pub(super) async fn apply_fingerprint(
+        &self,
+        fingerprint: Digest,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         let mut writer = self.writer().await?;
         let marked = writer.mark_due_by_fingerprint(fingerprint, now).await?;
         writer.finish().await?;
@@ -90,7 +98,8 @@ impl SqliteStore {
 
     pub(super) async fn mark_keys(&self, keys: &[String], now: Timestamp) -> Result<u64, StoreError> {
         let mut writer = self.writer().await?;
-        let marked = writer.mark_due_by_keys(keys.iter().map(|key| super::codec::refresh_key(key)), now).await?;
+        let marked =
+            writer.mark_due_by_keys(keys.iter().map(|key| super::codec::refresh_key(key)), now).await?;
         writer.finish().await?;
         Ok(marked)
     }

@@ -92,8 +92,9 @@ fn push_varint(bytes: &mut Vec<u8>, number: i64) {
 fn next_varint(bytes: &mut std::slice::Iter<'_, u8>) -> Result<i64, StoreError> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
-        let byte =
-            *bytes.next().ok_or_else(|| StoreError::Inconsistent("packed relations end too early".to_owned()))?;
+        let byte = *bytes
+            .next()
+            .ok_or_else(|| StoreError::Inconsistent("packed relations end too early".to_owned()))?;
         number |= u64::from(byte & 0x7f) << shift;
         if byte < 0x80 {
             return Ok(number.cast_signed());
@@ -133,6 +134,7 @@ pub(super) trait RowExt {
     fn digest(&self, index: usize) -> Result<Digest, StoreError>;
     fn digest_opt(&self, index: usize) -> Result<Option<Digest>, StoreError>;
     fn uid(&self, index: usize) -> Result<Uuid, StoreError>;
+    fn uid_opt(&self, index: usize) -> Result<Option<Uuid>, StoreError>;
 }
 
 impl RowExt for SqliteRow {
@@ -184,6 +186,13 @@ impl RowExt for SqliteRow {
 
     fn uid(&self, index: usize) -> Result<Uuid, StoreError> {
         Uuid::from_slice(self.blob(index)?).map_err(|error| StoreError::Inconsistent(error.to_string()))
+    }
+
+    fn uid_opt(&self, index: usize) -> Result<Option<Uuid>, StoreError> {
+        self.blob_opt(index)?
+            .map(Uuid::from_slice)
+            .transpose()
+            .map_err(|error| StoreError::Inconsistent(error.to_string()))
     }
 }
 

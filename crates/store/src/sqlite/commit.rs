@@ -220,12 +220,21 @@ impl Writer<'_> {
             for entity in &run.processed.children {
                 let target = self.interned(&entity.entity_ref)?;
                 let previous = edges.remove(&target);
-                intake.offer(Offer { source: run.id, target, entity, previous, lane: *lane, may_rekey: false });
+                intake.offer(Offer {
+                    source: run.id,
+                    target,
+                    entity,
+                    previous,
+                    lane: *lane,
+                    may_rekey: false,
+                });
             }
             let kept: HashSet<i64> = kept_groups(run.processed);
             let mut gone: Vec<_> = edges.into_values().filter(|edge| !kept.contains(&edge.group)).collect();
             gone.sort_unstable_by_key(|edge| edge.target);
-            gone.into_iter().for_each(|edge| intake.withdraw(edge));
+            for edge in gone {
+                intake.withdraw(edge);
+            }
         }
         report.conflicts = intake.write(self).await?;
         Ok(intake.written().to_vec())

@@ -21,8 +21,10 @@ impl SqliteStore {
     pub(super) async fn count(&self, now: Timestamp) -> Result<Counts, StoreError> {
         let mut db = self.reader().await?;
         let kinds = db.rows(COUNT_KINDS, Args::new()).await?;
-        let entities_by_kind =
-            kinds.iter().map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?))).collect::<Result<_, StoreError>>()?;
+        let entities_by_kind = kinds
+            .iter()
+            .map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?)))
+            .collect::<Result<_, StoreError>>()?;
         let Some(row) = db.row(COUNT_OTHERS, Args::new().with(micros(now))).await? else {
             return Ok(Counts { entities_by_kind, ..Counts::default() });
         };

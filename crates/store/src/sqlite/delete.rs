@@ -22,7 +22,11 @@ statements! {
 impl Writer<'_> {
     /// Deletes entities. Their children may become orphans; those that had relations from them are stitched again;
     /// sources that were refused because of them are due.
-    pub(super) async fn entities_delete(&mut self, ids: &BTreeSet<i64>, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn entities_delete(
+        &mut self,
+        ids: &BTreeSet<i64>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }

@@ -19,7 +19,8 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::WorkerCrashed => Self::Unavailable(Box::new(error)),
             sqlx::Error::Database(database) => {
                 // The primary code is in the low byte of the extended one.
-                let code = database.code().and_then(|code| code.parse::<i64>().ok()).unwrap_or_default() & 0xff;
+                let code =
+                    database.code().and_then(|code| code.parse::<i64>().ok()).unwrap_or_default() & 0xff;
                 if TRANSIENT.contains(&code) {
                     Self::Unavailable(Box::new(error))
                 } else if DAMAGED.contains(&code) {
@@ -28,7 +29,9 @@ impl From<sqlx::Error> for StoreError {
                     Self::Internal(Box::new(error))
                 }
             }
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Inconsistent(error.to_string()),
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                Self::Inconsistent(error.to_string())
+            }
             _ => Self::Internal(Box::new(error)),
         }
     }
@@ -61,7 +64,10 @@ mod tests {
     #[test]
     fn a_newer_schema_says_what_to_do() {
         let error = StoreError::from(MigrateError::VersionMissing(7));
-        assert!(matches!(&error, StoreError::Schema(advice) if advice.contains("run that version")), "{error}");
+        assert!(
+            matches!(&error, StoreError::Schema(advice) if advice.contains("run that version")),
+            "{error}"
+        );
         assert!(!error.is_retryable());
     }
 

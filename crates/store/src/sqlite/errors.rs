@@ -9,12 +9,12 @@ use std::sync::Arc;
 use callboard_model::{Digest, SerializedError};
 use sqlx::sqlite::SqliteRow;
 
+use super::SqliteStore;
 use super::codec::{RowExt as _, ids_json, micros, timestamp};
 use super::refs::{provider_name, provider_text};
 use super::session::Args;
 use super::statement::{bulk_statements, statements};
 use super::writer::Writer;
-use super::SqliteStore;
 use crate::{CatalogError, ErrorCategory, ErrorFilter, NewError, StoreError, Timestamp};
 
 statements! {
@@ -153,7 +153,6 @@ impl Writer<'_> {
 
 impl SqliteStore {
     pub(super) async fn list_errors(&self, filter: &ErrorFilter) -> Result<Vec<CatalogError>, StoreError> {
-        let mut db = self.reader().await?;
         let mut args = Args::new()
             .with(filter.after.unwrap_or(0))
             .with(filter.location.as_deref())
@@ -168,7 +167,7 @@ impl SqliteStore {
                 SELECT_ERRORS_OF
             }
         };
-        db.rows(statement, args).await?.iter().map(catalog_error).collect()
+        self.read_rows(statement, args).await?.iter().map(catalog_error).collect()
     }
 }
 
@@ -180,7 +179,13 @@ fn error_rows(owner: i64, errors: &[NewError]) -> Vec<ErrorRow<'_>> {
         let key = error_key(error);
         if seen.insert(key) {
             let key = key.as_bytes().to_vec();
-            rows.push(ErrorRow { owner, category: ErrorCategory::Processing, key, position: rows.len(), error });
+            rows.push(ErrorRow {
+                owner,
+                category: ErrorCategory::Processing,
+                key,
+                position: rows.len(),
+                error,
+            });
         }
     }
     rows
@@ -239,4 +244,3 @@ fn category(number: i64) -> Result<ErrorCategory, StoreError> {
 pub(super) fn serialized(json: &str) -> Result<SerializedError, StoreError> {
     serde_json::from_str(json).map_err(|error| StoreError::Inconsistent(error.to_string()))
 }
-

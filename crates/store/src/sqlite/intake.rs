@@ -187,15 +187,12 @@ impl<'a> Intake<'a> {
         }
         stored.digest = entity.digest;
         stored.location_key.clone_from(&entity.location_key);
-        match self.places.get(&id).and_then(|place| self.written.get_mut(*place)) {
-            Some(written) => {
-                written.entity = entity;
-                written.lane = written.lane.min(lane);
-            }
-            None => {
-                self.places.insert(id, self.written.len());
-                self.written.push(Written { id, uid: stored.uid, entity, lane, is_new });
-            }
+        if let Some(written) = self.places.get(&id).and_then(|place| self.written.get_mut(*place)) {
+            written.entity = entity;
+            written.lane = written.lane.min(lane);
+        } else {
+            self.places.insert(id, self.written.len());
+            self.written.push(Written { id, uid: stored.uid, entity, lane, is_new });
         }
     }
 
@@ -241,7 +238,9 @@ impl<'a> Intake<'a> {
         writer.db.bulk(&PUT_UNPROCESSED, &self.written, bind).await?;
         let now = micros(self.now);
         let new = self.written.iter().filter(|written| written.is_new);
-        writer.schedule_put(new.map(|written| Schedule::new(written.id, written.lane, now)).collect()).await?;
+        writer
+            .schedule_put(new.map(|written| Schedule::new(written.id, written.lane, now)).collect())
+            .await?;
         let mut changed: BTreeMap<Lane, Vec<i64>> = BTreeMap::new();
         for written in self.written.iter().filter(|written| !written.is_new) {
             changed.entry(written.lane).or_default().push(written.id);

@@ -77,8 +77,11 @@ impl SqliteStore {
             spec: LocationSpec::new(&spec.kind, &spec.target),
             entity_ref: entity.entity_ref.to_string(),
         };
-        let removed: &[String] =
-            if before.entity_ref == location.entity_ref { &[] } else { std::slice::from_ref(&before.entity_ref) };
+        let removed: &[String] = if before.entity_ref == location.entity_ref {
+            &[]
+        } else {
+            std::slice::from_ref(&before.entity_ref)
+        };
         writer.location_put(provider, &location, &entity, removed, now).await?;
         writer.finish().await?;
         Ok(location)
@@ -104,7 +107,10 @@ impl SqliteStore {
         location_by_spec(&mut self.reader().await?, spec).await
     }
 
-    pub(super) async fn find_location_by_ref(&self, entity_ref: &str) -> Result<Option<StoredLocation>, StoreError> {
+    pub(super) async fn find_location_by_ref(
+        &self,
+        entity_ref: &str,
+    ) -> Result<Option<StoredLocation>, StoreError> {
         let row = self.reader().await?.row(SELECT_LOCATION_BY_REF, Args::new().with(entity_ref)).await?;
         row.as_ref().map(location).transpose()
     }
@@ -120,7 +126,7 @@ impl SqliteStore {
     ) -> Result<Vec<StoredLocation>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let args = Args::new().with(after.unwrap_or_default()).with(limit);
-        self.reader().await?.rows(SELECT_LOCATIONS, args).await?.iter().map(location).collect()
+        self.read_rows(SELECT_LOCATIONS, args).await?.iter().map(location).collect()
     }
 }
 
@@ -150,7 +156,10 @@ async fn location_by_id(db: &mut Session, id: &str) -> Result<Option<StoredLocat
     db.row(SELECT_LOCATION, Args::new().with(id)).await?.as_ref().map(location).transpose()
 }
 
-async fn location_by_spec(db: &mut Session, spec: &LocationSpec) -> Result<Option<StoredLocation>, StoreError> {
+async fn location_by_spec(
+    db: &mut Session,
+    spec: &LocationSpec,
+) -> Result<Option<StoredLocation>, StoreError> {
     let args = Args::new().with(spec.kind.as_str()).with(spec.target.as_str());
     db.row(SELECT_LOCATION_BY_SPEC, args).await?.as_ref().map(location).transpose()
 }

@@ -45,31 +45,38 @@ impl Writer<'_> {
         let args = Args::new().with(ids_json(ids)).with(PROVIDERS_FROM).with(PROVIDERS_TO);
         self.db.rows(SELECT_UNROOTED, args).await?.iter().map(|row| row.int(0)).collect()
     }
-
-    /// Orphans; if there are none, entities that only hold each other.
-    async fn orphans(&mut self, limit: usize) -> Result<BTreeSet<i64>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let orphans = self.db.rows(SELECT_ORPHANS, Args::new().with(limit)).await?;
-        if !orphans.is_empty() || !self.state.may_have_cycles {
-            return orphans.iter().map(|row| row.int(0)).collect();
-        }
-        // This looks at every edge, so it happens only after edges went in a way that can leave a cycle behind.
-        let args = Args::new().with(PROVIDERS_FROM).with(PROVIDERS_TO).with(limit);
-        let unrooted = self.db.rows(SELECT_ALL_UNROOTED, args).await?;
-        self.state.may_have_cycles = !unrooted.is_empty();
-        unrooted.iter().map(|row| row.int(0)).collect()
-    }
 }
 
 impl SqliteStore {
     pub(super) async fn delete_orphans(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut writer = self.writer().await?;
-        let orphans = writer.orphans(limit).await?;
-        if orphans.is_empty() {
+        let rows = writer.db.rows(SELECT_ORPHANS, Args::new().with(limit)).await?;
+        let mut gone: BTreeSet<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        if gone.is_empty() {
+            // Edges that go from now on raise the flag again.
+            if !std::mem::take(&mut writer.state.may_have_cycles) {
+                return Ok(0);
+            }
+            drop(writer);
+            let candidates = self.cycles(limit).await;
+            writer = self.writer().await?;
+            writer.state.may_have_cycles |= candidates.as_ref().map_or(true, |found| !found.is_empty());
+            // What was found in an older snapshot is looked at again.
+            gone = writer.unrooted(candidates?).await?;
+        }
+        if gone.is_empty() {
             return Ok(0);
         }
-        writer.entities_delete(&orphans, now).await?;
+        writer.entities_delete(&gone, now).await?;
         writer.finish().await?;
-        Ok(orphans.len() as u64)
+        Ok(gone.len() as u64)
+    }
+
+    /// Entities that only hold each other. This looks at every edge, so it happens beside the writer, and only after
+    /// edges went in a way that can leave a cycle behind.
+    async fn cycles(&self, limit: i64) -> Result<Vec<i64>, StoreError> {
+        let args = Args::new().with(PROVIDERS_FROM).with(PROVIDERS_TO).with(limit);
+        self.read_rows(SELECT_ALL_UNROOTED, args).await?.iter().map(|row| row.int(0)).collect()
     }
 }

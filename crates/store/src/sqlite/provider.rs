@@ -39,8 +39,8 @@ impl SqliteStore {
     }
 
     pub(super) async fn list_providers(&self) -> Result<Vec<String>, StoreError> {
-        let mut db = self.reader().await?;
-        let rows = db.rows(SELECT_PROVIDERS, Args::new().with(PROVIDERS_FROM).with(PROVIDERS_TO)).await?;
+        let args = Args::new().with(PROVIDERS_FROM).with(PROVIDERS_TO);
+        let rows = self.read_rows(SELECT_PROVIDERS, args).await?;
         rows.iter().map(|row| Ok(provider_name(row.text(0)?).unwrap_or_default().to_owned())).collect()
     }
 }
@@ -57,8 +57,10 @@ impl Writer<'_> {
         let provider = self.intern_provider(provider).await?;
         let bucket = self.edges_from([provider]).await?;
         self.intern(entities.iter().map(|entity| &entity.entity_ref)).await?;
-        let wanted =
-            entities.iter().map(|entity| self.interned(&entity.entity_ref)).collect::<Result<HashSet<_>, _>>()?;
+        let wanted = entities
+            .iter()
+            .map(|entity| self.interned(&entity.entity_ref))
+            .collect::<Result<HashSet<_>, _>>()?;
         let (kept, gone) = bucket.into_iter().partition(|edge| wanted.contains(&edge.target));
         self.apply(provider, entities, kept, gone, lane, now).await
     }
@@ -74,10 +76,13 @@ impl Writer<'_> {
     ) -> Result<MutationReport, StoreError> {
         let provider = self.intern_provider(provider).await?;
         self.intern(added.iter().map(|entity| &entity.entity_ref)).await?;
-        let removed: Vec<Arc<str>> = removed.iter().map(|entity_ref| Arc::from(entity_ref.as_str())).collect();
+        let removed: Vec<Arc<str>> =
+            removed.iter().map(|entity_ref| Arc::from(entity_ref.as_str())).collect();
         self.look_up(&removed).await?;
-        let wanted =
-            added.iter().map(|entity| self.interned(&entity.entity_ref)).collect::<Result<HashSet<_>, _>>()?;
+        let wanted = added
+            .iter()
+            .map(|entity| self.interned(&entity.entity_ref))
+            .collect::<Result<HashSet<_>, _>>()?;
         // Whatever is removed and added at once stays.
         let removed: BTreeSet<i64> =
             removed.iter().filter_map(|text| self.ref_id(text)).filter(|id| !wanted.contains(id)).collect();

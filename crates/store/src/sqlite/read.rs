@@ -16,12 +16,11 @@ use crate::{Ancestor, EntityId, EntityPage, FinalEntity, StoreError};
 macro_rules! final_entity_query {
     ($from:literal, $where:literal) => {
         concat!(
-            "SELECT i.id, i.entity_ref, r.uid, b.metadata_end, b.annotations_end, b.own_etag, b.json, \
-                    x.body_digest, f.relations, f.status, f.is_orphan \
+            "SELECT i.id, i.entity_ref, f.uid, b.metadata_end, b.annotations_end, b.own_etag, b.json, \
+                    b.digest, f.relations, f.status, f.is_orphan \
              FROM ",
             $from,
-            " CROSS JOIN final_entities f ON f.id = i.id CROSS JOIN refresh_state r ON r.id = i.id \
-              CROSS JOIN bodies b ON b.id = i.id CROSS JOIN results x ON x.id = i.id ",
+            " CROSS JOIN final_entities f ON f.id = i.id CROSS JOIN bodies b ON b.id = i.id ",
             $where
         )
     };
@@ -51,20 +50,23 @@ const ANCESTORS_MAX: i64 = 1000;
 
 impl SqliteStore {
     pub(super) async fn final_by_ref(&self, entity_ref: &str) -> Result<Option<FinalEntity>, StoreError> {
-        let row = self.reader().await?.row(SELECT_FINAL_BY_REF, Args::new().with(entity_ref)).await?;
+        let row = self.read_row(SELECT_FINAL_BY_REF, Args::new().with(entity_ref)).await?;
         row.as_ref().map(final_entity).transpose()
     }
 
     pub(super) async fn final_by_uid(&self, uid: Uuid) -> Result<Option<FinalEntity>, StoreError> {
         let args = Args::new().with(uid.as_bytes().to_vec());
-        let row = self.reader().await?.row(SELECT_FINAL_BY_UID, args).await?;
+        let row = self.read_row(SELECT_FINAL_BY_UID, args).await?;
         row.as_ref().map(final_entity).transpose()
     }
 
-    pub(super) async fn final_page(&self, after: Option<&str>, limit: usize) -> Result<EntityPage, StoreError> {
-        let args =
-            Args::new().with(after.unwrap_or_default()).with(i64::try_from(limit).unwrap_or(i64::MAX));
-        let rows = self.reader().await?.rows(SELECT_FINAL_PAGE, args).await?;
+    pub(super) async fn final_page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<EntityPage, StoreError> {
+        let args = Args::new().with(after.unwrap_or_default()).with(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = self.read_rows(SELECT_FINAL_PAGE, args).await?;
         let entities: Vec<FinalEntity> = rows.iter().map(final_entity).collect::<Result<_, _>>()?;
         let next_after =
             if entities.len() < limit { None } else { entities.last().map(|last| last.entity_ref.clone()) };
@@ -97,9 +99,8 @@ async fn finals_by_ids(db: &mut Session, ids: &[i64]) -> Result<HashMap<i64, Fin
 }
 
 fn final_entity(row: &SqliteRow) -> Result<FinalEntity, StoreError> {
-    let offset = |at: usize| {
-        u32::try_from(row.int(at)?).map_err(|error| StoreError::Inconsistent(error.to_string()))
-    };
+    let offset =
+        |at: usize| u32::try_from(row.int(at)?).map_err(|error| StoreError::Inconsistent(error.to_string()));
     let uid = row.uid(2)?;
     let json = unpack(row.blob(6)?)?;
     let body = BodyRef {

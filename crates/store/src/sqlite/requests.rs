@@ -46,7 +46,9 @@ impl SqliteStore {
             return Err(not_found());
         }
         let mut due = BTreeSet::from([id]);
-        for row in writer.db.rows(SELECT_LOCATIONS_ABOVE, Args::new().with(id).with(REFRESH_DEPTH_MAX)).await? {
+        for row in
+            writer.db.rows(SELECT_LOCATIONS_ABOVE, Args::new().with(id).with(REFRESH_DEPTH_MAX)).await?
+        {
             due.insert(row.int(0)?);
         }
         writer.mark_due(due, Lane::Interactive, Run::IfChanged, now).await?;
@@ -58,7 +60,8 @@ impl SqliteStore {
         let args = Args::new().with(uid.as_bytes().to_vec());
         let Some(row) = writer.db.row(SELECT_ENTITY_BY_UID, args).await? else { return Ok(()) };
         let id = row.int(0)?;
-        let parents: BTreeSet<i64> = writer.edges_to([id]).await?.into_iter().map(|edge| edge.source).collect();
+        let parents: BTreeSet<i64> =
+            writer.edges_to([id]).await?.into_iter().map(|edge| edge.source).collect();
         writer.mark_due(parents, Lane::Interactive, Run::InFull, now).await?;
         writer.entities_delete(&BTreeSet::from([id]), now).await?;
         writer.finish().await

@@ -6,12 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use callboard_model::{Body, Digest};
 
 use super::codec::{
-    RowExt as _, Triple, ids_json, pack, pack_keys, pack_relations, refresh_key, unpack_keys, unpack_relations,
+    RowExt as _, Triple, ids_json, pack, pack_keys, pack_relations, refresh_key, unpack_keys,
+    unpack_relations,
 };
 use super::session::Args;
 use super::statement::{bulk_statements, statements};
 use super::writer::Writer;
-use crate::{Processed, StoreError};
+use crate::{Processed, RelationKey, StoreError};
 
 statements! {
     SELECT_RESULTS =
@@ -20,9 +21,9 @@ statements! {
 }
 
 bulk_statements! {
-    PUT_BODIES("bodies", 5) =
-        "INSERT INTO bodies (id, metadata_end, annotations_end, own_etag, json) VALUES {rows} \
-         ON CONFLICT (id) DO UPDATE SET metadata_end = excluded.metadata_end, \
+    PUT_BODIES("bodies", 6) =
+        "INSERT INTO bodies (id, digest, metadata_end, annotations_end, own_etag, json) VALUES {rows} \
+         ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, metadata_end = excluded.metadata_end, \
              annotations_end = excluded.annotations_end, own_etag = excluded.own_etag, json = excluded.json";
     PUT_RESULTS("results", 5) =
         "INSERT INTO results (id, body_digest, relations, refresh_keys, status) VALUES {rows} \
@@ -70,7 +71,7 @@ struct ResultRow {
 /// Collects the differences.
 #[derive(Debug, Default)]
 struct Difference<'a> {
-    bodies: Vec<(i64, &'a Body, Vec<u8>)>,
+    bodies: Vec<(i64, &'a Body, PackedBody)>,
     results: Vec<(i64, ResultRow)>,
     relations_added: Vec<(Triple, i64)>,
     relations_removed: Vec<(Triple, i64)>,
@@ -93,8 +94,12 @@ impl Writer<'_> {
             };
             stored.insert(row.int(0)?, result);
         }
-        self.intern(runs.iter().flat_map(|run| &run.processed.relations).flat_map(|r| [&r.source, &r.target])).await?;
-        self.intern_relation_types(runs.iter().flat_map(|run| &run.processed.relations).map(|r| &r.kind)).await?;
+        self.intern(
+            runs.iter().flat_map(|run| &run.processed.relations).flat_map(|r| [&r.source, &r.target]),
+        )
+        .await?;
+        self.intern_relation_types(runs.iter().flat_map(|run| &run.processed.relations).map(|r| &r.kind))
+            .await?;
         let mut difference = Difference::default();
         for run in runs {
             self.stitch(run.id);
@@ -111,14 +116,13 @@ impl Writer<'_> {
     ) -> Result<(), StoreError> {
         let GoodRun { id, processed, body } = run;
         let before = stored.get(&id);
-        let relations: BTreeSet<Triple> = processed
-            .relations
-            .iter()
-            .map(|r| Ok((self.interned(&r.source)?, self.relation_type_id(&r.kind)?, self.interned(&r.target)?)))
-            .collect::<Result<_, StoreError>>()?;
-        let relations: Vec<Triple> = relations.into_iter().collect();
-        let keys: BTreeSet<i64> = processed.refresh_keys.iter().map(|key| refresh_key(key)).collect();
-        let keys: Vec<i64> = keys.into_iter().collect();
+        let triple = |r: &RelationKey| {
+            Ok((self.interned(&r.source)?, self.relation_type_id(&r.kind)?, self.interned(&r.target)?))
+        };
+        let relations =
+            processed.relations.iter().map(triple).collect::<Result<Vec<Triple>, StoreError>>()?;
+        let relations = sorted(relations);
+        let keys = sorted(processed.refresh_keys.iter().map(|key| refresh_key(key)).collect());
         let after = ResultRow {
             body_digest: body.digest.as_bytes().to_vec(),
             relations: pack_relations(id, &relations),
@@ -129,9 +133,10 @@ impl Writer<'_> {
             return Ok(());
         }
         if before.is_none_or(|before| before.body_digest != after.body_digest) {
-            difference.bodies.push((id, &processed.body, body.json));
+            difference.bodies.push((id, &processed.body, body));
         }
-        let relations_before = before.map_or(Ok(Vec::new()), |before| unpack_relations(id, &before.relations))?;
+        let relations_before =
+            before.map_or(Ok(Vec::new()), |before| unpack_relations(id, &before.relations))?;
         let keys_before = before.map_or_else(Vec::new, |before| unpack_keys(&before.refresh_keys));
         diff(&keys_before, &keys, |key, is_new| {
             if is_new { &mut difference.keys_added } else { &mut difference.keys_removed }.push((key, id));
@@ -152,13 +157,15 @@ impl Writer<'_> {
     }
 
     async fn write_difference(&mut self, difference: Difference<'_>) -> Result<(), StoreError> {
-        let Difference { bodies, results, relations_added, relations_removed, keys_added, keys_removed } = difference;
-        let bind_body = |args: &mut Args, (id, body, json): (i64, &Body, Vec<u8>)| {
+        let Difference { bodies, results, relations_added, relations_removed, keys_added, keys_removed } =
+            difference;
+        let bind_body = |args: &mut Args, (id, body, packed): (i64, &Body, PackedBody)| {
             args.push(id);
+            args.push(packed.digest.as_bytes().to_vec());
             args.push(body.metadata_end);
             args.push(body.annotations_end);
             args.push(body.own_etag);
-            args.push(json);
+            args.push(packed.json);
         };
         let bind_result = |args: &mut Args, (id, row): (i64, ResultRow)| {
             args.push(id);
@@ -218,6 +225,13 @@ fn bind_key(args: &mut Args, (key, id): (i64, i64)) {
     args.push(id);
 }
 
+/// Sorts, and drops repetitions.
+fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort_unstable();
+    items.dedup();
+    items
+}
+
 /// Walks two sorted lists; tells what is in one of them only, and whether that is the second.
 fn diff<T: Copy + Ord>(before: &[T], after: &[T], mut tell: impl FnMut(T, bool)) {
     let (mut before, mut after) = (before.iter().copied().peekable(), after.iter().copied().peekable());
@@ -244,17 +258,15 @@ mod tests {
 
     #[test]
     fn only_the_difference_is_told() {
-        let rows: [(&[i64], &[i64], &[(i64, bool)]); 5] = [
-            (&[], &[], &[]),
-            (&[1, 2, 3], &[2, 3, 4], &[(1, false), (4, true)]),
-            (&[1], &[], &[(1, false)]),
-            (&[], &[1], &[(1, true)]),
-            (&[1, 5], &[1, 5], &[]),
-        ];
-        for (before, after, expected) in rows {
+        let told = |before: &[i64], after: &[i64]| {
             let mut told = Vec::new();
             diff(before, after, |item, is_new| told.push((item, is_new)));
-            assert_eq!(told, expected);
-        }
+            told
+        };
+        assert_eq!(told(&[], &[]), []);
+        assert_eq!(told(&[1, 2, 3], &[2, 3, 4]), [(1, false), (4, true)]);
+        assert_eq!(told(&[1], &[]), [(1, false)]);
+        assert_eq!(told(&[], &[1]), [(1, true)]);
+        assert_eq!(told(&[1, 5], &[1, 5]), []);
     }
 }

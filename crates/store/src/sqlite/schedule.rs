@@ -53,7 +53,14 @@ pub(super) struct Schedule {
 impl Schedule {
     /// A new entity, due now.
     pub(super) fn new(id: i64, lane: Lane, now: i64) -> Self {
-        Self { id, next_update_at: Some(now), lane: lane as i64, wish: 0, result_digest: None, fingerprint: None }
+        Self {
+            id,
+            next_update_at: Some(now),
+            lane: lane as i64,
+            wish: 0,
+            result_digest: None,
+            fingerprint: None,
+        }
     }
 }
 

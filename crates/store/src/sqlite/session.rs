@@ -24,7 +24,9 @@ impl std::fmt::Debug for Faults {
 impl Faults {
     fn check(&self, name: &'static str) -> Result<(), StoreError> {
         match &self.0 {
-            Some(fails) if fails(name) => Err(StoreError::Unavailable(format!("{name} was made to fail").into())),
+            Some(fails) if fails(name) => {
+                Err(StoreError::Unavailable(format!("{name} was made to fail").into()))
+            }
             _ => Ok(()),
         }
     }
@@ -61,6 +63,17 @@ impl Args {
             None => Ok(self.values),
         }
     }
+}
+
+/// Reads with one statement, which is a snapshot in itself and needs no transaction.
+pub(super) async fn read_rows(
+    pool: &SqlitePool,
+    faults: &Faults,
+    statement: Statement,
+    args: Args,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    faults.check(statement.name)?;
+    Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(pool).await?)
 }
 
 /// One transaction. Dropped without [`commit`](Self::commit), it is rolled back.
@@ -102,7 +115,11 @@ impl Session {
         Ok(sqlx::query_with(statement.sql, args.take()?).execute(&mut *self.tx).await?.rows_affected())
     }
 
-    pub(super) async fn rows(&mut self, statement: Statement, args: Args) -> Result<Vec<SqliteRow>, StoreError> {
+    pub(super) async fn rows(
+        &mut self,
+        statement: Statement,
+        args: Args,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
         self.faults.check(statement.name)?;
         Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(&mut *self.tx).await?)
     }

@@ -76,7 +76,8 @@ impl Bulk {
     pub(super) fn texts(&self) -> &[Arc<str>; CHUNK_SIZES.len()] {
         self.texts.get_or_init(|| {
             let row = format!("({})", vec!["?"; self.columns].join(","));
-            CHUNK_SIZES.map(|size| Arc::from(self.template.replace("{rows}", &vec![row.as_str(); size].join(","))))
+            CHUNK_SIZES
+                .map(|size| Arc::from(self.template.replace("{rows}", &vec![row.as_str(); size].join(","))))
         })
     }
 }

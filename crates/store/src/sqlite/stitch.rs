@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use callboard_model::{Digest, SerializedError, etag, relations_json, status_json};
 use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
 
 use super::SqliteStore;
 use super::codec::{RowExt as _, ids_json, pack, unpack_relations};
@@ -24,7 +25,8 @@ statements! {
         "SELECT r.id, r.body_digest, r.relations, r.status, f.etag, \
                 EXISTS (SELECT 1 FROM orphans o WHERE o.id = r.id), \
                 EXISTS (SELECT 1 FROM errors e WHERE e.owner = r.id AND e.category = 0), \
-                (SELECT group_concat(p.type || ' ' || p.target, ' ') FROM peer_relations p WHERE p.source = r.id) \
+                (SELECT group_concat(p.type || ' ' || p.target, ' ') FROM peer_relations p WHERE p.source = r.id), \
+                (SELECT s.uid FROM refresh_state s WHERE f.id IS NULL AND s.id = r.id) \
          FROM json_each(?1) j CROSS JOIN results r ON r.id = j.value LEFT JOIN final_entities f ON f.id = r.id";
     SELECT_STATUS_ERRORS =
         "SELECT e.owner, e.error FROM json_each(?1) j CROSS JOIN errors e ON e.owner = j.value AND e.category = 0 \
@@ -33,8 +35,9 @@ statements! {
 }
 
 bulk_statements! {
-    PUT_FINAL("final_entities", 5) =
-        "INSERT INTO final_entities (id, etag, is_orphan, relations, status) VALUES {rows} \
+    // The uid never changes, so it is read and written only for a new row.
+    PUT_FINAL("final_entities", 6) =
+        "INSERT INTO final_entities (id, uid, etag, is_orphan, relations, status) VALUES {rows} \
          ON CONFLICT (id) DO UPDATE SET etag = excluded.etag, is_orphan = excluded.is_orphan, \
              relations = excluded.relations, status = excluded.status";
 }
@@ -42,6 +45,8 @@ bulk_statements! {
 /// What a final entity is made of.
 struct Parts {
     id: i64,
+    /// Of a new final entity.
+    uid: Option<Uuid>,
     body_digest: Digest,
     own_status: Option<String>,
     stored_etag: Option<String>,
@@ -54,6 +59,7 @@ struct Parts {
 /// A row of `final_entities`.
 struct FinalRow {
     id: i64,
+    uid: Option<Uuid>,
     etag: String,
     is_orphan: bool,
     relations: String,
@@ -61,7 +67,11 @@ struct FinalRow {
 }
 
 impl SqliteStore {
-    pub(super) async fn stitch_queued(&self, limit: usize, _now: Timestamp) -> Result<StitchReport, StoreError> {
+    pub(super) async fn stitch_queued(
+        &self,
+        limit: usize,
+        _now: Timestamp,
+    ) -> Result<StitchReport, StoreError> {
         let mut writer = self.writer().await?;
         let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let rows = writer.db.rows(SELECT_QUEUE, Args::new().with(one_more)).await?;
@@ -93,7 +103,8 @@ impl Writer<'_> {
 
     /// Writes the final entities that come out other than they are; answers how many.
     async fn stitch_parts(&mut self, parts: Vec<Parts>) -> Result<usize, StoreError> {
-        let numbers = parts.iter().flat_map(|parts| &parts.relations).flat_map(|(kind, target)| [*kind, *target]);
+        let numbers =
+            parts.iter().flat_map(|parts| &parts.relations).flat_map(|(kind, target)| [*kind, *target]);
         let numbers: BTreeSet<i64> = numbers.collect();
         let texts = self.ref_texts(numbers).await?;
         let errors = self.status_errors(&parts).await?;
@@ -110,6 +121,7 @@ impl Writer<'_> {
         let changed = finals.len();
         let bind = |args: &mut Args, row: FinalRow| {
             args.push(row.id);
+            args.push(row.uid.unwrap_or_default().as_bytes().to_vec());
             args.push(row.etag);
             args.push(row.is_orphan);
             args.push(pack(&row.relations));
@@ -139,14 +151,19 @@ impl Parts {
     fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
         let id = row.int(0)?;
         let own = unpack_relations(id, row.blob(2)?)?;
-        let mut relations: BTreeSet<(i64, i64)> =
-            own.into_iter().filter(|relation| relation.0 == id).map(|(_, kind, target)| (kind, target)).collect();
-        let mut numbers = row.text_opt(7)?.unwrap_or_default().split_ascii_whitespace().map(str::parse::<i64>);
+        let mut relations: BTreeSet<(i64, i64)> = own
+            .into_iter()
+            .filter(|relation| relation.0 == id)
+            .map(|(_, kind, target)| (kind, target))
+            .collect();
+        let mut numbers =
+            row.text_opt(7)?.unwrap_or_default().split_ascii_whitespace().map(str::parse::<i64>);
         while let (Some(Ok(kind)), Some(Ok(target))) = (numbers.next(), numbers.next()) {
             relations.insert((kind, target));
         }
         Ok(Self {
             id,
+            uid: row.uid_opt(8)?,
             body_digest: row.digest(1)?,
             own_status: row.text_opt(3)?.map(str::to_owned),
             stored_etag: row.text_opt(4)?.map(str::to_owned),
@@ -165,6 +182,7 @@ impl Parts {
         let status = status_json(self.own_status.as_deref(), errors);
         FinalRow {
             id: self.id,
+            uid: self.uid,
             etag: etag(&self.body_digest, &relations, status.as_deref(), self.is_orphan),
             is_orphan: self.is_orphan,
             relations,

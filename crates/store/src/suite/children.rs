@@ -42,7 +42,10 @@ pub async fn the_first_children_are_handed_out_with_leases(mut world: World<'_>)
     assert_eq!(world.due().await, names[3..]);
     let child = &report.handed[0];
     let given = entity(&names[0], "x");
-    assert_eq!((&child.unprocessed, child.unprocessed_digest, child.lane), (&given.json, given.digest, Lane::New));
+    assert_eq!(
+        (&child.unprocessed, child.unprocessed_digest, child.lane),
+        (&given.json, given.digest, Lane::New)
+    );
     world.end(child, OutcomeKind::Processed(Box::new(processed(&names[0], "x")))).await;
     world.stitch().await;
     assert_eq!(world.get(&names[0]).await["metadata"]["uid"], child.uid.to_string());
@@ -62,7 +65,8 @@ pub async fn children_queue_behind_whoever_waits_for_their_parent(world: World<'
         world.delta("p", [entity(&root, "x")], &[]).await;
         let claim = world.claim_one(&root).await;
         let kind = emitting([entity(&name, "x")]);
-        let report = world.commit_all(&[Outcome { lane: parent, ..outcome(&claim, kind, world.now) }], 1).await;
+        let report =
+            world.commit_all(&[Outcome { lane: parent, ..outcome(&claim, kind, world.now) }], 1).await;
         assert_eq!(report.handed[0].lane, child);
     }
 }
@@ -89,7 +93,10 @@ pub async fn a_child_with_other_content_is_handed_out_with_its_memory(world: Wor
     let report = world.commit_all(&[outcome(&parent, emitting([entity(A, "y")]), world.now)], 9).await;
     let child = &report.handed[0];
     assert_eq!((child.uid, &child.cache), (claim.uid, &memory));
-    assert_eq!((child.result_digest, child.fingerprint), (Some(good.result_digest), Some(Digest::of("processors"))));
+    assert_eq!(
+        (child.result_digest, child.fingerprint),
+        (Some(good.result_digest), Some(Digest::of("processors")))
+    );
     world.end(child, OutcomeKind::Unchanged).await;
     assert_eq!(world.due().await, Vec::<String>::new());
 }
@@ -137,8 +144,10 @@ pub async fn all_parents_are_kept(world: World<'_>) {
 pub async fn two_parents_may_emit_the_same_new_child_in_one_batch(world: World<'_>) {
     world.full("p", [entity(ROOT, "x"), entity(OTHER, "x")]).await;
     let claims = world.claim(2).await;
-    let batch: Vec<Outcome> =
-        claims.iter().map(|claim| outcome(claim, emitting([entity(A, &claim.entity_ref)]), world.now)).collect();
+    let batch: Vec<Outcome> = claims
+        .iter()
+        .map(|claim| outcome(claim, emitting([entity(A, &claim.entity_ref)]), world.now))
+        .collect();
     let report = world.commit_all(&batch, 9).await;
     assert_eq!(report.handed.len(), 1);
     assert!(report.handed[0].unprocessed.contains(claims[1].entity_ref.as_ref()), "the last one wins");

@@ -59,9 +59,16 @@ pub async fn a_refusal_is_an_error_of_the_parent(world: World<'_>) {
         let errors = world.errors().await;
         assert_eq!(errors.len(), 1);
         let found = &errors[0];
-        assert_eq!((found.category, found.subject.as_str(), found.count), (ErrorCategory::Conflict, OTHER, count));
-        let message = "Detected conflicting entityRef component:default/a already referenced by k and now also j";
-        assert_eq!((found.error.error.name.as_str(), found.error.error.message.as_str()), ("ConflictError", message));
+        assert_eq!(
+            (found.category, found.subject.as_str(), found.count),
+            (ErrorCategory::Conflict, OTHER, count)
+        );
+        let message =
+            "Detected conflicting entityRef component:default/a already referenced by k and now also j";
+        assert_eq!(
+            (found.error.error.name.as_str(), found.error.error.message.as_str()),
+            ("ConflictError", message)
+        );
         assert_eq!(found.error.rule.as_deref(), Some("conflict/location-key"));
         assert_eq!((found.error.document, found.error.line), (Some(2), Some(30)));
         assert_eq!((found.error.location.as_deref(), found.error.digest), (Some("j"), child.digest));

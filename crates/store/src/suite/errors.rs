@@ -147,6 +147,7 @@ pub async fn errors_come_in_pages(world: World<'_>) {
 pub async fn conflicts_of_a_provider_are_found_under_its_name(world: World<'_>) {
     world.full("owner", [super::world::keyed(A, "x", "k")]).await;
     world.full("late", [super::world::keyed(A, "x", "j")]).await;
-    let filter = ErrorFilter { entity_ref: Some("provider:late".to_owned()), limit: 9, ..ErrorFilter::default() };
+    let filter =
+        ErrorFilter { entity_ref: Some("provider:late".to_owned()), limit: 9, ..ErrorFilter::default() };
     assert_eq!(world.store.errors_list(&filter).await.unwrap().len(), 1);
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use callboard_model::{Body, Digest, Entity};
 use serde_json::{Value, json};
 
-use crate::{Claim, NewEntity, Processed, RelationKey, Timestamp};
 use crate::{CacheWrite, Lane, Outcome, OutcomeKind};
+use crate::{Claim, NewEntity, Processed, RelationKey, Timestamp};
 
 /// How many groups own the components, and how many systems they are part of, per 1,000 components.
 const GROUPS: usize = 40;
@@ -52,8 +52,22 @@ fn component_value(index: usize) -> Value {
 
 fn word(index: usize) -> &'static str {
     const WORDS: [&str; 16] = [
-        "curtain", "spotlight", "prompter", "costume", "orchestra", "rigging", "scenery", "boxoffice", "backdrop",
-        "greenroom", "callsheet", "rehearsal", "catwalk", "dimmer", "trapdoor", "matinee",
+        "curtain",
+        "spotlight",
+        "prompter",
+        "costume",
+        "orchestra",
+        "rigging",
+        "scenery",
+        "boxoffice",
+        "backdrop",
+        "greenroom",
+        "callsheet",
+        "rehearsal",
+        "catwalk",
+        "dimmer",
+        "trapdoor",
+        "matinee",
     ];
     WORDS.get(index % WORDS.len()).copied().unwrap_or_default()
 }

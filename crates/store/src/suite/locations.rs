@@ -28,6 +28,8 @@ pub async fn registering_hands_over_the_location_entity(world: World<'_>) {
     assert_eq!(world.claim_one("location:default/a").await.lane, crate::Lane::Interactive);
     assert_eq!(world.store.providers().await.unwrap(), [PROVIDER]);
     assert_eq!(world.store.location_get(&location.id).await.unwrap(), Some(location.clone()));
+    assert_eq!(world.store.location_by_ref("location:default/a").await.unwrap(), Some(location.clone()));
+    assert_eq!(world.store.location_by_ref("location:default/b").await.unwrap(), None);
     assert_eq!(world.store.location_find(&spec("a")).await.unwrap(), Some(location));
     assert_eq!(world.store.counts(world.now).await.unwrap().locations, 1);
 }
@@ -35,7 +37,8 @@ pub async fn registering_hands_over_the_location_entity(world: World<'_>) {
 pub async fn a_location_is_registered_once(world: World<'_>) {
     create(&world, "a").await;
     let (spec, entity) = (spec("a"), location_entity("a"));
-    let refused = world.store.location_create(PROVIDER, &spec, entity, LocationConflict::Reject, world.now).await;
+    let refused =
+        world.store.location_create(PROVIDER, &spec, entity, LocationConflict::Reject, world.now).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))));
     assert_eq!(message(refused), "Location url:https://example.com/a already exists");
 }
@@ -44,7 +47,8 @@ pub async fn registering_again_may_ask_for_a_refresh(world: World<'_>) {
     let first = create(&world, "a").await;
     world.process_all().await;
     let (spec, entity) = (spec("a"), location_entity("a"));
-    let again = world.store.location_create(PROVIDER, &spec, entity, LocationConflict::Refresh, world.now).await;
+    let again =
+        world.store.location_create(PROVIDER, &spec, entity, LocationConflict::Refresh, world.now).await;
     assert_eq!(again.unwrap(), first);
     let claim = world.claim_one("location:default/a").await;
     assert_eq!((claim.lane, claim.result_digest), (crate::Lane::Interactive, None));
@@ -55,7 +59,8 @@ pub async fn a_location_can_point_elsewhere(world: World<'_>) {
     world.emit("location:default/a", [entity("component:default/a", "x")]).await;
     world.process_all().await;
     world.stitch().await;
-    let moved = world.store.location_update(PROVIDER, &first.id, &spec("b"), location_entity("b"), world.now).await;
+    let moved =
+        world.store.location_update(PROVIDER, &first.id, &spec("b"), location_entity("b"), world.now).await;
     let moved = moved.unwrap();
     assert_eq!((&moved.id, moved.entity_ref.as_str()), (&first.id, "location:default/b"));
     assert_eq!(world.store.location_find(&spec("a")).await.unwrap(), None);
@@ -72,7 +77,8 @@ pub async fn a_location_can_point_elsewhere(world: World<'_>) {
 pub async fn a_location_may_be_updated_to_what_it_is(world: World<'_>) {
     let first = create(&world, "a").await;
     let uid = world.claim_one("location:default/a").await.uid;
-    let same = world.store.location_update(PROVIDER, &first.id, &spec("a"), location_entity("a"), world.now).await;
+    let same =
+        world.store.location_update(PROVIDER, &first.id, &spec("a"), location_entity("a"), world.now).await;
     assert_eq!(same.unwrap(), first);
     assert!(world.store.location_get(&first.id).await.unwrap().is_some());
     world.refresh("location:default/a").await;
@@ -84,9 +90,11 @@ pub async fn a_location_may_be_updated_to_what_it_is(world: World<'_>) {
 pub async fn updates_are_refused_with_reasons(world: World<'_>) {
     let first = create(&world, "a").await;
     create(&world, "b").await;
-    let taken = world.store.location_update(PROVIDER, &first.id, &spec("b"), location_entity("b"), world.now).await;
+    let taken =
+        world.store.location_update(PROVIDER, &first.id, &spec("b"), location_entity("b"), world.now).await;
     assert_eq!(message(taken), "Location url:https://example.com/b already exists");
-    let unknown = world.store.location_update(PROVIDER, "nope", &spec("c"), location_entity("c"), world.now).await;
+    let unknown =
+        world.store.location_update(PROVIDER, "nope", &spec("c"), location_entity("c"), world.now).await;
     assert!(matches!(unknown, Err(StoreError::NotFound(_))));
     assert_eq!(message(unknown), "Found no location with ID nope");
     assert_eq!(world.store.location_find(&spec("c")).await.unwrap(), None);

@@ -76,7 +76,10 @@ pub async fn tidying_forgets_only_refs_that_nothing_mentions(world: World<'_>) {
     world.stitch().await;
     world.store.tidy(0, world.now).await.unwrap();
     assert_eq!(world.relations_of(A).await.len(), 50);
-    assert_eq!(world.full("p", (0..300).map(|n| entity(&format!("component:default/{n}"), "x"))).await.added, 300);
+    assert_eq!(
+        world.full("p", (0..300).map(|n| entity(&format!("component:default/{n}"), "x"))).await.added,
+        300
+    );
     world.process_all().await;
     world.stitch().await;
     assert_eq!(world.refs().await.len(), 300);

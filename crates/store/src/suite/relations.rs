@@ -6,7 +6,8 @@ use super::world::{World, entity, processed, relation};
 use crate::{Processed, RelationKey};
 
 const ME: &str = "component:default/me";
-const OTHERS: [&str; 3] = ["component:default/other1", "component:default/other2", "component:default/other3"];
+const OTHERS: [&str; 3] =
+    ["component:default/other1", "component:default/other2", "component:default/other3"];
 
 async fn begin(world: &World<'_>) {
     world.full("p", OTHERS.into_iter().chain([ME]).map(|name| entity(name, "x"))).await;
@@ -32,7 +33,10 @@ pub async fn sources_of_relations_that_come_or_go_are_stitched(world: World<'_>)
     let moved = relation(two, "dependsOn", one);
     assert_eq!(relate(&world, [to_me(three), moved.clone()]).await, [two]);
     assert_eq!(relate(&world, [to_me(three), moved, relation(two, "partOf", one)]).await, [two]);
-    assert_eq!(relate(&world, []).await, [three, two].map(str::to_owned).into_iter().rev().collect::<Vec<_>>());
+    assert_eq!(
+        relate(&world, []).await,
+        [three, two].map(str::to_owned).into_iter().rev().collect::<Vec<_>>()
+    );
 }
 
 pub async fn without_a_change_of_relations_only_the_entity_is_stitched(world: World<'_>) {

@@ -108,3 +108,14 @@ pub async fn a_deleted_root_comes_back_with_the_next_mutation(world: World<'_>) 
     assert_eq!(world.due().await, Vec::<String>::new());
     assert_eq!(world.full("p", [entity(A, "x")]).await.added, 1);
 }
+
+pub async fn everything_can_be_made_due_at_once(mut world: World<'_>) {
+    begin(&mut world).await;
+    let claim = {
+        world.refresh(ROOT).await;
+        world.claim_one(ROOT).await
+    };
+    assert_eq!(world.store.refresh_all(world.now).await.unwrap(), 4);
+    world.end(&claim, OutcomeKind::Unchanged).await;
+    assert_eq!(world.due().await.len(), 4, "the one that was due anyway had its run");
+}

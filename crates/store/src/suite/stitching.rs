@@ -164,7 +164,12 @@ pub async fn pages_are_ordered_by_ref(world: World<'_>) {
 pub async fn ancestry_leads_up_to_the_roots_and_ends_in_cycles(world: World<'_>) {
     let root = "location:default/root";
     world.full("p", [entity(root, "grown")]).await;
-    world.grow(&[(root, &[A, "location:default/mid"]), ("location:default/mid", &[B]), (A, &[B]), (B, &[A])], &[]).await;
+    world
+        .grow(
+            &[(root, &[A, "location:default/mid"]), ("location:default/mid", &[B]), (A, &[B]), (B, &[A])],
+            &[],
+        )
+        .await;
     let ancestry = world.store.ancestry(B).await.unwrap();
     let refs: Vec<&str> = ancestry.iter().map(|ancestor| ancestor.entity.entity_ref.as_str()).collect();
     assert_eq!(refs[0], B);

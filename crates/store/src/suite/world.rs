@@ -8,13 +8,13 @@ use callboard_model::{Body, Digest, Entity, EntityRef, SerializedError};
 use serde_json::{Value, json};
 
 use crate::{
-    CacheWrite, CatalogError, Claim, ClaimRequest, CommitReport, ErrorFilter, Lane, MutationReport, NewEntity,
-    NewError, Outcome, OutcomeKind, Processed, ProviderMutation, RelationKey, StitchReport, Store, StoreError,
-    Timestamp,
+    CacheWrite, CatalogError, Claim, ClaimRequest, CommitReport, ErrorFilter, Lane, MutationReport,
+    NewEntity, NewError, Outcome, OutcomeKind, Processed, ProviderMutation, RelationKey, StitchReport, Store,
+    StoreError, Timestamp,
 };
 
 /// How long leases last here.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 /// After how long an entity that was processed is due again here.
 pub const INTERVAL: Duration = Duration::from_secs(100);
 
@@ -130,7 +130,11 @@ impl<'s> World<'s> {
     }
 
     /// The bucket of a provider holds these.
-    pub async fn full(&self, provider: &str, entities: impl IntoIterator<Item = NewEntity>) -> MutationReport {
+    pub async fn full(
+        &self,
+        provider: &str,
+        entities: impl IntoIterator<Item = NewEntity>,
+    ) -> MutationReport {
         let mutation = ProviderMutation::Full(entities.into_iter().collect());
         self.store.provider_mutate(provider, mutation, Lane::New, self.now).await.unwrap()
     }
@@ -157,7 +161,13 @@ impl<'s> World<'s> {
     pub async fn due(&self) -> Vec<String> {
         let request =
             ClaimRequest { limit: 1000, lane_max: Lane::Periodic, now: self.now, lease: Duration::ZERO };
-        self.store.claim(&request).await.unwrap().into_iter().map(|claim| claim.entity_ref.to_string()).collect()
+        self.store
+            .claim(&request)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|claim| claim.entity_ref.to_string())
+            .collect()
     }
 
     /// Claims one entity, which must be due, and leaves all others alone.

@@ -77,7 +77,10 @@ async fn a_second_process_is_turned_away() {
     let path = directory.path().join("catalog.db");
     let store = open(&directory).await;
     let refused = SqliteStore::open(SqliteOptions::file(&path)).await;
-    assert!(matches!(&refused, Err(StoreError::InUse(text)) if text.contains("catalog.db.lock")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(StoreError::InUse(text)) if text.contains("catalog.db.lock")),
+        "{refused:?}"
+    );
     store.close().await;
     SqliteStore::open(SqliteOptions::file(&path)).await.unwrap();
 }
@@ -92,7 +95,11 @@ async fn a_closed_store_is_unavailable() {
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("catalog.db"), "not a database, but long enough to look at".repeat(50)).unwrap();
+    std::fs::write(
+        directory.path().join("catalog.db"),
+        "not a database, but long enough to look at".repeat(50),
+    )
+    .unwrap();
     let refused = SqliteStore::open(SqliteOptions::file(directory.path().join("catalog.db"))).await;
     assert!(matches!(refused, Err(StoreError::Inconsistent(_))), "{refused:?}");
 }
@@ -139,7 +146,7 @@ async fn entities_are_small() {
     world.full("p", [entity(root, "x")]).await;
     let claim = world.claim_one(root).await;
     let children = Processed { children: (0..COUNT).map(component).collect(), ..processed(root, "x") };
-    let later = world.now + Duration::from_secs(120);
+    let later = world.now + Duration::from_mins(2);
     let parent = outcome(&claim, children, later);
     let handed = world.commit_all(&[parent], COUNT).await.handed;
     let numbers: HashMap<String, usize> =

@@ -30,10 +30,7 @@ impl UrlReader for HttpReader {
         match status.strip_prefix("HTTP/1.1 ").unwrap_or(status) {
             "200 OK" => Ok(ReadUrlResponse {
                 data: Bytes::from(body.to_owned()),
-                etag: headers
-                    .lines()
-                    .find_map(|line| line.strip_prefix("ETag: "))
-                    .map(str::to_owned),
+                etag: headers.lines().find_map(|line| line.strip_prefix("ETag: ")).map(str::to_owned),
                 last_modified_at: None,
             }),
             "304 Not Modified" => Err(ReadError::NotModified),
@@ -55,9 +52,7 @@ async fn exchange(url: &str, etag: Option<&str>) -> io::Result<Vec<u8>> {
     let address = url.strip_prefix("http://").and_then(|rest| rest.split_once('/'));
     let (host, path) = address.ok_or_else(|| io::Error::other("not an http URL"))?;
     let mut stream = TcpStream::connect(host).await?;
-    let validator = etag
-        .map(|etag| format!("If-None-Match: {etag}\r\n"))
-        .unwrap_or_default();
+    let validator = etag.map(|etag| format!("If-None-Match: {etag}\r\n")).unwrap_or_default();
     let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\n{validator}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut response = Vec::new();

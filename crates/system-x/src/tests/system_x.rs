@@ -35,10 +35,7 @@ impl SystemX {
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/v2", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State {
-            answer: Answer::Hangup,
-            validators: Vec::new(),
-        }));
+        let state = Arc::new(Mutex::new(State { answer: Answer::Hangup, validators: Vec::new() }));
         let mut server = JoinSet::new();
         let shared = Arc::clone(&state);
         server.spawn(async move {
@@ -47,11 +44,7 @@ impl SystemX {
                 serve(stream, &shared).await;
             }
         });
-        Self {
-            url,
-            state,
-            _server: server,
-        }
+        Self { url, state, _server: server }
     }
 
     pub(super) fn url(&self) -> &str {

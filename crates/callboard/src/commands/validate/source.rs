@@ -5,7 +5,7 @@ use std::path::Path;
 use callboard_engine::DryRunEntity;
 use callboard_model::{Emitted, EmittingParent, ModelError, accept_emitted};
 use callboard_sdk::{Entity, LocationRef};
-use callboard_yaml::{Limits, Position, Spans, SpannedDocument, documents_with_spans, from_utf8};
+use callboard_yaml::{Limits, Position, SpannedDocument, Spans, documents_with_spans, from_utf8};
 use serde_json::Value;
 
 use super::Problem;
@@ -88,7 +88,9 @@ impl SourceFile {
             Entity::from_value(value.clone()).and_then(|entity| accept_emitted(entity, location, parent));
         match accepted {
             Ok(Emitted::Accepted(entity)) => Ok(entity),
-            Ok(Emitted::SameAsParent) => Err(Problem::of_file(&self.name, "Error", "an entity without a ref".to_owned())),
+            Ok(Emitted::SameAsParent) => {
+                Err(Problem::of_file(&self.name, "Error", "an entity without a ref".to_owned()))
+            }
             Err(error) => Err(self.model_problem(part, error)),
         }
     }

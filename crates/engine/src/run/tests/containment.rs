@@ -12,12 +12,7 @@ async fn a_panic_is_an_error_of_the_run() {
     let panic = || [Act::Panic("out of cheese")];
     let in_words = Fake::new("p").pre([Act::PanicInWords("out of tea".to_owned())]);
     let rows = [
-        (
-            Fake::new("p").pre(panic()),
-            component(),
-            "while preprocessing",
-            "out of cheese",
-        ),
+        (Fake::new("p").pre(panic()), component(), "while preprocessing", "out of cheese"),
         (in_words, component(), "while preprocessing", "out of tea"),
         (
             Fake::new("p").validate(panic()),
@@ -31,12 +26,7 @@ async fn a_panic_is_an_error_of_the_run() {
             "while reading url:a",
             "out of cheese",
         ),
-        (
-            Fake::new("p").post(panic()),
-            component(),
-            "while postprocessing",
-            "out of cheese",
-        ),
+        (Fake::new("p").post(panic()), component(), "while postprocessing", "out of cheese"),
     ];
     for (fake, entity, doing, text) in rows {
         assert_eq!(
@@ -53,16 +43,8 @@ async fn a_call_that_does_not_come_back_is_given_up() {
     let hang = || [Act::Hang];
     let rows = [
         (Fake::new("p").pre(hang()), component(), "while preprocessing"),
-        (
-            Fake::new("p").validate(hang()),
-            component(),
-            "while validating the entity component:default/c",
-        ),
-        (
-            Fake::new("p").read("url:a", hang()),
-            location(json!({"target": "a"})),
-            "while reading url:a",
-        ),
+        (Fake::new("p").validate(hang()), component(), "while validating the entity component:default/c"),
+        (Fake::new("p").read("url:a", hang()), location(json!({"target": "a"})), "while reading url:a"),
         (Fake::new("p").post(hang()), component(), "while postprocessing"),
     ];
     for (fake, entity, doing) in rows {
@@ -78,10 +60,7 @@ async fn a_call_that_does_not_come_back_is_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn what_says_nothing_about_the_input_is_tried_again() {
-    for (act, rule) in [
-        (Act::Panic("oh"), "processor/panic"),
-        (Act::Hang, "processor/timeout"),
-    ] {
+    for (act, rule) in [(Act::Panic("oh"), "processor/panic"), (Act::Hang, "processor/timeout")] {
         let output = run(&pipeline([Fake::new("p").pre([act])]), component()).await;
         assert!(!output.is_pure);
         assert_eq!(output.result.unwrap_err()[0].rule.as_deref(), Some(rule));
@@ -92,21 +71,14 @@ async fn what_says_nothing_about_the_input_is_tried_again() {
 async fn a_pipeline_works_on_after_a_panic() {
     let fake = Fake::new("p").read("url:a", [Act::Panic("oh")]);
     let pipeline = pipeline([fake]);
-    run(&pipeline, location(json!({"target": "a"})))
-        .await
-        .result
-        .unwrap_err();
+    run(&pipeline, location(json!({"target": "a"}))).await.result.unwrap_err();
     good(&pipeline, component()).await;
 }
 
 /// A pipeline that lets a run emit one entity and keep two errors.
 fn narrow(fake: Fake) -> Pipeline {
     let mut parts = parts([fake]);
-    parts.limits = RunLimits {
-        emitted_entities_max: 1,
-        errors_max: 2,
-        ..RunLimits::default()
-    };
+    parts.limits = RunLimits { emitted_entities_max: 1, errors_max: 2, ..RunLimits::default() };
     Pipeline::new(parts)
 }
 
@@ -118,9 +90,7 @@ async fn whoever_emits_too_much_fails_whether_it_looks_or_not() {
     let careful = Fake::new("p").pre(entities().map(Act::Emit));
     assert_eq!(
         errors(&narrow(careful), component()).await,
-        [format!(
-            "InputError: Processor p threw an error while preprocessing; caused by {message}"
-        )]
+        [format!("InputError: Processor p threw an error while preprocessing; caused by {message}")]
     );
     let careless = Fake::new("p").pre(entities().map(Act::EmitCarelessly));
     assert_eq!(errors(&narrow(careless), component()).await, [message]);
@@ -137,9 +107,7 @@ async fn what_was_over_a_limit_is_tried_again() {
 
 #[tokio::test]
 async fn errors_beyond_the_limit_are_counted() {
-    let fake = Fake::new("p")
-        .pre(["a", "b", "c", "d"].map(complaint))
-        .post([failure("thrown")]);
+    let fake = Fake::new("p").pre(["a", "b", "c", "d"].map(complaint)).post([failure("thrown")]);
     assert_eq!(
         errors(&narrow(fake), component()).await,
         [

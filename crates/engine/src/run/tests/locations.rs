@@ -19,11 +19,7 @@ fn own_location(annotation: &str, spec: serde_json::Value) -> serde_json::Value 
 #[tokio::test]
 async fn targets_are_read_in_order_with_their_presence() {
     let calls = Calls::default();
-    let fake = Fake::new("p")
-        .read("url:a", [])
-        .read("url:b", [])
-        .read("url:c", [])
-        .log(&calls);
+    let fake = Fake::new("p").read("url:a", []).read("url:b", []).read("url:c", []).log(&calls);
     let spec = json!({"type": "url", "targets": ["b", "c"], "target": "a", "presence": "optional"});
     good(&pipeline([fake]), location(spec)).await;
     assert_eq!(
@@ -56,11 +52,7 @@ async fn the_first_processor_that_handles_a_target_is_the_last_one_asked() {
         Fake::new("r").read("url:a", []).log(&calls),
     ];
     good(&pipeline(fakes), location(json!({"target": "a"}))).await;
-    let reads: Vec<_> = calls
-        .all()
-        .into_iter()
-        .filter(|call| call.contains("reads"))
-        .collect();
+    let reads: Vec<_> = calls.all().into_iter().filter(|call| call.contains("reads")).collect();
     assert_eq!(reads, ["q reads url:a required"]);
 }
 
@@ -152,30 +144,18 @@ async fn one_bad_document_fails_the_run_of_the_whole_location() {
     let fake = Fake::new("p").read("url:a", [Act::Parse(text)]);
     let output = run(&pipeline([fake]), location(json!({"target": "a"}))).await;
     let errors = output.result.unwrap_err();
-    assert_eq!(
-        crate::testing::summaries(&errors),
-        ["Error: Expected object at root, got string"]
-    );
+    assert_eq!(crate::testing::summaries(&errors), ["Error: Expected object at root, got string"]);
     assert_eq!(errors[0].address.location.as_deref(), Some("url:a"));
-    assert_eq!(
-        (errors[0].address.document, errors[0].address.line),
-        (Some(2), Some(3))
-    );
+    assert_eq!((errors[0].address.document, errors[0].address.line), (Some(2), Some(3)));
 }
 
 #[tokio::test]
 async fn an_optional_target_may_bring_in_nothing_beside_others_that_do() {
     let fake = Fake::new("p")
-        .read(
-            "url:a",
-            [Act::Parse(COMPONENT), Act::Emit(results::refresh("url:a"))],
-        )
+        .read("url:a", [Act::Parse(COMPONENT), Act::Emit(results::refresh("url:a"))])
         .read("url:b", [Act::Emit(results::refresh("url:b"))]);
-    let good = good(
-        &pipeline([fake]),
-        location(json!({"targets": ["a", "b"], "presence": "optional"})),
-    )
-    .await;
+    let good =
+        good(&pipeline([fake]), location(json!({"targets": ["a", "b"], "presence": "optional"}))).await;
     assert_eq!(child_refs(&good), ["component:default/a"]);
     assert_eq!(good.refresh_keys, ["url:a", "url:b"]);
 }
@@ -189,8 +169,5 @@ async fn children_are_grouped_by_the_target_that_they_came_from() {
     let good = good(&pipeline([fake]), location(json!({"targets": ["a", "b"]}))).await;
     let groups: Vec<_> = good.children.iter().map(|child| child.group).collect();
     assert_eq!(groups[2], 0);
-    assert!(
-        groups[0] != 0 && groups[1] != 0 && groups[0] != groups[1],
-        "{groups:?}"
-    );
+    assert!(groups[0] != 0 && groups[1] != 0 && groups[0] != groups[1], "{groups:?}");
 }

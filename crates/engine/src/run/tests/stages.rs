@@ -46,18 +46,13 @@ async fn every_processor_is_called_at_every_stage_even_after_one_recognized_the_
     let calls = Calls::default();
     let fakes = [Fake::new("a").log(&calls), Fake::new("b").log(&calls)];
     good(&pipeline(fakes), component()).await;
-    assert_eq!(
-        calls.all(),
-        ["a pre", "b pre", "a validates", "b validates", "a post", "b post"]
-    );
+    assert_eq!(calls.all(), ["a pre", "b pre", "a validates", "b validates", "a post", "b post"]);
 }
 
 #[tokio::test]
 async fn each_processor_gets_what_the_one_before_made() {
     let fakes = [
-        Fake::new("a")
-            .pre([Act::SetSpec(json!({"by": "a"}))])
-            .post([Act::SetSpec(json!({"by": "post a"}))]),
+        Fake::new("a").pre([Act::SetSpec(json!({"by": "a"}))]).post([Act::SetSpec(json!({"by": "post a"}))]),
         Fake::new("b").pre([Act::SetSpec(json!({"by": "b"}))]),
     ];
     let good = good(&pipeline(fakes), component()).await;
@@ -89,17 +84,11 @@ async fn the_unprocessed_entity_must_have_an_envelope_and_locations() {
             "InputError: Entity 'component:default/c' does not have the annotation \
              backstage.io/managed-by-origin-location",
         ),
-        (
-            script,
-            "TypeError: Invalid location ref 'url:javascript:bad()', target is a javascript: URL",
-        ),
+        (script, "TypeError: Invalid location ref 'url:javascript:bad()', target is a javascript: URL"),
     ];
     let calls = Calls::default();
     for (entity, expected) in rows {
-        assert_eq!(
-            errors(&pipeline([Fake::new("p").log(&calls)]), entity).await,
-            [expected]
-        );
+        assert_eq!(errors(&pipeline([Fake::new("p").log(&calls)]), entity).await, [expected]);
     }
     assert_eq!(calls.all(), Vec::<String>::new());
 }
@@ -169,10 +158,7 @@ async fn preprocessing_may_not_change_the_ref() {
 async fn a_kind_that_nobody_recognizes_is_an_error() {
     let message = "InputError: No processor recognized the entity component:default/c as valid, possibly caused by a \
                    foreign kind or apiVersion";
-    let fakes = [
-        Fake::new("p").recognizing_nothing(),
-        Fake::new("q").recognizing_nothing(),
-    ];
+    let fakes = [Fake::new("p").recognizing_nothing(), Fake::new("q").recognizing_nothing()];
     assert_eq!(errors(&pipeline(fakes), component()).await, [message]);
 
     let mut lower_case = component();
@@ -189,11 +175,9 @@ async fn the_presence_of_a_location_is_one_of_two_words() {
     let location = crate::testing::location(json!({"target": "x", "presence": "foo"}));
     assert_eq!(
         errors(&with_builtin_kinds(), location).await,
-        [
-            "InputError: Processor BuiltinKindsEntityProcessor threw an error while validating the entity \
+        ["InputError: Processor BuiltinKindsEntityProcessor threw an error while validating the entity \
              location:default/l; caused by TypeError: /spec/presence must be equal to one of the allowed values - \
-             allowedValues: required,optional"
-        ]
+             allowedValues: required,optional"]
     );
 }
 
@@ -202,39 +186,23 @@ async fn emitted_errors_come_before_the_thrown_one() {
     let fake = Fake::new("p").pre([complaint("soft")]).post([failure("hard")]);
     assert_eq!(
         errors(&pipeline([fake]), component()).await,
-        [
-            "Error: soft",
-            "InputError: Processor p threw an error while postprocessing; caused by Error: hard"
-        ]
+        ["Error: soft", "InputError: Processor p threw an error while postprocessing; caused by Error: hard"]
     );
 }
 
 #[tokio::test]
 async fn an_emitted_error_lets_the_run_go_on_and_fails_it_at_its_end() {
     let calls = Calls::default();
-    let fake = Fake::new("p")
-        .pre([complaint("one")])
-        .post([complaint("two")])
-        .log(&calls);
-    assert_eq!(
-        errors(&pipeline([fake]), component()).await,
-        ["Error: one", "Error: two"]
-    );
+    let fake = Fake::new("p").pre([complaint("one")]).post([complaint("two")]).log(&calls);
+    assert_eq!(errors(&pipeline([fake]), component()).await, ["Error: one", "Error: two"]);
     assert_eq!(calls.all(), ["p pre", "p validates", "p post"]);
 }
 
 #[tokio::test]
 async fn one_child_that_the_rules_refuse_fails_the_run_after_all_stages() {
     let calls = Calls::default();
-    let children = [
-        document("Component", "fine"),
-        document("User", "u"),
-        document("User", "v"),
-    ];
-    let acts: Vec<_> = children
-        .into_iter()
-        .map(|child| Act::Emit(emitted(child)))
-        .collect();
+    let children = [document("Component", "fine"), document("User", "u"), document("User", "v")];
+    let acts: Vec<_> = children.into_iter().map(|child| Act::Emit(emitted(child))).collect();
     let mut parts = parts([Fake::new("p").pre(acts).post([complaint("soft")]).log(&calls)]);
     parts.rules = Arc::new(AllBut(&["User"]));
     assert_eq!(

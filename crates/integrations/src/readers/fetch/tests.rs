@@ -20,16 +20,10 @@ async fn reads_what_is_allowed_and_words_failures() {
     })
     .await;
     let reader = reader(&server, "/a");
-    let read = async |path: &str| {
-        reader
-            .read_url(server.url(path).as_str(), &ReadUrlOptions::default())
-            .await
-    };
+    let read =
+        async |path: &str| reader.read_url(server.url(path).as_str(), &ReadUrlOptions::default()).await;
     let file = read("/a/c.yaml").await.unwrap();
-    assert_eq!(
-        (&*file.data, file.etag.as_deref()),
-        (&b"kind: API"[..], Some("1"))
-    );
+    assert_eq!((&*file.data, file.etag.as_deref()), (&b"kind: API"[..], Some("1")));
     assert_eq!(read("/a/304").await.unwrap_err(), ReadError::NotModified);
     let url = server.url("/a/404");
     let not_found = ReadError::NotFound(format!("could not read {url}, 404 Not Found"));
@@ -39,9 +33,8 @@ async fn reads_what_is_allowed_and_words_failures() {
     assert_eq!(read("/a/500").await.unwrap_err(), failed);
     let requests = server.seen().len();
     let url = server.url("/b");
-    let forbidden = ReadError::failed(format!(
-        "URL not allowed by backend.reading.allow configuration: {url}"
-    ));
+    let forbidden =
+        ReadError::failed(format!("URL not allowed by backend.reading.allow configuration: {url}"));
     assert_eq!(read("/a/away").await.unwrap_err(), forbidden);
     assert_eq!(server.seen().len(), requests + 1);
 }
@@ -49,20 +42,16 @@ async fn reads_what_is_allowed_and_words_failures() {
 #[tokio::test]
 async fn a_search_is_one_file_or_none() {
     let server = TestServer::start(|seen| match seen.path.as_str() {
-        "/c.yaml" => Reply::ok("x")
-            .header("ETag", "1")
-            .header("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT"),
+        "/c.yaml" => {
+            Reply::ok("x").header("ETag", "1").header("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")
+        }
         "/plain" => Reply::ok("x"),
         "/500" => Reply::new("500 Internal Server Error", ""),
         _ => Reply::not_found(),
     })
     .await;
     let reader = reader(&server, "/");
-    let search = async |path: &str| {
-        reader
-            .search(server.url(path).as_str(), &SearchOptions::default())
-            .await
-    };
+    let search = async |path: &str| reader.search(server.url(path).as_str(), &SearchOptions::default()).await;
     let found = search("/c.yaml").await.unwrap();
     assert_eq!(found.etag, "1");
     assert_eq!(found.files[0].url, server.url("/c.yaml").as_str());
@@ -73,18 +62,10 @@ async fn a_search_is_one_file_or_none() {
     assert_eq!((none.files.len(), none.etag.as_str()), (0, ""));
     assert!(search("/500").await.is_err());
     for glob in ["/*.yaml", "/a/**/c.yaml"] {
-        assert_eq!(
-            search(glob).await.unwrap_err(),
-            ReadError::failed("Unsupported search pattern URL")
-        );
+        assert_eq!(search(glob).await.unwrap_err(), ReadError::failed("Unsupported search pattern URL"));
     }
-    let tree = reader
-        .read_tree(server.url("/").as_str(), &ReadTreeOptions::default())
-        .await;
-    assert_eq!(
-        tree.unwrap_err().to_string(),
-        "FetchUrlReader does not implement readTree"
-    );
+    let tree = reader.read_tree(server.url("/").as_str(), &ReadTreeOptions::default()).await;
+    assert_eq!(tree.unwrap_err().to_string(), "FetchUrlReader does not implement readTree");
 }
 
 #[tokio::test]
@@ -96,14 +77,9 @@ async fn the_first_reader_that_accepts_is_the_only_one_asked() {
         Fetcher::new(FetchSettings::default()).unwrap(),
         Arc::new(AllowList::default()),
     ));
-    let open = Arc::new(FetchReader::new(
-        Fetcher::new(FetchSettings::default()).unwrap(),
-        Arc::clone(&wide),
-    ));
-    let mux = Mux::new(vec![
-        (Predicate::Host(server.host.clone()), refusing),
-        (Predicate::Allowed(wide), open),
-    ]);
+    let open = Arc::new(FetchReader::new(Fetcher::new(FetchSettings::default()).unwrap(), Arc::clone(&wide)));
+    let mux =
+        Mux::new(vec![(Predicate::Host(server.host.clone()), refusing), (Predicate::Allowed(wide), open)]);
     let options = ReadUrlOptions::default();
     assert!(mux.read_url(other.url("/").as_str(), &options).await.is_ok());
     assert!(
@@ -115,18 +91,12 @@ async fn the_first_reader_that_accepts_is_the_only_one_asked() {
     );
     assert!(server.seen().is_empty());
 
-    let error = mux
-        .read_url("https://other.example/x?token=t", &options)
-        .await
-        .unwrap_err();
+    let error = mux.read_url("https://other.example/x?token=t", &options).await.unwrap_err();
     assert_eq!(error.name(), "NotAllowedError");
     assert_eq!(
         error.to_string(),
         "Reading from 'https://other.example/x?token=***' is not allowed. You may need to configure an integration \
          for the target host, or add it to the configured list of allowed hosts at 'backend.reading.allow'"
     );
-    assert_eq!(
-        mux.read_url("c.yaml", &options).await.unwrap_err().to_string(),
-        "Invalid URL"
-    );
+    assert_eq!(mux.read_url("c.yaml", &options).await.unwrap_err().to_string(), "Invalid URL");
 }

@@ -24,11 +24,7 @@ use crate::{AllowList, IntegrationsError};
 const RAW_MEDIA_TYPE: &str = "application/vnd.github.v3.raw";
 
 /// What stays as it is in a segment of a path.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Access to one GitHub instance.
 #[derive(Debug)]
@@ -94,11 +90,7 @@ impl GitHubApi {
             )));
         }
         let hosts = GitHubHosts::new(&config, allow);
-        Ok(Self {
-            fetcher,
-            config,
-            hosts,
-        })
+        Ok(Self { fetcher, config, hosts })
     }
 
     pub(super) fn settings(&self) -> &FetchSettings {
@@ -190,9 +182,7 @@ impl GitHubApi {
         let response = self.send(request, url).await?;
         serde_json::from_slice(&response.body).map_err(|error| {
             let shown = shown(url.as_str());
-            ReadError::failed(format!(
-                "Unable to read {shown}, the response is malformed: {error}"
-            ))
+            ReadError::failed(format!("Unable to read {shown}, the response is malformed: {error}"))
         })
     }
 
@@ -208,17 +198,13 @@ impl GitHubApi {
         }
         let accepted = response.accepted(|response| {
             let suffix = if is_limited { " (rate limit exceeded)" } else { "" };
-            format!(
-                "Request failed for {}, {}{suffix}",
-                shown(url.as_str()),
-                response.status
-            )
+            format!("Request failed for {}, {}{suffix}", shown(url.as_str()), response.status)
         });
         match accepted {
             // What an app could see answers 404 to everybody else.
-            Err(ReadError::NotFound(message)) if is_anonymous && self.config.has_apps => Err(
-                ReadError::failed(format!("{message} without the credentials of a GitHub App")),
-            ),
+            Err(ReadError::NotFound(message)) if is_anonymous && self.config.has_apps => {
+                Err(ReadError::failed(format!("{message} without the credentials of a GitHub App")))
+            }
             accepted => accepted,
         }
     }
@@ -229,10 +215,7 @@ impl GitHubApi {
 
     fn api_url(&self, path: &str) -> Result<Url, ReadError> {
         let base = self.config.api_base_url.as_deref().ok_or_else(|| {
-            ReadError::failed(format!(
-                "the GitHub integration of {} has no apiBaseUrl",
-                self.config.host
-            ))
+            ReadError::failed(format!("the GitHub integration of {} has no apiBaseUrl", self.config.host))
         })?;
         url(base, path)
     }
@@ -263,9 +246,7 @@ fn is_rate_limited(response: &FetchResponse) -> bool {
 fn time_to_reset(response: &FetchResponse) -> Option<Duration> {
     let reset: i64 = header(response, "x-ratelimit-reset")?.trim().parse().ok()?;
     let now = server_time(&response.headers)?.timestamp();
-    u64::try_from(reset.checked_sub(now)?)
-        .ok()
-        .map(Duration::from_secs)
+    u64::try_from(reset.checked_sub(now)?).ok().map(Duration::from_secs)
 }
 
 fn header<'a>(response: &'a FetchResponse, name: &str) -> Option<&'a str> {

@@ -24,22 +24,13 @@ pub(super) struct GitHubHosts {
 impl GitHubHosts {
     pub(super) fn new(config: &GitHubConfig, allow: Arc<AllowList>) -> Self {
         let bases = config.api_base_url.iter().chain(&config.raw_base_url);
-        let bases = bases
-            .filter_map(|url| Url::parse(url).ok())
-            .map(|url| url.origin())
-            .collect();
-        Self {
-            bases,
-            host: config.host.clone(),
-            allow,
-        }
+        let bases = bases.filter_map(|url| Url::parse(url).ok()).map(|url| url.origin()).collect();
+        Self { bases, host: config.host.clone(), allow }
     }
 
     fn is_own(&self, url: &Url) -> bool {
         let host = quirks::host(url);
-        let is_subdomain = host
-            .strip_suffix(self.host.as_str())
-            .is_some_and(|sub| sub.ends_with('.'));
+        let is_subdomain = host.strip_suffix(self.host.as_str()).is_some_and(|sub| sub.ends_with('.'));
         let is_public_content = self.host == "github.com" && host.ends_with(PUBLIC_CONTENT_HOSTS);
         url.scheme() == "https" && (host == self.host || is_subdomain || is_public_content)
     }

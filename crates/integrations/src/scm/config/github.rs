@@ -57,10 +57,7 @@ impl GitHubConfig {
 
     /// The token, if it is not blank.
     pub(crate) fn token(&self) -> Option<&str> {
-        self.token
-            .as_ref()
-            .map(|token| token.expose().trim())
-            .filter(|token| !token.is_empty())
+        self.token.as_ref().map(|token| token.expose().trim()).filter(|token| !token.is_empty())
     }
 }
 
@@ -71,7 +68,5 @@ fn check_app(app: &Config) -> Result<(), IntegrationsError> {
             return Err(Kind::GitHub.invalid(format_args!("an app has no '{key}'")));
         }
     }
-    app.get_opt_u64("appId")?
-        .map(|_| ())
-        .ok_or_else(|| Kind::GitHub.invalid("an app has no 'appId'"))
+    app.get_opt_u64("appId")?.map(|_| ()).ok_or_else(|| Kind::GitHub.invalid("an app has no 'appId'"))
 }

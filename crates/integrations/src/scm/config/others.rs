@@ -37,11 +37,7 @@ pub(super) fn bitbucket_cloud(config: &Config) -> Result<Entry, IntegrationsErro
 pub(super) fn bitbucket_server(config: &Config) -> Result<Entry, IntegrationsError> {
     let kind = Kind::BitbucketServer;
     let host = kind.valid_host(config.get_str("host")?)?;
-    let api = kind.base_url(
-        config,
-        "apiBaseUrl",
-        Some(&format!("https://{host}/rest/api/1.0")),
-    )?;
+    let api = kind.base_url(config, "apiBaseUrl", Some(&format!("https://{host}/rest/api/1.0")))?;
     check_secrets(config, &["token", "username", "password", "commitSigningKey"])?;
     Ok(Entry::new(kind, host).with_urls(api))
 }
@@ -82,9 +78,7 @@ pub(super) fn aws_s3(config: &Config) -> Result<Entry, IntegrationsError> {
 pub(super) fn aws_code_commit(config: &Config) -> Result<Entry, IntegrationsError> {
     let region = config.get_str("region")?;
     check_secrets(config, &["accessKeyId", "secretAccessKey"])?;
-    let host = config
-        .get_opt_str("host")?
-        .unwrap_or_else(|| format!("{region}.console.aws.amazon.com"));
+    let host = config.get_opt_str("host")?.unwrap_or_else(|| format!("{region}.console.aws.amazon.com"));
     Ok(Entry::new(Kind::AwsCodeCommit, host))
 }
 
@@ -100,10 +94,8 @@ pub(super) fn azure_blob_storage(config: &Config) -> Result<Entry, IntegrationsE
         return Err(kind.invalid("'aadCredential' excludes 'accountKey' and 'sasToken'"));
     }
     let endpoint = endpoint(kind, config)?;
-    let host = endpoint
-        .as_ref()
-        .map_or("blob.core.windows.net", |endpoint| quirks::host(endpoint))
-        .to_owned();
+    let host =
+        endpoint.as_ref().map_or("blob.core.windows.net", |endpoint| quirks::host(endpoint)).to_owned();
     Ok(Entry::new(kind, host).with_urls(endpoint.map(Into::into)))
 }
 
@@ -126,15 +118,11 @@ fn endpoint(kind: Kind, config: &Config) -> Result<Option<Url>, IntegrationsErro
         return Ok(None);
     };
     if endpoint.path() != "/" {
-        return Err(kind.invalid(format_args!(
-            "endpoints cannot contain path, got {}",
-            endpoint.path()
-        )));
+        return Err(kind.invalid(format_args!("endpoints cannot contain path, got {}", endpoint.path())));
     }
     Ok(Some(endpoint))
 }
 
 fn check_secrets(config: &Config, keys: &[&str]) -> Result<(), IntegrationsError> {
-    keys.iter()
-        .try_for_each(|key| has_secret(config, key).map(|_| ()))
+    keys.iter().try_for_each(|key| has_secret(config, key).map(|_| ()))
 }

@@ -65,13 +65,8 @@ fn all_settings_are_read() {
     }))
     .unwrap();
     assert_eq!(options.health_headers["x-a"], "b");
-    let csp = options.security_headers["content-security-policy"]
-        .to_str()
-        .unwrap();
-    assert!(
-        csp.ends_with(";connect-src 'self' https:") && !csp.contains("upgrade"),
-        "{csp}"
-    );
+    let csp = options.security_headers["content-security-policy"].to_str().unwrap();
+    assert!(csp.ends_with(";connect-src 'self' https:") && !csp.contains("upgrade"), "{csp}");
     assert_eq!(options.security_headers["referrer-policy"], "same-origin,origin");
     assert_eq!(options.startup_request_pause, Duration::from_secs(7));
     assert_eq!(options.shutdown_delay, Duration::from_secs(20));
@@ -81,10 +76,7 @@ fn all_settings_are_read() {
     assert_eq!(options.location_conflict, LocationConflict::Refresh);
     let cors = options.cors.unwrap();
     assert_eq!(cors.origins.unwrap().len(), 2);
-    assert_eq!(
-        (cors.methods, cors.preflight_status.as_u16()),
-        (HeaderValue::from_static("GET,POST"), 200)
-    );
+    assert_eq!((cors.methods, cors.preflight_status.as_u16()), (HeaderValue::from_static("GET,POST"), 200));
     assert_eq!(cors.exposed_headers.unwrap(), "link,etag");
     assert_eq!(cors.max_age.unwrap(), "60");
 }
@@ -93,19 +85,10 @@ fn all_settings_are_read() {
 fn nonsense_is_named_by_its_key() {
     let rows = [
         (json!({"backend": {"csp": {"img-src": true}}}), "backend.csp"),
-        (
-            json!({"backend": {"health": {"headers": {"x y": "z"}}}}),
-            "backend.health.headers",
-        ),
+        (json!({"backend": {"health": {"headers": {"x y": "z"}}}}), "backend.health.headers"),
         (json!({"backend": {"cors": {"origin": 7}}}), "backend.cors.origin"),
-        (
-            json!({"backend": {"cors": {"optionsSuccessStatus": 7}}}),
-            "backend.cors.optionsSuccessStatus",
-        ),
-        (
-            json!({"backend": {"server": {"headersTimeout": -1}}}),
-            "backend.server.headersTimeout",
-        ),
+        (json!({"backend": {"cors": {"optionsSuccessStatus": 7}}}), "backend.cors.optionsSuccessStatus"),
+        (json!({"backend": {"server": {"headersTimeout": -1}}}), "backend.server.headersTimeout"),
         (
             json!({"catalog": {"defaultLocationConflictStrategy": "x"}}),
             "catalog.defaultLocationConflictStrategy",
