@@ -14,7 +14,11 @@ const CLAIM_BATCH_MAX: usize = 500;
 const INTERACTIVE_BATCH_MAX: usize = 50;
 
 /// Longest sleep, in case another process made something due.
-const POLL: Duration = Duration::from_secs(5);
+pub(crate) const POLL: Duration = Duration::from_secs(5);
+
+/// Shortest sleep. What becomes due by its interval meanwhile is claimed together; what somebody waits for wakes the
+/// claimer.
+const GATHER: Duration = Duration::from_secs(1);
 const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(shared: Arc<Shared>) {
@@ -58,8 +62,7 @@ async fn claim(shared: &Shared) -> Result<Duration, StoreError> {
     }
     let due_at = shared.store.next_due_at().await?;
     let rest = due_at.map_or(POLL, |due_at| (due_at - now).to_std().unwrap_or_default());
-    // Not zero: a due row that could not be claimed just now is leased by somebody else.
-    Ok(rest.clamp(Duration::from_millis(10), POLL))
+    Ok(rest.clamp(GATHER, POLL))
 }
 
 /// Prolongs the leases of everything between claim and commit. Lost ones need no care: their commits are refused.

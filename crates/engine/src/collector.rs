@@ -38,6 +38,8 @@ pub(crate) struct Collector<'a> {
     child_indexes: HashMap<Arc<str>, usize>,
     bytes: usize,
     pub(crate) children: Vec<NewEntity>,
+    /// Refs that were emitted more than once, each with what to say about it.
+    pub(crate) duplicates: Vec<(Arc<str>, ProcessorError)>,
     pub(crate) relations: BTreeSet<RelationKey>,
     pub(crate) refresh_keys: BTreeSet<String>,
     pub(crate) errors: Vec<ProcessorError>,
@@ -64,6 +66,7 @@ impl<'a> Collector<'a> {
             child_indexes: HashMap::new(),
             bytes: 0,
             children: Vec::new(),
+            duplicates: Vec::new(),
             relations: BTreeSet::new(),
             refresh_keys: BTreeSet::new(),
             errors: Vec::new(),
@@ -162,12 +165,16 @@ impl<'a> Collector<'a> {
                 self.child_indexes.insert(entity_ref, self.children.len());
                 self.children.push(child);
             }
-            Some(earlier) if may_replace(earlier, &child) => *earlier = child,
-            Some(earlier) => tracing::warn!(
-                "Detected conflicting entityRef {entity_ref} already referenced by {} and now also {}",
-                earlier.location_key.as_deref().unwrap_or("undefined"),
-                child.location_key.as_deref().unwrap_or("undefined"),
-            ),
+            Some(earlier) => {
+                // Kept children come without what there is to say about them.
+                self.unkeepable_groups.insert(self.group);
+                if self.duplicates.len() < self.limits.errors_max {
+                    self.duplicates.push((entity_ref, duplicate(earlier, &child, location)));
+                }
+                if may_replace(earlier, &child) {
+                    *earlier = child;
+                }
+            }
         }
         self.check_size()
     }
@@ -257,6 +264,27 @@ impl EmitSink for Collector<'_> {
 /// Whether a later child of the same ref takes the place of an earlier one: the rule for two writers of one entity.
 fn may_replace(earlier: &NewEntity, later: &NewEntity) -> bool {
     earlier.location_key.is_none() || earlier.location_key == later.location_key
+}
+
+fn duplicate(earlier: &NewEntity, later: &NewEntity, location: &str) -> ProcessorError {
+    let place = |child: &NewEntity| {
+        let key = child.location_key.as_deref().unwrap_or("no location");
+        child.position.map_or_else(|| key.to_owned(), |(_, line)| format!("{key}, line {line}"))
+    };
+    let winner = if may_replace(earlier, later) { "the last one" } else { "the first one" };
+    let message = format!(
+        "{} is described more than once, at {} and at {}; {winner} counts",
+        later.entity_ref,
+        place(earlier),
+        place(later)
+    );
+    let address = Address {
+        location: Some(location.to_owned()),
+        document: later.position.map(|(document, _)| document),
+        line: later.position.map(|(_, line)| line),
+        ..Address::default()
+    };
+    ProcessorError::new("ConflictError", message).at(address).with_rule("conflict/duplicate")
 }
 
 /// A number for a target, to tell the children of one target from those of another.

@@ -7,6 +7,7 @@ use callboard_model::Digest;
 use callboard_store::{CacheWrite, Claim, CommitReport, Conflict, Lane, Outcome, OutcomeKind, StoreError};
 use tokio::sync::mpsc;
 
+use crate::claimer;
 use crate::engine::Shared;
 use crate::worker::Finished;
 
@@ -14,10 +15,20 @@ use crate::worker::Finished;
 const TRIES_MAX: u32 = 6;
 const BACKOFF: Duration = Duration::from_millis(50);
 
+/// A batch of fewer outcomes than these, for none of which anybody waits, waits a little for more.
+const FEW: usize = 32;
+const LINGER: Duration = Duration::from_millis(5);
+
 pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finished>) {
     let limit = shared.settings.commit_batch_max;
     let mut finished = Vec::with_capacity(limit);
     while commits.recv_many(&mut finished, limit).await > 0 {
+        if finished.len() < FEW && finished.iter().all(|it| it.outcome.lane > Lane::Event) {
+            tokio::time::sleep(LINGER).await;
+            while let (true, Ok(more)) = (finished.len() < limit, commits.try_recv()) {
+                finished.push(more);
+            }
+        }
         let mut rooms = Vec::with_capacity(finished.len());
         let (heads, outcomes): (Vec<_>, Vec<_>) = finished
             .drain(..)
@@ -88,7 +99,10 @@ fn concluded(shared: &Shared, heads: &[Head], outcomes: &[Outcome], report: Comm
         shared.leases.remove(outcome.id, outcome.token);
     }
     shared.leases.add(&report.handed);
-    if report.left_due > 0 {
+    // The claimer may sleep for as long as nothing was due when it looked.
+    let horizon = shared.clock.now() + claimer::POLL;
+    let is_due_soon = |outcome: &Outcome| outcome.next_update_at.is_some_and(|due| due < horizon);
+    if report.left_due > 0 || outcomes.iter().any(is_due_soon) {
         shared.wake.claim();
     }
     if report.needs_stitching {

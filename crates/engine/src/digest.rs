@@ -24,6 +24,8 @@ pub(crate) fn of_good(good: &Good, body: &Body, before: Option<Digest>) -> Diges
     }
     parts.push(b"keys");
     parts.extend(good.refresh_keys.iter().map(String::as_bytes));
+    parts.push(b"warnings");
+    parts.extend(good.duplicates.iter().map(|(_, warning)| warning.message.as_bytes()));
     let (unread, read): (Vec<_>, Vec<_>) = good.children.iter().partition(|child| child.group == 0);
     let unread = of_children(unread, &[]);
     parts.push(unread.as_ref());

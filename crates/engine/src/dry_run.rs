@@ -72,6 +72,9 @@ impl Pipeline {
             if seen.len() > DRY_RUN_ENTITIES_MAX {
                 return Err(format!("the location brings in more than {DRY_RUN_ENTITIES_MAX} entities"));
             }
+            if let Some((duplicate, _)) = result.as_ref().ok().and_then(|good| good.duplicates.first()) {
+                return Err(format!("Duplicate nested entity: {duplicate}"));
+            }
             let result = result.map(|good| {
                 stack.extend(good.children.iter().filter_map(child));
                 good.entity

@@ -54,11 +54,12 @@ impl Processing {
             Err(error) => RunOutput { result: Err(vec![error.into()]), is_pure: true },
         };
         let result = if output.result.is_ok() { "ok" } else { "failed" };
-        metrics::histogram!("catalog_processors_duration_seconds", "result" => result).record(started.elapsed());
+        metrics::histogram!("catalog_processors_duration_seconds", "result" => result)
+            .record(started.elapsed());
         let next_update_at = (!output.is_pure).then(|| self.next_update_at());
         let previous = claim.result_digest.filter(|_| may_keep);
         let (kind, result_digest, cache) = match output.result {
-            Ok(good) => good_outcome(good, claim, previous),
+            Ok(good) => good_outcome(good, claim, previous, location.as_ref()),
             Err(errors) => failed_outcome(&errors, claim, location.as_ref()),
         };
         Outcome {
@@ -132,7 +133,12 @@ fn stored_cache(claim: &Claim) -> CacheState {
     CacheState::from_stored(stored.unwrap_or(Value::Null))
 }
 
-fn good_outcome(mut good: Good, claim: &Claim, previous: Option<Digest>) -> (OutcomeKind, Digest, CacheWrite) {
+fn good_outcome(
+    mut good: Good,
+    claim: &Claim,
+    previous: Option<Digest>,
+    location: Option<&Arc<str>>,
+) -> (OutcomeKind, Digest, CacheWrite) {
     let body = Body::from_processed(std::mem::take(&mut good.entity));
     let result_digest = digest::of_good(&good, &body, previous);
     let cache = match (&claim.cache, good.cache.is_empty()) {
@@ -146,7 +152,10 @@ fn good_outcome(mut good: Good, claim: &Claim, previous: Option<Digest>) -> (Out
     if previous == Some(result_digest) {
         return (OutcomeKind::Unchanged, result_digest, cache);
     }
+    let warnings =
+        good.duplicates.iter().map(|(_, warning)| new_error(warning, claim.unprocessed_digest, location));
     let processed = Processed {
+        warnings: warnings.collect(),
         body,
         relations: good.relations,
         children: good.children,

@@ -68,6 +68,8 @@ pub(crate) struct RunInput {
 pub(crate) struct Good {
     pub(crate) entity: Entity,
     pub(crate) children: Vec<NewEntity>,
+    /// Refs that were emitted more than once, each with what to say about it.
+    pub(crate) duplicates: Vec<(Arc<str>, ProcessorError)>,
     pub(crate) kept_groups: Vec<i64>,
     /// Whether everything that was read from targets is in `kept_groups`.
     pub(crate) is_all_kept: bool,
@@ -124,7 +126,8 @@ impl Pipeline {
         let says_so = |processor: &dyn CatalogProcessor| {
             std::panic::catch_unwind(AssertUnwindSafe(|| processor.is_pure(entity))).unwrap_or(false)
         };
-        entity.kind() != "Location" && self.ordered().iter().all(|ordered| says_so(ordered.processor.as_ref()))
+        entity.kind() != "Location"
+            && self.ordered().iter().all(|ordered| says_so(ordered.processor.as_ref()))
     }
 
     fn identify(&self, entity: &Entity) -> Result<(Parent, LocationSpec), ProcessorError> {
@@ -222,6 +225,7 @@ impl Pipeline {
         let RunState { collector, cache, .. } = state;
         let Collector {
             children,
+            duplicates,
             relations,
             refresh_keys,
             mut errors,
@@ -257,6 +261,7 @@ impl Pipeline {
                 && read_groups.iter().all(|group| kept_groups.contains(group))
                 && children.iter().all(|child| child.group == 0),
             children,
+            duplicates,
             kept_groups,
             relations: relations.into_iter().collect(),
             refresh_keys: refresh_keys.into_iter().collect(),

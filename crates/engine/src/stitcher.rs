@@ -13,7 +13,10 @@ const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// Rest between two rounds while much is being processed: an entity that others point at is then made once for many
 /// of them. What somebody waits for does not wait for its end.
-const GATHER: Duration = Duration::from_millis(400);
+const GATHER: Duration = Duration::from_secs(1);
+
+/// How often the rest looks whether there is still much being processed.
+const GATHER_POLL: Duration = Duration::from_millis(50);
 
 pub(crate) async fn run(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {
@@ -26,7 +29,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 }
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "Failed to load stitchable entities");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "Failed to load stitchable entities"
+                );
                 metrics::counter!("catalog_stitched_entities_count", "result" => "error").increment(1);
                 tokio::time::sleep(POLL_AFTER_ERROR).await;
             }
@@ -40,12 +46,16 @@ async fn rest(shared: &Shared) {
         () = shared.wake.stitch_wanted() => {}
         () = tokio::time::sleep(POLL) => {}
     }
-    if shared.queue.len() > 0 {
-        tokio::select! {
-            () = shared.stopping.cancelled() => {}
-            () = shared.wake.stitch_wanted_at_once() => {}
-            () = tokio::time::sleep(GATHER) => {}
+    let is_drained = async {
+        while !shared.leases.is_empty() {
+            tokio::time::sleep(GATHER_POLL).await;
         }
+    };
+    tokio::select! {
+        () = shared.stopping.cancelled() => {}
+        () = shared.wake.stitch_wanted_at_once() => {}
+        () = is_drained => {}
+        () = tokio::time::sleep(GATHER) => {}
     }
 }
 

@@ -15,6 +15,8 @@ pub enum ErrorCategory {
     Conflict,
     /// The final entity cannot be made.
     Stitching,
+    /// A run that went well met something that somebody should look at.
+    Warning,
 }
 
 /// An error to be kept.

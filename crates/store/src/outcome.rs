@@ -56,6 +56,8 @@ pub struct Processed {
     pub kept_groups: Vec<i64>,
     /// The refresh keys that the run emitted; without duplicates.
     pub refresh_keys: Vec<String>,
+    /// What somebody should look at although the run went well; replaces what the last good run said.
+    pub warnings: Vec<NewError>,
 }
 
 /// How a run ended.

@@ -74,7 +74,8 @@ pub(super) fn steady_state(
     first_pass_cpu_seconds: f64,
 ) -> Result<SteadyState, BenchError> {
     let cycle: Duration = plan.interval.mul_f64(contract::MEAN_CYCLE_IN_INTERVALS);
-    let before = observer.snapshot()?;
+    // Files that were written just before they were read are read once more before they are trusted not to change.
+    let before = observer.snapshot_after(plan.interval * 2)?;
     let after = observer.snapshot_after(cycle * plan.cycles)?;
     let cpu_seconds = after.usage.cpu_seconds - before.usage.cpu_seconds;
     let cpu_seconds_per_cycle = ratio(cpu_seconds, f64::from(plan.cycles));

@@ -34,6 +34,7 @@ fn good() -> Good {
     Good {
         entity: Entity::from_value(component()).unwrap(),
         children: vec![child("a", 1), child("b", 2), child("own", 0)],
+        duplicates: Vec::new(),
         kept_groups: Vec::new(),
         is_all_kept: false,
         relations: vec![relation("component:default/d")],

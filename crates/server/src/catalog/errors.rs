@@ -139,6 +139,7 @@ fn category(category: ErrorCategory) -> &'static str {
         ErrorCategory::Processing => "processing",
         ErrorCategory::Conflict => "conflict",
         ErrorCategory::Stitching => "stitching",
+        ErrorCategory::Warning => "warning",
     }
 }
 

@@ -19,18 +19,22 @@ use crate::{CatalogError, ErrorCategory, ErrorFilter, NewError, StoreError, Time
 
 statements! {
     SELECT_ERROR_KEYS =
-        "SELECT e.owner, e.key, e.id FROM json_each(?1) j CROSS JOIN errors e ON e.owner = j.value AND e.category = 0 \
+        "SELECT e.owner, e.key, e.id FROM json_each(?1) j CROSS JOIN errors e ON e.owner = j.value AND e.category = ?2 \
          ORDER BY e.owner, e.position";
     DELETE_ERRORS = "DELETE FROM errors WHERE id IN (SELECT value FROM json_each(?1))";
     DELETE_ERRORS_OF = "DELETE FROM errors WHERE owner IN (SELECT value FROM json_each(?1)) AND category = 0";
     SELECT_ERRORS =
-        "SELECT e.id, e.category, f.entity_ref, e.error, e.location, e.document, e.line, e.\"column\", e.pointer, \
+        "SELECT e.id, e.category, f.entity_ref, e.error, e.location, \
+                coalesce(e.document, (SELECT min(d.document) FROM edges d WHERE d.target = e.owner)), \
+                coalesce(e.line, (SELECT min(d.line) FROM edges d WHERE d.target = e.owner)), e.\"column\", e.pointer, \
                 e.rule, e.digest, e.first_seen_at, e.last_seen_at, e.count \
          FROM errors e JOIN refs f ON f.id = e.owner \
          WHERE e.id > ?1 AND (?2 IS NULL OR e.location = ?2) AND (?3 IS NULL OR e.rule = ?3) \
          ORDER BY e.id LIMIT ?4";
     SELECT_ERRORS_OF =
-        "SELECT e.id, e.category, f.entity_ref, e.error, e.location, e.document, e.line, e.\"column\", e.pointer, \
+        "SELECT e.id, e.category, f.entity_ref, e.error, e.location, \
+                coalesce(e.document, (SELECT min(d.document) FROM edges d WHERE d.target = e.owner)), \
+                coalesce(e.line, (SELECT min(d.line) FROM edges d WHERE d.target = e.owner)), e.\"column\", e.pointer, \
                 e.rule, e.digest, e.first_seen_at, e.last_seen_at, e.count \
          FROM refs f JOIN errors e ON e.owner = f.id \
          WHERE f.entity_ref IN (?5, ?6) \
@@ -67,31 +71,56 @@ impl Writer<'_> {
         failures: &[(i64, &[NewError])],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if failures.is_empty() {
-            return Ok(());
+        let changed = self.errors_replace(ErrorCategory::Processing, failures, now).await?;
+        for owner in changed {
+            self.stitch(owner);
+        }
+        Ok(())
+    }
+
+    /// The warnings of the owners are exactly these from now on.
+    pub(super) async fn warnings_replace(
+        &mut self,
+        warnings: &[(i64, &[NewError])],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.errors_replace(ErrorCategory::Warning, warnings, now).await.map(drop)
+    }
+
+    /// Answers the owners whose errors of this category are others than before.
+    async fn errors_replace(
+        &mut self,
+        category: ErrorCategory,
+        sets: &[(i64, &[NewError])],
+        now: Timestamp,
+    ) -> Result<Vec<i64>, StoreError> {
+        let mut changed = Vec::new();
+        if sets.is_empty() {
+            return Ok(changed);
         }
         let mut stored: HashMap<i64, Vec<(Vec<u8>, i64)>> = HashMap::new();
-        let args = Args::new().with(ids_json(failures.iter().map(|(owner, _)| *owner)));
+        let args = Args::new().with(ids_json(sets.iter().map(|(owner, _)| *owner))).with(category as i64);
         for row in self.db.rows(SELECT_ERROR_KEYS, args).await? {
             stored.entry(row.int(0)?).or_default().push((row.blob(1)?.to_vec(), row.int(2)?));
         }
         let mut gone = Vec::new();
         let mut rows = Vec::new();
-        for (owner, errors) in failures {
+        for (owner, errors) in sets {
             let before = stored.remove(owner).unwrap_or_default();
-            let after = error_rows(*owner, errors);
+            let after = error_rows(*owner, category, errors);
             let keys: HashSet<&[u8]> = after.iter().map(|row| row.key.as_slice()).collect();
             gone.extend(before.iter().filter(|(key, _)| !keys.contains(key.as_slice())).map(|(_, id)| *id));
             // The order counts, too: clients see the errors as a list.
             if !before.iter().map(|(key, _)| key).eq(after.iter().map(|row| &row.key)) {
-                self.stitch(*owner);
+                changed.push(*owner);
             }
             rows.extend(after);
         }
         if !gone.is_empty() {
             self.db.run(DELETE_ERRORS, Args::new().with(ids_json(gone))).await?;
         }
-        self.errors_put(rows, now).await
+        self.errors_put(rows, now).await?;
+        Ok(changed)
     }
 
     /// The owners ran well.
@@ -172,20 +201,14 @@ impl SqliteStore {
 }
 
 /// The errors of one run, without repetitions.
-fn error_rows(owner: i64, errors: &[NewError]) -> Vec<ErrorRow<'_>> {
+fn error_rows(owner: i64, category: ErrorCategory, errors: &[NewError]) -> Vec<ErrorRow<'_>> {
     let mut seen = HashSet::new();
     let mut rows = Vec::with_capacity(errors.len());
     for error in errors {
         let key = error_key(error);
         if seen.insert(key) {
             let key = key.as_bytes().to_vec();
-            rows.push(ErrorRow {
-                owner,
-                category: ErrorCategory::Processing,
-                key,
-                position: rows.len(),
-                error,
-            });
+            rows.push(ErrorRow { owner, category, key, position: rows.len(), error });
         }
     }
     rows
@@ -235,7 +258,7 @@ fn catalog_error(row: &SqliteRow) -> Result<CatalogError, StoreError> {
 }
 
 fn category(number: i64) -> Result<ErrorCategory, StoreError> {
-    [ErrorCategory::Processing, ErrorCategory::Conflict, ErrorCategory::Stitching]
+    [ErrorCategory::Processing, ErrorCategory::Conflict, ErrorCategory::Stitching, ErrorCategory::Warning]
         .into_iter()
         .find(|category| *category as i64 == number)
         .ok_or_else(|| StoreError::Inconsistent(format!("{number} is not a category of errors")))

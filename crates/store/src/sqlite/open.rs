@@ -41,7 +41,7 @@ pub struct SqliteOptions {
     pub busy_timeout: Duration,
     /// Connections that only read.
     pub readers: u32,
-    /// Page cache of the writing connection, in KiB. A batch of 2,000 entities fits into the default.
+    /// Page cache of the writing connection, in KiB. A batch of 1,000 entities fits into the default.
     pub cache_size_kib: u32,
     /// Page cache of each reading connection, in KiB.
     pub reader_cache_size_kib: u32,
@@ -70,19 +70,12 @@ impl SqliteOptions {
             path: None,
             busy_timeout: Duration::from_secs(10),
             readers: 2,
-            cache_size_kib: 16 * 1024,
+            cache_size_kib: 8 * 1024,
             reader_cache_size_kib: 2 * 1024,
             wal_autocheckpoint: 2000,
             #[cfg(feature = "testsuite")]
             fault: None,
         }
-    }
-
-    fn faults(&self) -> Faults {
-        #[cfg(feature = "testsuite")]
-        return Faults(self.fault.clone());
-        #[cfg(not(feature = "testsuite"))]
-        return Faults::default();
     }
 
     fn connection(&self, cache_size_kib: u32) -> Result<SqliteConnectOptions, StoreError> {
@@ -112,7 +105,7 @@ impl SqliteStore {
     /// `InUse` if another process has it open; `Schema` if a newer version of this program wrote it.
     pub async fn open(options: SqliteOptions) -> Result<Self, StoreError> {
         let lock = options.path.as_deref().map(lock).transpose()?;
-        let faults = options.faults();
+        let faults = faults(&options);
         let writer = pool(1).connect_with(options.connection(options.cache_size_kib)?).await?;
         migrator().run(&writer).await?;
         let readers = if options.path.is_some() {
@@ -125,6 +118,16 @@ impl SqliteStore {
         let state = Mutex::new(initial_state(&writer, &faults).await?);
         Ok(Self { writer, readers, state, faults, lock })
     }
+}
+
+#[cfg(feature = "testsuite")]
+fn faults(options: &SqliteOptions) -> Faults {
+    Faults(options.fault.clone())
+}
+
+#[cfg(not(feature = "testsuite"))]
+fn faults(_: &SqliteOptions) -> Faults {
+    Faults::default()
 }
 
 /// Connections stay open: the writer's is the database if that is in memory, and all of them hold prepared

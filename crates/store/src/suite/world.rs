@@ -79,6 +79,7 @@ pub fn processed_value(entity: Value) -> Processed {
         children: Vec::new(),
         kept_groups: Vec::new(),
         refresh_keys: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 

@@ -87,7 +87,7 @@ impl SourceFile {
         let accepted =
             Entity::from_value(value.clone()).and_then(|entity| accept_emitted(entity, location, parent));
         match accepted {
-            Ok(Emitted::Accepted(entity)) => Ok(entity),
+            Ok(Emitted::Accepted(entity)) => Ok(with_local_targets(entity)),
             Ok(Emitted::SameAsParent) => {
                 Err(Problem::of_file(&self.name, "Error", "an entity without a ref".to_owned()))
             }
@@ -139,4 +139,19 @@ fn part(document: SpannedDocument, name: &str) -> Part {
         }),
         spans,
     }
+}
+
+/// A Location with relative targets is written for the place that its file will be at, such as a repository behind
+/// URLs: here these targets are files beside it.
+fn with_local_targets(mut entity: Entity) -> Entity {
+    let is_relative = |target: &Value| target.as_str().is_some_and(|target| target.starts_with('.'));
+    let spec = entity.spec();
+    let single = spec.and_then(|spec| spec.get("target"));
+    let many = spec.and_then(|spec| spec.get("targets")).and_then(Value::as_array);
+    let mut targets = single.into_iter().chain(many.into_iter().flatten()).peekable();
+    let is_local = entity.kind() == "Location" && targets.peek().is_some() && targets.all(is_relative);
+    if let Some(spec) = entity.spec_mut().filter(|_| is_local) {
+        spec.insert("type".to_owned(), "file".into());
+    }
+    entity
 }
