@@ -64,8 +64,9 @@ impl SqliteStore {
         writer.write_failures(&accepted, now).await?;
         let runs = good_runs(accepted);
         if !runs.is_empty() {
-            writer.processing_errors_clear(runs.iter().map(|(run, _)| run.id)).await?;
-            writer.write_warnings(&runs, now).await?;
+            let owners: Vec<_> =
+                runs.iter().map(|(run, _)| (run.id, run.processed.warnings.as_slice())).collect();
+            writer.processing_errors_clear(&owners, now).await?;
             let children = writer.write_children(&runs, now, &mut report).await?;
             writer.hand_out(&children, hand_out, lease_until, now, &mut report).await?;
             writer.results_replace(runs.into_iter().map(|(run, _)| run).collect()).await?;
@@ -195,23 +196,6 @@ impl Writer<'_> {
             })
             .collect();
         self.processing_errors_replace(&failures, now).await
-    }
-
-    /// Only what reads others has warnings.
-    async fn write_warnings(
-        &mut self,
-        runs: &[(GoodRun<'_>, Lane)],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let reads = |run: &Processed| {
-            !(run.children.is_empty() && run.refresh_keys.is_empty() && run.warnings.is_empty())
-        };
-        let warnings: Vec<_> = runs
-            .iter()
-            .filter(|(run, _)| reads(run.processed))
-            .map(|(run, _)| (run.id, run.processed.warnings.as_slice()))
-            .collect();
-        self.warnings_replace(&warnings, now).await
     }
 
     /// Writes children and edges by difference; answers the children that need processing.

@@ -22,7 +22,10 @@ statements! {
         "SELECT e.owner, e.key, e.id FROM json_each(?1) j CROSS JOIN errors e ON e.owner = j.value AND e.category = ?2 \
          ORDER BY e.owner, e.position";
     DELETE_ERRORS = "DELETE FROM errors WHERE id IN (SELECT value FROM json_each(?1))";
+    // Errors of runs (0), and warnings (3).
     DELETE_ERRORS_OF = "DELETE FROM errors WHERE owner IN (SELECT value FROM json_each(?1)) AND category = 0";
+    DELETE_ERRORS_AND_WARNINGS_OF =
+        "DELETE FROM errors WHERE owner IN (SELECT value FROM json_each(?1)) AND category IN (0, 3)";
     SELECT_ERRORS =
         "SELECT e.id, e.category, f.entity_ref, e.error, e.location, \
                 coalesce(e.document, (SELECT min(d.document) FROM edges d WHERE d.target = e.owner)), \
@@ -78,15 +81,6 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The warnings of the owners are exactly these from now on.
-    pub(super) async fn warnings_replace(
-        &mut self,
-        warnings: &[(i64, &[NewError])],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.errors_replace(ErrorCategory::Warning, warnings, now).await.map(drop)
-    }
-
     /// Answers the owners whose errors of this category are others than before.
     async fn errors_replace(
         &mut self,
@@ -123,12 +117,23 @@ impl Writer<'_> {
         Ok(changed)
     }
 
-    /// The owners ran well.
+    /// The owners ran well; with these warnings, if there are any.
     pub(super) async fn processing_errors_clear(
         &mut self,
-        owners: impl IntoIterator<Item = i64>,
+        owners: &[(i64, &[NewError])],
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.db.run(DELETE_ERRORS_OF, Args::new().with(ids_json(owners))).await.map(drop)
+        let (warned, quiet): (Vec<_>, Vec<_>) = owners.iter().partition(|(_, warnings)| !warnings.is_empty());
+        let ids = |owners: &[&(i64, &[NewError])]| {
+            Args::new().with(ids_json(owners.iter().map(|(owner, _)| *owner)))
+        };
+        self.db.run(DELETE_ERRORS_AND_WARNINGS_OF, ids(&quiet)).await?;
+        if warned.is_empty() {
+            return Ok(());
+        }
+        self.db.run(DELETE_ERRORS_OF, ids(&warned)).await?;
+        let warned: Vec<_> = warned.into_iter().copied().collect();
+        self.errors_replace(ErrorCategory::Warning, &warned, now).await.map(drop)
     }
 
     /// Keeps that sources may not write their targets.

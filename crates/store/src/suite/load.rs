@@ -123,6 +123,7 @@ pub fn processed_component(index: usize) -> Processed {
         ],
         children: Vec::new(),
         kept_groups: Vec::new(),
+        warnings: Vec::new(),
         refresh_keys: vec![format!(
             "url:https://github.example.com/stagehands/{}-service-{index}/blob/main/catalog-info.yaml",
             word(index)
