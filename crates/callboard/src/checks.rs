@@ -75,12 +75,12 @@ mod tests {
     struct LdapReader;
 
     impl CatalogProcessor for LdapReader {
-        fn name(&self) -> &str {
+        fn name(&self) -> &'static str {
             "LdapOrgReaderProcessor"
         }
     }
 
-    fn check(catalog: Value, is_skipped: bool) -> Result<(), String> {
+    fn check(catalog: &Value, is_skipped: bool) -> Result<(), String> {
         let config = Config::from_value("test", json!({ "catalog": catalog }));
         let processors: Vec<Arc<dyn CatalogProcessor>> = vec![Arc::new(LdapReader)];
         before_start(&config, &processors, |_| is_skipped).map_err(|error| error.to_string())
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn moved_sections_are_refused() {
-        let message = check(json!({"processors": {"gitlabApi": []}}), false).unwrap_err();
+        let message = check(&json!({"processors": {"gitlabApi": []}}), false).unwrap_err();
         let expected = "Using deprecated configuration for catalog.processors.gitlabApi, move to using integrations.gitlab instead";
         assert_eq!(message, expected);
     }
@@ -96,10 +96,10 @@ mod tests {
     #[test]
     fn locations_without_their_processor_are_refused_unless_that_is_wanted() {
         let locations = |kind: &str| json!({"locations": [{"type": kind, "target": "x"}]});
-        let message = check(locations("github-org"), false).unwrap_err();
+        let message = check(&locations("github-org"), false).unwrap_err();
         assert!(message.contains("GithubOrgReaderProcessor") && message.contains(SKIP_VARIABLE), "{message}");
-        assert_eq!(check(locations("github-org"), true), Ok(()));
-        assert_eq!(check(locations("ldap-org"), false), Ok(()));
-        assert_eq!(check(locations("url"), false), Ok(()));
+        assert_eq!(check(&locations("github-org"), true), Ok(()));
+        assert_eq!(check(&locations("ldap-org"), false), Ok(()));
+        assert_eq!(check(&locations("url"), false), Ok(()));
     }
 }

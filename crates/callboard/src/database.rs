@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    fn read(database: Value) -> Result<Database, Error> {
+    fn read(database: &Value) -> Result<Database, Error> {
         let config = Config::from_value("test", json!({"backend": {"database": database}}));
         Database::from_config(&config, Path::new("/base"))
     }
@@ -126,7 +126,7 @@ mod tests {
                 Database::Memory,
             ),
         ] {
-            assert_eq!(read(database.clone()).unwrap(), expected, "{database}");
+            assert_eq!(read(&database).unwrap(), expected, "{database}");
         }
     }
 
@@ -135,7 +135,7 @@ mod tests {
         for database in
             [json!({"client": "pg"}), json!({"client": "mysql2"}), json!({"connection": {"host": "x"}})]
         {
-            assert!(matches!(read(database.clone()), Err(Error::Setting(_))), "{database}");
+            assert!(matches!(read(&database), Err(Error::Setting(_))), "{database}");
         }
     }
 }

@@ -160,7 +160,7 @@ impl Catalog {
 
     fn check_type(&self, spec: &LocationSpec) -> Result<(), CatalogOpError> {
         let allowed = self.pipeline.allowed_location_types();
-        if allowed.iter().any(|kind| *kind == spec.kind) {
+        if allowed.contains(&spec.kind) {
             return Ok(());
         }
         Err(CatalogOpError::Input(crate::location_step::not_allowed_message(allowed)))

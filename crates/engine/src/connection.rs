@@ -50,7 +50,7 @@ impl EntityProviderConnection for Connection {
             .store
             .provider_mutate(&self.provider, mutation, lane, self.clock.now())
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         for conflict in &report.conflicts {
             tracing::warn!(
                 "Source {} detected conflicting entityRef {} already referenced by {} and now also {}",
@@ -68,15 +68,15 @@ impl EntityProviderConnection for Connection {
     }
 
     async fn refresh(&self, keys: &[String]) -> Result<(), ProviderError> {
-        self.store.refresh_by_keys(keys, self.clock.now()).await.map_err(unavailable)?;
+        self.store.refresh_by_keys(keys, self.clock.now()).await.map_err(|error| unavailable(&error))?;
         self.wake.claim();
         Ok(())
     }
 }
 
-fn unavailable(error: StoreError) -> ProviderError {
+fn unavailable(error: &StoreError) -> ProviderError {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
+    let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();
@@ -90,12 +90,11 @@ fn new_entities(entities: Vec<DeferredEntity>) -> Result<Vec<NewEntity>, Provide
     let mut indexes = HashMap::with_capacity(entities.len());
     for DeferredEntity { entity, location_key } in entities {
         let row = new_entity(&entity, location_key)?;
-        match indexes.get(&row.entity_ref).and_then(|index: &usize| rows.get_mut(*index)) {
-            Some(earlier) => *earlier = row,
-            None => {
-                indexes.insert(Arc::clone(&row.entity_ref), rows.len());
-                rows.push(row);
-            }
+        if let Some(earlier) = indexes.get(&row.entity_ref).and_then(|index: &usize| rows.get_mut(*index)) {
+            *earlier = row;
+        } else {
+            indexes.insert(Arc::clone(&row.entity_ref), rows.len());
+            rows.push(row);
         }
     }
     Ok(rows)

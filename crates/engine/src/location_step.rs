@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::Pipeline;
 use crate::collector::target_group;
-use crate::run::RunState;
+use crate::run::{RunState, threw};
 
 /// What is said about a location of a type that is not allowed.
 pub(crate) fn not_allowed_message(allowed: &[String]) -> String {
@@ -67,7 +67,7 @@ impl Pipeline {
             let mut cx = self.context(processor, Some(&location.target), state);
             let result = self.guarded(processor.read_location(location, presence, &mut cx)).await;
             let doing = format!("while reading {}:{}", location.kind, location.target);
-            handled = result.map_err(|cause| self.threw(processor, &doing, cause))?;
+            handled = result.map_err(|cause| threw(processor, &doing, cause))?;
             if handled == Handled::Yes {
                 break;
             }

@@ -100,7 +100,7 @@ pub(crate) struct RunState<'a> {
 impl Pipeline {
     pub(crate) async fn run(&self, input: RunInput) -> RunOutput {
         let is_pure = self.is_pure(&input.entity);
-        let (parent, location) = match self.identify(&input.entity) {
+        let (parent, location) = match Self::identify(&input.entity) {
             Ok(identified) => identified,
             Err(error) => {
                 return RunOutput { result: Err(vec![error]), is_pure };
@@ -130,7 +130,7 @@ impl Pipeline {
             && self.ordered().iter().all(|ordered| says_so(ordered.processor.as_ref()))
     }
 
-    fn identify(&self, entity: &Entity) -> Result<(Parent, LocationSpec), ProcessorError> {
+    fn identify(entity: &Entity) -> Result<(Parent, LocationSpec), ProcessorError> {
         entity.check_envelope().map_err(|error| {
             let message = "Entity envelope failed validation before processing";
             ProcessorError::caused_by("InputError", message, error.into())
@@ -158,7 +158,7 @@ impl Pipeline {
             state.progress.enter(index);
             let mut cx = self.context(processor, None, state);
             let result = self.guarded(processor.pre_process_entity(entity, &mut cx)).await;
-            entity = result.map_err(|cause| self.threw(processor, "while preprocessing", cause))?;
+            entity = result.map_err(|cause| threw(processor, "while preprocessing", cause))?;
         }
         Ok(entity)
     }
@@ -190,7 +190,7 @@ impl Pipeline {
             state.progress.enter(index);
             let result = self.guarded(processor.validate_entity_kind(entity)).await;
             let doing = format!("while validating the entity {entity_ref}");
-            is_recognized |= result.map_err(|cause| self.threw(processor, &doing, cause))? == Recognized::Yes;
+            is_recognized |= result.map_err(|cause| threw(processor, &doing, cause))? == Recognized::Yes;
         }
         if is_recognized {
             return Ok(());
@@ -211,7 +211,7 @@ impl Pipeline {
             state.progress.enter(index);
             let mut cx = self.context(processor, None, state);
             let result = self.guarded(processor.post_process_entity(entity, &mut cx)).await;
-            entity = result.map_err(|cause| self.threw(processor, "while postprocessing", cause))?;
+            entity = result.map_err(|cause| threw(processor, "while postprocessing", cause))?;
         }
         Ok(entity)
     }
@@ -300,16 +300,12 @@ impl Pipeline {
             Err(_) => Err(timed_out(limit)),
         }
     }
+}
 
-    pub(crate) fn threw(
-        &self,
-        processor: &dyn CatalogProcessor,
-        doing: &str,
-        cause: ProcessorError,
-    ) -> ProcessorError {
-        let message = format!("Processor {} threw an error {doing}", processor.name());
-        ProcessorError::caused_by("InputError", &message, cause)
-    }
+/// The error of a run that a processor ended.
+pub(crate) fn threw(processor: &dyn CatalogProcessor, doing: &str, cause: ProcessorError) -> ProcessorError {
+    let message = format!("Processor {} threw an error {doing}", processor.name());
+    ProcessorError::caused_by("InputError", &message, cause)
 }
 
 /// The error of a processor that did not come back in time.

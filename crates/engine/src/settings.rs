@@ -25,7 +25,7 @@ impl Default for RunLimits {
             emitted_relations_max: 200_000,
             errors_max: 100,
             // Longer than the readers' own limit, so that theirs, which says more, strikes first.
-            processor_timeout: Duration::from_secs(120),
+            processor_timeout: Duration::from_mins(2),
         }
     }
 }
@@ -48,7 +48,8 @@ impl Default for Interval {
 impl Interval {
     /// From `catalog.processingInterval`: that long to one and a half times that long, in whole seconds, at least one.
     pub fn from_processing_interval(interval: Duration) -> Self {
-        let seconds = Duration::from_secs(interval.as_secs_f64().round().max(1.0) as u64);
+        let rounded = interval + Duration::from_millis(500);
+        let seconds = Duration::from_secs(rounded.as_secs().max(1));
         Self { min: seconds, max: seconds.mul_f64(1.5) }
     }
 }
@@ -102,7 +103,7 @@ impl Default for EngineSettings {
             commit_batch_max: 1_000,
             pending_bytes_max: 4 << 20,
             stitch_batch_max: 1_000,
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
             janitor_interval: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
             changes_kept: 100_000,

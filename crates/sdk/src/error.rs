@@ -61,9 +61,8 @@ impl ProcessorError {
     /// An error of class `name` around `cause`, worded `<message>; caused by <cause>`; address and rule are the
     /// cause's.
     pub fn caused_by(name: &str, message: &str, cause: Self) -> Self {
-        let address = cause.address.clone();
-        let rule = cause.rule.clone();
         let outer = caused_by(name, message, cause.to_serialized());
+        let Self { address, rule, .. } = cause;
         Self { name: outer.name, message: outer.message, cause: outer.cause, address, rule }
     }
 

@@ -199,7 +199,7 @@ impl TestKit {
         for item in emitted {
             match item {
                 Emit::Unchanged => {
-                    expanded.extend(before.iter().filter(|item| stands_for_children(item)).cloned())
+                    expanded.extend(before.iter().filter(|item| stands_for_children(item)).cloned());
                 }
                 other => expanded.push(other),
             }

@@ -246,5 +246,6 @@ fn good(claim: &Claim, children: Vec<NewEntity>) -> OutcomeKind {
         children,
         kept_groups: Vec::new(),
         refresh_keys: Vec::new(),
+        warnings: Vec::new(),
     }))
 }

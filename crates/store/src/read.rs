@@ -61,6 +61,6 @@ pub struct Counts {
     pub stitch_queue: i64,
     /// Entities that are due.
     pub due: i64,
-    /// Errors.
+    /// Errors; warnings are none.
     pub errors: i64,
 }

@@ -27,17 +27,17 @@ pub(crate) async fn run(builder: CatalogBuilder, format: OutputFormat) -> Result
         result = running.settled() => result?,
         () = show_progress(running.live(), started) => {}
     }
-    let seconds = started.elapsed().as_secs_f64();
+    let took = started.elapsed();
     let counts = running.live().counts().await?;
     let filter = ErrorFilter { limit: ERRORS_SHOWN_MAX, ..ErrorFilter::default() };
     let errors = running.live().store().errors_list(&filter).await?;
     running.stop().await;
     match format {
-        OutputFormat::Text => print(&summary(&counts, &errors, seconds))?,
+        OutputFormat::Text => print(&summary(&counts, &errors, took))?,
         OutputFormat::Json => print_json(&json!({
             "entities": counts.entities_by_kind.iter().cloned().collect::<BTreeMap<_, _>>(),
             "errors": counts.errors,
-            "seconds": seconds,
+            "seconds": took.as_secs_f64(),
         }))?,
     }
     Ok(if counts.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -53,9 +53,9 @@ async fn show_progress(live: &Live, started: Instant) {
         ticks.tick().await;
         let Ok(counts) = live.counts().await else { continue };
         let entities = total(&counts);
-        let rate = entities as f64 / started.elapsed().as_secs_f64().max(0.001);
-        let line = format!("{entities} entities, {} errors, {rate:.0} entities/s", counts.errors);
-        drop(write!(io::stderr(), "\r\x1b[2K{line}"));
+        let rate = rate(entities, started.elapsed());
+        let text = format!("{entities} entities, {} errors, {rate} entities/s", counts.errors);
+        drop(write!(io::stderr(), "\r\x1b[2K{text}"));
         drop(io::stderr().flush());
     }
 }
@@ -64,7 +64,12 @@ fn total(counts: &Counts) -> i64 {
     counts.entities_by_kind.iter().map(|(_, count)| count).sum()
 }
 
-fn summary(counts: &Counts, errors: &[CatalogError], seconds: f64) -> String {
+/// Entities per second.
+fn rate(entities: i64, time: Duration) -> u128 {
+    u128::try_from(entities).unwrap_or_default() * 1000 / time.as_millis().max(1)
+}
+
+fn summary(counts: &Counts, errors: &[CatalogError], took: Duration) -> String {
     let mut rows = vec![["KIND".to_owned(), "ENTITIES".to_owned()]];
     rows.extend(counts.entities_by_kind.iter().map(|(kind, count)| [kind.clone(), count.to_string()]));
     rows.push(["total".to_owned(), total(counts).to_string()]);
@@ -74,8 +79,8 @@ fn summary(counts: &Counts, errors: &[CatalogError], seconds: f64) -> String {
         rows.extend(errors.iter().map(|error| [error.subject.clone(), place(error), first_line(error)]));
         text = format!("{text}\n\n{}", columns(&rows));
     }
-    let rate = total(counts) as f64 / seconds.max(0.001);
-    format!("{text}\n\n{} errors, {seconds:.1} s, {rate:.0} entities/s", counts.errors)
+    let (rate, seconds) = (rate(total(counts), took), took.as_secs_f64());
+    format!("{text}\n\n{} errors, {seconds:.1} s, {rate} entities/s", counts.errors)
 }
 
 fn place(error: &CatalogError) -> String {

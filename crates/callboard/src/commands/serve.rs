@@ -35,14 +35,14 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
         metrics.clone(),
         server_shutdown.clone(),
     ));
-    let started = async {
+    let start = async {
         running.start().await?;
         lifecycle.set_ready();
         tracing::info!(%address, "listening on http://{address}/api/catalog");
         Ok::<_, Error>(())
     };
     tokio::select! {
-        result = started => result?,
+        result = start => result?,
         result = &mut serving => return result.map(|()| ExitCode::SUCCESS).map_err(Error::from),
         () = stop_signal.received() => return Ok(ExitCode::SUCCESS),
     }
@@ -59,8 +59,8 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     let stop = async {
         if ended.is_ok() {
             // The server drains its requests while the loop drains its runs.
-            let (served, ()) = tokio::join!(&mut serving, running.stop());
-            served.map_err(Error::from)
+            let (result, ()) = tokio::join!(&mut serving, running.stop());
+            result.map_err(Error::from)
         } else {
             running.stop().await;
             Ok(())

@@ -14,7 +14,7 @@ statements! {
         "SELECT (SELECT count(*) FROM locations), (SELECT value FROM meta WHERE key = 'relations'), \
                 (SELECT count(*) FROM stitch_queue), \
                 (SELECT count(*) FROM schedule WHERE lane IN (0, 1, 2, 3) AND next_update_at <= ?1), \
-                (SELECT count(*) FROM errors)";
+                (SELECT count(*) FROM errors WHERE category <> 3)";
 }
 
 impl SqliteStore {

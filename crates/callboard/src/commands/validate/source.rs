@@ -72,7 +72,7 @@ impl SourceFile {
                     Ok(entity) => {
                         entities.push(DryRunEntity { entity, position: Some((part.index, part.start.line)) });
                     }
-                    Err(problem) => problems.push(problem),
+                    Err(problem) => problems.push(*problem),
                 },
                 Err(fault) => problems.push(self.problem(fault)),
             }
@@ -80,7 +80,7 @@ impl SourceFile {
         entities
     }
 
-    fn entity(&self, part: &Part, value: &Value, location: &LocationRef) -> Result<Entity, Problem> {
+    fn entity(&self, part: &Part, value: &Value, location: &LocationRef) -> Result<Entity, Box<Problem>> {
         let location_text = location.to_string();
         // No entity has this ref, so none is taken for the Location that it comes from.
         let parent = EmittingParent { entity_ref: "", origin_location: &location_text };
@@ -89,20 +89,20 @@ impl SourceFile {
         match accepted {
             Ok(Emitted::Accepted(entity)) => Ok(with_local_targets(entity)),
             Ok(Emitted::SameAsParent) => {
-                Err(Problem::of_file(&self.name, "Error", "an entity without a ref".to_owned()))
+                Err(Box::new(Problem::of_file(&self.name, "Error", "an entity without a ref".to_owned())))
             }
-            Err(error) => Err(self.model_problem(part, error)),
+            Err(error) => Err(Box::new(self.model_problem(part, &error))),
         }
     }
 
-    fn model_problem(&self, part: &Part, error: ModelError) -> Problem {
+    fn model_problem(&self, part: &Part, error: &ModelError) -> Problem {
         let position = part.spans.nearest(error.pointer.as_deref().unwrap_or_default());
         Problem {
             line: Some(position.line),
             column: Some(position.column),
             rule: Some(error.rule.to_owned()),
             pointer: error.pointer.clone(),
-            ..Problem::of_file(&self.name, error.name(), error.message)
+            ..Problem::of_file(&self.name, error.name(), error.message.clone())
         }
     }
 
