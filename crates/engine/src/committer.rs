@@ -25,7 +25,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finishe
     while commits.recv_many(&mut finished, limit).await > 0 {
         if finished.len() < FEW && finished.iter().all(|it| it.outcome.lane > Lane::Event) {
             tokio::time::sleep(LINGER).await;
-            while let (true, Ok(more)) = (finished.len() < limit, commits.try_recv()) {
+            while finished.len() < limit
+                && let Ok(more) = commits.try_recv()
+            {
                 finished.push(more);
             }
         }
