@@ -41,6 +41,14 @@ pub(crate) struct Added {
     pub(crate) location_types: Option<Vec<String>>,
 }
 
+impl Added {
+    /// Whether there is code of others that runs during the processing of an entity.
+    pub(crate) fn has_code_that_may_block(&self) -> bool {
+        let Self { processors, resolvers, policies, parser, providers: _, location_types: _ } = self;
+        !processors.is_empty() || !resolvers.is_empty() || !policies.is_empty() || parser.is_some()
+    }
+}
+
 impl CatalogBuilder {
     /// Reads the command line, the environment and the configuration, and starts logging. `--help`, `--version`
     /// and a command line that is not understood end the process.

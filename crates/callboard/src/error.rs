@@ -18,8 +18,8 @@ pub enum Error {
     /// The store cannot be used.
     #[error("cannot use the database")]
     Store(#[from] callboard_store::StoreError),
-    /// The loop cannot start.
-    #[error("cannot start the ingestion loop")]
+    /// The loop cannot start, or broke down.
+    #[error("the ingestion loop cannot work")]
     Engine(#[from] callboard_engine::EngineError),
     /// The server cannot start, or broke down.
     #[error("cannot serve")]
@@ -33,9 +33,6 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// A defect: a part of the program died.
-    #[error("{0}")]
-    Died(&'static str),
 }
 
 /// What `main` shows when it returns this error: the whole chain of causes.

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::Error;
 
+/// Nothing is set to rest or last longer; what goes far beyond cannot be added to a date.
+const DURATION_MAX: Duration = Duration::from_hours(24 * 365);
+
 /// What the loop is set to; `None` means that this process runs none and only serves.
 pub(crate) fn engine_settings(config: &Config) -> Result<Option<EngineSettings>, Error> {
     let mut settings = EngineSettings::default();
@@ -16,7 +19,7 @@ pub(crate) fn engine_settings(config: &Config) -> Result<Option<EngineSettings>,
         Some(Value::Bool(false)) => return Ok(None),
         None => {}
         Some(_) => {
-            let interval = config.get_opt_duration("catalog.processingInterval")?.unwrap_or_default();
+            let interval = duration(config, "catalog.processingInterval")?.unwrap_or_default();
             settings.interval = Interval::from_processing_interval(interval);
         }
     }
@@ -45,6 +48,7 @@ pub(crate) fn run_limits(config: &Config) -> Result<RunLimits, Error> {
     set("emittedBytes", &mut limits.emitted_bytes_max)?;
     set("emittedRelations", &mut limits.emitted_relations_max)?;
     set("errors", &mut limits.errors_max)?;
+    set("parallelParses", &mut limits.parallel_parses_max)?;
     set_duration(config, "callboard.limits.processorTimeout", &mut limits.processor_timeout)?;
     Ok(limits)
 }
@@ -96,16 +100,27 @@ fn strategy(config: &Config, key: &str) -> Result<OrphanStrategy, Error> {
 
 fn set_usize(config: &Config, key: &str, to: &mut usize) -> Result<(), Error> {
     if let Some(value) = config.get_opt_u64(key)? {
-        let value = usize::try_from(value).ok().filter(|value| *value > 0);
-        *to = value.ok_or_else(|| {
-            Error::Setting(format!("Invalid value in config for key '{key}', wanted 1 or more"))
+        // No machine holds more of anything, and channels and semaphores refuse numbers far beyond.
+        let value = u32::try_from(value).ok().filter(|value| *value > 0);
+        *to = value.and_then(|value| usize::try_from(value).ok()).ok_or_else(|| {
+            Error::Setting(format!("Invalid value in config for key '{key}', wanted 1 to {}", u32::MAX))
         })?;
     }
     Ok(())
 }
 
+fn duration(config: &Config, key: &str) -> Result<Option<Duration>, Error> {
+    let value = config.get_opt_duration(key)?;
+    if value.is_some_and(|value| value > DURATION_MAX) {
+        return Err(Error::Setting(format!(
+            "Invalid value in config for key '{key}', wanted a year or less"
+        )));
+    }
+    Ok(value)
+}
+
 fn set_duration(config: &Config, key: &str, to: &mut Duration) -> Result<(), Error> {
-    if let Some(value) = config.get_opt_duration(key)? {
+    if let Some(value) = duration(config, key)? {
         if value.is_zero() {
             return Err(Error::Setting(format!(
                 "Invalid value in config for key '{key}', wanted more than nothing"
@@ -147,7 +162,10 @@ mod tests {
         for (value, key) in [
             (json!({"catalog": {"orphanStrategy": "burn"}}), "catalog.orphanStrategy"),
             (json!({"callboard": {"engine": {"queue": 0}}}), "callboard.engine.queue"),
+            (json!({"callboard": {"engine": {"commitBatch": u64::MAX}}}), "callboard.engine.commitBatch"),
             (json!({"callboard": {"engine": {"lease": {"seconds": 0}}}}), "callboard.engine.lease"),
+            (json!({"callboard": {"engine": {"lease": {"days": 1e9}}}}), "callboard.engine.lease"),
+            (json!({"catalog": {"processingInterval": {"days": 1e9}}}), "catalog.processingInterval"),
         ] {
             let message = engine_settings(&config(value.clone())).unwrap_err().to_string();
             assert!(message.contains(key), "{message}");

@@ -35,7 +35,7 @@ impl Wired {
     ) -> Result<Self, Error> {
         let file_bytes_max = config.get_opt_u64("callboard.limits.fileBytes")?.unwrap_or(FILE_BYTES_MAX);
         let local_files = LocalFiles::new(file_targets(config, directory)).with_bytes_max(file_bytes_max);
-        let has_foreign_processors = !added.processors.is_empty();
+        let has_foreign_processors = added.has_code_that_may_block();
         let rules = Arc::new(rules(config, directory)?);
         let mut parts = PipelineParts::new(rules, Arc::clone(&integrations.scm));
         let defaults = DefaultProcessors {

@@ -104,7 +104,7 @@ pub(crate) const KEYS: &str = "
     callboard.engine.stitchBatch callboard.engine.lease callboard.engine.janitorInterval
     callboard.engine.drainTimeout callboard.engine.changesKept
     callboard.limits.emittedEntities callboard.limits.emittedBytes callboard.limits.emittedRelations
-    callboard.limits.errors callboard.limits.processorTimeout callboard.limits.fileBytes
+    callboard.limits.errors callboard.limits.parallelParses callboard.limits.processorTimeout callboard.limits.fileBytes
     callboard.processors.openapi callboard.processors.codeOwners callboard.processors.annotateScmSlug
     callboard.reading.maxBodyBytes callboard.reading.maxArchiveBytes callboard.reading.maxUnpackedBytes
     callboard.reading.maxArchiveEntries callboard.reading.totalTime callboard.reading.connectTime

@@ -84,6 +84,14 @@ impl Catalog {
         self.pipeline.processors()
     }
 
+    /// Has everything processed afresh that was last processed in another way than the pipeline does it now. Answers
+    /// how much that is.
+    pub async fn pipeline_changed(&self) -> Result<u64, StoreError> {
+        let due = self.store.fingerprint_apply(self.pipeline.fingerprint(), self.clock.now()).await?;
+        self.wake.claim();
+        Ok(due)
+    }
+
     /// Has an entity, and the Locations it came through, processed at once. `entity_ref` in any case.
     pub async fn refresh(&self, entity_ref: &str) -> Result<(), CatalogOpError> {
         self.store.entity_refresh(&entity_ref.to_lowercase(), self.clock.now()).await?;

@@ -10,14 +10,15 @@ use crate::engine::Shared;
 /// Claims taken at once.
 const CLAIM_BATCH_MAX: usize = 500;
 
-/// Claims of the interactive lane taken at once while the queue is full.
-const INTERACTIVE_BATCH_MAX: usize = 50;
+/// Claims of the interactive lane that may wait in memory beside a full queue.
+const INTERACTIVE_MAX: usize = 500;
 
-/// Longest sleep, in case another process made something due.
+/// Longest sleep while nothing is under way, in case another process made something due.
 pub(crate) const POLL: Duration = Duration::from_secs(5);
 
 /// Shortest sleep. What becomes due by its interval meanwhile is claimed together; what somebody waits for wakes the
-/// claimer.
+/// claimer. Also the longest sleep while something is under way: what is asked for again while it is processed stays
+/// due, and nobody wakes the claimer when its run ends.
 const GATHER: Duration = Duration::from_secs(1);
 const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 
@@ -38,9 +39,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// While there is more work than room, room is what to wait for.
+/// While there is more work than room, room is what to wait for; but what somebody waits for needs none.
 async fn wait(shared: &Shared, rest: Duration) {
-    if rest.is_zero() { shared.queue.half_empty().await } else { tokio::time::sleep(rest).await }
+    if rest.is_zero() {
+        drop(tokio::time::timeout(GATHER, shared.queue.half_empty()).await);
+    } else {
+        tokio::time::sleep(rest).await;
+    }
 }
 
 /// Claims what there is room for; answers how long there will be nothing to do, zero if there is more.
@@ -49,7 +54,7 @@ async fn claim(shared: &Shared) -> Result<Duration, StoreError> {
     let (limit, lane_max) = if room >= shared.settings.queue_max / 2 {
         (room.min(CLAIM_BATCH_MAX), Lane::Periodic)
     } else {
-        (INTERACTIVE_BATCH_MAX, Lane::Interactive)
+        (INTERACTIVE_MAX.saturating_sub(shared.queue.interactive_len()), Lane::Interactive)
     };
     let now = shared.clock.now();
     let request = ClaimRequest { limit, lane_max, now, lease: shared.settings.lease };
@@ -62,7 +67,8 @@ async fn claim(shared: &Shared) -> Result<Duration, StoreError> {
     }
     let due_at = shared.store.next_due_at().await?;
     let rest = due_at.map_or(POLL, |due_at| (due_at - now).to_std().unwrap_or_default());
-    Ok(rest.clamp(GATHER, POLL))
+    let longest = if shared.leases.is_empty() { POLL } else { GATHER };
+    Ok(rest.clamp(GATHER, longest))
 }
 
 /// Prolongs the leases of everything between claim and commit. Lost ones need no care: their commits are refused.
@@ -71,7 +77,7 @@ pub(crate) async fn keep_leases(shared: Arc<Shared>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = shared.stopping.cancelled() => return,
+            () = shared.drained.cancelled() => return,
             _ = ticks.tick() => {}
         }
         let held = shared.leases.all();

@@ -21,16 +21,8 @@ const LINGER: Duration = Duration::from_millis(5);
 
 pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finished>) {
     let limit = shared.settings.commit_batch_max;
-    let mut finished = Vec::with_capacity(limit);
-    while commits.recv_many(&mut finished, limit).await > 0 {
-        if finished.len() < FEW && finished.iter().all(|it| it.outcome.lane > Lane::Event) {
-            tokio::time::sleep(LINGER).await;
-            while finished.len() < limit
-                && let Ok(more) = commits.try_recv()
-            {
-                finished.push(more);
-            }
-        }
+    let mut finished = Vec::new();
+    while gather(&mut commits, limit, &mut finished).await {
         let mut rooms = Vec::with_capacity(finished.len());
         let (heads, outcomes): (Vec<_>, Vec<_>) = finished
             .drain(..)
@@ -42,6 +34,22 @@ pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finishe
         write(&shared, &heads, &outcomes).await;
         drop((outcomes, rooms));
     }
+}
+
+/// Takes the next batch out of the channel; answers whether there is one.
+async fn gather(commits: &mut mpsc::Receiver<Finished>, limit: usize, finished: &mut Vec<Finished>) -> bool {
+    if commits.recv_many(finished, limit).await == 0 {
+        return false;
+    }
+    if finished.len() < FEW.min(limit) && finished.iter().all(|it| it.outcome.lane > Lane::Event) {
+        tokio::time::sleep(LINGER).await;
+        while finished.len() < limit
+            && let Ok(more) = commits.try_recv()
+        {
+            finished.push(more);
+        }
+    }
+    true
 }
 
 /// What is said about a run once it is written.
@@ -192,3 +200,6 @@ pub(crate) async fn give_back(shared: &Shared, claims: &[Claim]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,6 @@
 //! Starting, watching and stopping the loop.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use callboard_sdk::{CancellationToken, Clock, EntityProvider, ProviderError};
@@ -11,14 +10,18 @@ use tokio::task::JoinSet;
 
 use crate::connection::Connection;
 use crate::leases::Leases;
-use crate::processing::Processing;
-use crate::queue::Queue;
+use crate::processing::{Processing, STUCK_RUNS_MAX};
+use crate::queue::{Queue, Serves};
+use crate::threads::RunThreads;
 use crate::{
     Catalog, EngineSettings, OrphanStrategy, Pipeline, Wake, claimer, committer, janitor, stitcher, worker,
 };
 
 /// How often a wait for rest looks again.
 const SETTLE_POLL: Duration = Duration::from_millis(25);
+
+/// Workers that take only what somebody waits for: all others may wait for a slow source at the same time.
+const INTERACTIVE_WORKERS: usize = 4;
 
 /// The loop, before it runs.
 #[derive(Debug)]
@@ -42,14 +45,22 @@ pub(crate) struct Shared {
     pub(crate) pending_kib_max: u32,
     /// Nothing new is begun.
     pub(crate) stopping: CancellationToken,
+    /// Nothing is under way any more, and all that came of it is written.
+    pub(crate) drained: CancellationToken,
 }
 
-/// Why the loop cannot start.
+/// Why the loop cannot start, or broke down.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The store failed.
-    #[error("the store failed at start")]
+    #[error("the store failed")]
     Store(#[from] StoreError),
+    /// A defect: a part of the loop died.
+    #[error("a part of the loop died")]
+    Died,
+    /// The system refused a thread.
+    #[error("no threads to process entities on")]
+    Threads(#[source] std::io::Error),
     /// A provider failed.
     #[error("Failed to connect entity provider '{name}'")]
     Provider {
@@ -69,7 +80,7 @@ impl Engine {
         providers: Vec<Arc<dyn EntityProvider>>,
         clock: Arc<dyn Clock>,
         settings: EngineSettings,
-    ) -> Self {
+    ) -> Result<Self, EngineError> {
         let mut unique: Vec<Arc<dyn EntityProvider>> = Vec::new();
         for provider in providers {
             if !unique.iter().any(|known| known.name() == provider.name()) {
@@ -81,7 +92,8 @@ impl Engine {
             clock: Arc::clone(&clock),
             interval: settings.interval,
             cancellation: CancellationToken::new(),
-            stuck_runs: AtomicUsize::new(0),
+            threads: RunThreads::new(settings.concurrency + INTERACTIVE_WORKERS + STUCK_RUNS_MAX)
+                .map_err(EngineError::Threads)?,
         };
         let pending_kib_max = u32::try_from(settings.pending_bytes_max / 1024).unwrap_or(u32::MAX).max(1);
         let shared = Shared {
@@ -95,8 +107,9 @@ impl Engine {
             leases: Leases::default(),
             processing,
             stopping: CancellationToken::new(),
+            drained: CancellationToken::new(),
         };
-        Self { shared: Arc::new(shared), providers: unique }
+        Ok(Self { shared: Arc::new(shared), providers: unique })
     }
 
     /// The catalog over this loop.
@@ -132,7 +145,10 @@ impl Engine {
         let (outcomes, commits) = mpsc::channel(shared.settings.commit_batch_max);
         let mut workers = JoinSet::new();
         for _ in 0..shared.settings.concurrency {
-            workers.spawn(worker::run(Arc::clone(&shared), outcomes.clone()));
+            workers.spawn(worker::run(Arc::clone(&shared), Serves::All, outcomes.clone()));
+        }
+        for _ in 0..INTERACTIVE_WORKERS {
+            workers.spawn(worker::run(Arc::clone(&shared), Serves::Interactive, outcomes.clone()));
         }
         drop(outcomes);
         let mut tasks = JoinSet::new();
@@ -175,6 +191,21 @@ async fn evict_missing_providers(
     Ok(())
 }
 
+async fn settled(shared: &Shared) -> Result<(), StoreError> {
+    let Shared { store, clock, queue, leases, wake, .. } = shared;
+    loop {
+        if leases.is_empty() && queue.len() == 0 {
+            let counts = store.counts(clock.now()).await?;
+            if counts.due == 0 && counts.stitch_queue == 0 && leases.is_empty() {
+                return Ok(());
+            }
+            wake.claim();
+            wake.stitch();
+        }
+        tokio::time::sleep(SETTLE_POLL).await;
+    }
+}
+
 fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
 }
@@ -200,19 +231,11 @@ impl RunningEngine {
     }
 
     /// Comes back when nothing is due, under way, or waiting to be stitched.
-    pub async fn settled(&self) -> Result<(), StoreError> {
-        let Shared { store, clock, queue, leases, .. } = self.shared.as_ref();
-        loop {
-            if leases.is_empty() && queue.len() == 0 {
-                let now = clock.now();
-                let counts = store.counts(now).await?;
-                if counts.due == 0 && counts.stitch_queue == 0 && leases.is_empty() {
-                    return Ok(());
-                }
-                self.shared.wake.claim();
-                self.shared.wake.stitch();
-            }
-            tokio::time::sleep(SETTLE_POLL).await;
+    pub async fn settled(&mut self) -> Result<(), EngineError> {
+        let shared = Arc::clone(&self.shared);
+        tokio::select! {
+            result = settled(&shared) => result.map_err(EngineError::Store),
+            () = self.died() => Err(EngineError::Died),
         }
     }
 
@@ -220,7 +243,7 @@ impl RunningEngine {
     /// the rest.
     pub async fn stop(mut self) {
         self.shared.stopping.cancel();
-        let unworked = self.shared.queue.close();
+        let mut unworked = self.shared.queue.close();
         let drain = async { while self.workers.join_next().await.is_some() {} };
         if tokio::time::timeout(self.shared.settings.drain_timeout, drain).await.is_err() {
             tracing::warn!(runs = self.workers.len(), "runs under way did not end in time and are given up");
@@ -229,7 +252,13 @@ impl RunningEngine {
         }
         // The workers held the senders, so the committer ends when it has written everything.
         while self.committer.join_next().await.is_some() {}
-        committer::give_back(&self.shared, &unworked).await;
+        self.shared.drained.cancel();
         while self.tasks.join_next().await.is_some() {}
+        // What was being claimed or handed out when the queue closed.
+        unworked.extend(self.shared.queue.close());
+        committer::give_back(&self.shared, &unworked).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,8 @@ use crate::settings::OrphanStrategy;
 
 const ORPHANS_BATCH_MAX: usize = 1_000;
 
-/// Deleting a parent makes orphans of its children, which the next round takes; trees are not deeper than this.
+/// Deleting a parent makes orphans of its children, which the next round takes. What is left after so many rounds
+/// waits for the next look.
 const ROUNDS_MAX: usize = 100;
 
 pub(crate) async fn run(shared: Arc<Shared>) {
@@ -42,6 +43,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 async fn delete_orphans(shared: &Shared) -> Result<u64, StoreError> {
     let mut total = 0;
     for _ in 0..ROUNDS_MAX {
+        if shared.stopping.is_cancelled() {
+            break;
+        }
         match shared.store.orphans_delete(ORPHANS_BATCH_MAX, shared.clock.now()).await? {
             0 => break,
             deleted => total += deleted,

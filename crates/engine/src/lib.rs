@@ -32,6 +32,7 @@ mod settings;
 mod stitcher;
 #[cfg(test)]
 mod testing;
+mod threads;
 mod wake;
 mod worker;
 

@@ -8,6 +8,8 @@ use callboard_sdk::{
     CatalogProcessor, Clock, EntityDataParser, LocationSpec, ScmResolver, SystemClock, YamlParser,
 };
 
+use tokio::sync::Semaphore;
+
 use crate::catalog::ProcessorInfo;
 use crate::order::{Ordered, ProcessorOptions, effective_order};
 use crate::settings::RunLimits;
@@ -73,6 +75,7 @@ pub struct Pipeline {
     ordered: Vec<Ordered>,
     policies: Vec<Box<dyn EntityPolicy>>,
     in_force: RwLock<InForce>,
+    parse_slots: Semaphore,
     parts: PipelineParts,
 }
 
@@ -89,9 +92,10 @@ impl Pipeline {
         let ordered = effective_order(std::mem::take(&mut parts.processors), &parts.options);
         let mut policies = default_policies();
         policies.append(&mut parts.policies);
+        let parse_slots = Semaphore::new(parts.limits.parallel_parses_max);
         let rules = Arc::clone(&parts.rules);
         let fingerprint = fingerprint(&parts, &ordered, &policies, rules.as_ref());
-        Self { ordered, policies, in_force: RwLock::new(InForce { rules, fingerprint }), parts }
+        Self { ordered, policies, in_force: RwLock::new(InForce { rules, fingerprint }), parse_slots, parts }
     }
 
     /// The processors in their effective order.
@@ -142,6 +146,10 @@ impl Pipeline {
 
     pub(crate) fn parser(&self) -> &dyn EntityDataParser {
         self.parts.parser.as_ref()
+    }
+
+    pub(crate) fn parse_slots(&self) -> &Semaphore {
+        &self.parse_slots
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

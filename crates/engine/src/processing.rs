@@ -1,7 +1,6 @@
 //! From a claim to its outcome.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use callboard_model::annotations::MANAGED_BY_LOCATION;
@@ -13,13 +12,14 @@ use serde_json::Value;
 
 use crate::run::{Good, Progress, RunInput, RunOutput, panicked, timed_out};
 use crate::settings::Interval;
+use crate::threads::RunThreads;
 use crate::{Pipeline, digest};
 
 /// Failures in a row that a cache survives.
 const CACHE_TTL: i64 = 5;
 
-/// Threads that processors may block for ever before no further run is risked.
-const STUCK_RUNS_MAX: usize = 64;
+/// Threads that processors may block at a time, beside those of the runs under way, before no further run is risked.
+pub(crate) const STUCK_RUNS_MAX: usize = 64;
 
 /// Time beyond a processor's own limit until a call that does not even yield is given up.
 const STUCK_GRACE: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ pub(crate) struct Processing {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) interval: Interval,
     pub(crate) cancellation: CancellationToken,
-    pub(crate) stuck_runs: AtomicUsize,
+    pub(crate) threads: RunThreads,
 }
 
 impl Processing {
@@ -85,15 +85,13 @@ impl Processing {
 
     /// Runs on a thread of its own, which is given up if a processor blocks it for longer than its time.
     async fn run_apart(&self, input: RunInput) -> RunOutput {
-        if self.stuck_runs.load(Ordering::Relaxed) >= STUCK_RUNS_MAX {
-            let message = format!("{STUCK_RUNS_MAX} processors did not come back; restart the daemon");
-            return cut_short(ProcessorError::general(message).with_rule("processor/stuck"));
-        }
         let pipeline = Arc::clone(&self.pipeline);
         let progress = input.progress.clone();
         let limit = self.pipeline.limits().processor_timeout;
-        let runtime = tokio::runtime::Handle::current();
-        let mut task = tokio::task::spawn_blocking(move || runtime.block_on(pipeline.run(input)));
+        let Some(mut task) = self.threads.spawn(async move { pipeline.run(input).await }) else {
+            let message = format!("{STUCK_RUNS_MAX} processors did not come back; restart the daemon");
+            return cut_short(ProcessorError::general(message).with_rule("processor/stuck"));
+        };
         loop {
             let before = progress.steps();
             match tokio::time::timeout(limit + STUCK_GRACE, &mut task).await {
@@ -102,12 +100,11 @@ impl Processing {
                 Ok(Err(error)) => {
                     return cut_short(error.try_into_panic().map_or_else(
                         |_| ProcessorError::general("the run was cancelled"),
-                        |panic| panicked(panic.as_ref()),
+                        |panic| panicked("processor", panic.as_ref()),
                     ));
                 }
                 Err(_) if progress.steps() != before => {}
                 Err(_) => {
-                    self.stuck_runs.fetch_add(1, Ordering::Relaxed);
                     let name = self.pipeline.processor_name(progress.processor());
                     tracing::error!(processor = name, "a processor blocks its thread and does not come back");
                     let message = format!("Processor {name} threw an error");

@@ -165,13 +165,13 @@ impl Pipeline {
 
     fn enforce_policies(&self, entity: Entity, state: &RunState<'_>) -> Result<Entity, ProcessorError> {
         let entity_ref = &state.parent.entity_ref;
-        enforce_all(self.policies(), entity).map_err(|error| {
-            ProcessorError::caused_by(
-                "InputError",
-                &format!("Policy check failed for {entity_ref}"),
-                error.into(),
-            )
-        })
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| enforce_all(self.policies(), entity)));
+        let cause = match result {
+            Ok(Ok(entity)) => return Ok(entity),
+            Ok(Err(error)) => error.into(),
+            Err(panic) => panicked("policy", panic.as_ref()),
+        };
+        Err(ProcessorError::caused_by("InputError", &format!("Policy check failed for {entity_ref}"), cause))
     }
 
     async fn validate_kind(&self, entity: &Entity, state: &mut RunState<'_>) -> Result<(), ProcessorError> {
@@ -283,6 +283,7 @@ impl Pipeline {
             sink: &mut state.collector,
             cache: &mut state.cache,
             parser: self.parser(),
+            parse_slots: self.parse_slots(),
             cancellation: state.cancellation,
             clock: self.clock(),
         })
@@ -296,7 +297,7 @@ impl Pipeline {
         let limit = self.limits().processor_timeout;
         match tokio::time::timeout(limit, AssertUnwindSafe(call).catch_unwind()).await {
             Ok(Ok(result)) => result,
-            Ok(Err(panic)) => Err(panicked(panic.as_ref())),
+            Ok(Err(panic)) => Err(panicked("processor", panic.as_ref())),
             Err(_) => Err(timed_out(limit)),
         }
     }
@@ -317,9 +318,9 @@ pub(crate) fn timed_out(limit: Duration) -> ProcessorError {
     ProcessorError::general(message).with_rule(RULE_TIMEOUT)
 }
 
-/// The error of a processor that panicked.
-pub(crate) fn panicked(panic: &(dyn Any + Send)) -> ProcessorError {
-    let message = format!("the processor panicked: {}", panic_text(panic));
+/// The error of a plugin that panicked; `plugin` says what it is.
+pub(crate) fn panicked(plugin: &str, panic: &(dyn Any + Send)) -> ProcessorError {
+    let message = format!("the {plugin} panicked: {}", panic_text(panic));
     ProcessorError::general(message).with_rule(RULE_PANIC)
 }
 

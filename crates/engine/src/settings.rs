@@ -13,6 +13,8 @@ pub struct RunLimits {
     pub emitted_relations_max: usize,
     /// Errors kept of one run; further ones are only counted.
     pub errors_max: usize,
+    /// Files that are parsed at once; all runs together.
+    pub parallel_parses_max: usize,
     /// Time for one call of one processor.
     pub processor_timeout: Duration,
 }
@@ -24,6 +26,7 @@ impl Default for RunLimits {
             emitted_bytes_max: 256 << 20,
             emitted_relations_max: 200_000,
             errors_max: 100,
+            parallel_parses_max: 4,
             // Longer than the readers' own limit, so that theirs, which says more, strikes first.
             processor_timeout: Duration::from_mins(2),
         }
@@ -72,7 +75,8 @@ pub struct EngineSettings {
     pub orphans: OrphanStrategy,
     /// What becomes of the buckets of providers that are not installed any more.
     pub provider_orphans: OrphanStrategy,
-    /// Runs that may be under way at once; most of them wait for the network.
+    /// Runs that may be under way at once; most of them wait for the network. A few more are for what somebody waits
+    /// for.
     pub concurrency: usize,
     /// Claims that may wait in memory.
     pub queue_max: usize,
@@ -99,9 +103,9 @@ impl Default for EngineSettings {
             orphans: OrphanStrategy::Delete,
             provider_orphans: OrphanStrategy::Delete,
             concurrency: 32,
-            queue_max: 2_000,
+            queue_max: 1_000,
             commit_batch_max: 1_000,
-            pending_bytes_max: 4 << 20,
+            pending_bytes_max: 2 << 20,
             stitch_batch_max: 1_000,
             lease: Duration::from_mins(1),
             janitor_interval: Duration::from_secs(30),

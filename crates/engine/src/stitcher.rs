@@ -29,7 +29,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 }
             }
             Err(error) => {
-                tracing::error!(
+                tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "Failed to load stitchable entities"
                 );

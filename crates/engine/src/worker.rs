@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use callboard_store::{Claim, Outcome, OutcomeKind};
+use callboard_store::{Claim, Outcome, OutcomeKind, RelationKey};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::digest;
 use crate::engine::Shared;
+use crate::queue::Serves;
 
 /// A finished run, on its way to the store.
 #[derive(Debug)]
@@ -20,8 +21,9 @@ pub(crate) struct Finished {
     pub(crate) _room: OwnedSemaphorePermit,
 }
 
-pub(crate) async fn run(shared: Arc<Shared>, outcomes: mpsc::Sender<Finished>) {
-    while let Some(claim) = shared.queue.pop().await {
+pub(crate) async fn run(shared: Arc<Shared>, serves: Serves, outcomes: mpsc::Sender<Finished>) {
+    while let Some(claim) = shared.queue.pop(serves).await {
+        tracing::debug!("Processing {}", claim.entity_ref);
         let started = Instant::now();
         record_delay(&shared, &claim);
         let outcome = shared.processing.process(&claim).await;
@@ -44,7 +46,9 @@ fn record_delay(shared: &Shared, claim: &Claim) {
 async fn room(shared: &Shared, outcome: &Outcome) -> Option<OwnedSemaphorePermit> {
     let bytes = match &outcome.kind {
         OutcomeKind::Processed(processed) => {
-            processed.body.json.len() + processed.children.iter().map(|child| child.json.len()).sum::<usize>()
+            let children = processed.children.iter().map(|child| child.json.len()).sum::<usize>();
+            let relation = |it: &RelationKey| it.source.len() + it.kind.len() + it.target.len();
+            processed.body.json.len() + children + processed.relations.iter().map(relation).sum::<usize>()
         }
         OutcomeKind::Unchanged | OutcomeKind::Failed(_) | OutcomeKind::Abandoned => 0,
     };

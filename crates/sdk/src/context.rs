@@ -1,6 +1,7 @@
 //! What a processor can do besides returning: emit, remember, parse, look at the time.
 
 use callboard_model::LocationSpec;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{CacheState, Clock, Emit, EntityDataParser, ProcessorCache, ProcessorError};
@@ -31,6 +32,8 @@ pub struct ContextParts<'a> {
     pub cache: &'a mut CacheState,
     /// Turns file contents into entities.
     pub parser: &'a dyn EntityDataParser,
+    /// Bounds how many files are parsed at once: what comes out of them is in memory until it is written.
+    pub parse_slots: &'a Semaphore,
     /// Ends the run.
     pub cancellation: &'a CancellationToken,
     /// The time.
@@ -109,6 +112,8 @@ impl<'a> ProcessorContext<'a> {
         data: &[u8],
         location: &LocationSpec,
     ) -> Result<ParseSummary, ProcessorError> {
+        // A host that closed the slots is about to drop this call.
+        let _slot = self.parts.parse_slots.acquire().await.ok();
         let mut summary = ParseSummary::default();
         for (index, item) in self.parts.parser.parse(data, location).enumerate() {
             if index % DOCUMENTS_PER_YIELD == DOCUMENTS_PER_YIELD - 1 {

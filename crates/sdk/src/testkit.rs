@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use callboard_model::{Entity, LocationRef, LocationSpec, Presence, Relation, annotations};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use self::conformance::{Violation, conformance, entity_conformance};
@@ -231,6 +232,7 @@ struct Host {
     parser: Arc<dyn EntityDataParser>,
     clock: FakeClock,
     cancellation: CancellationToken,
+    parse_slots: Semaphore,
 }
 
 impl Host {
@@ -243,6 +245,7 @@ impl Host {
             parser: Arc::clone(&kit.parser),
             clock: kit.clock.clone(),
             cancellation: kit.cancellation.clone(),
+            parse_slots: Semaphore::new(1),
         }
     }
 
@@ -255,6 +258,7 @@ impl Host {
             sink: &mut self.recorder,
             cache: &mut self.cache,
             parser: self.parser.as_ref(),
+            parse_slots: &self.parse_slots,
             cancellation: &self.cancellation,
             clock: &self.clock,
         })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use callboard_store::{CatalogError, Counts, ErrorFilter};
@@ -23,14 +24,15 @@ pub(crate) async fn run(builder: CatalogBuilder, format: OutputFormat) -> Result
     let mut running = Running::prepare(builder).await?;
     running.live().refresh_all().await?;
     running.start().await?;
+    let live = Arc::clone(running.live());
     tokio::select! {
         result = running.settled() => result?,
-        () = show_progress(running.live(), started) => {}
+        () = show_progress(&live, started) => {}
     }
     let took = started.elapsed();
-    let counts = running.live().counts().await?;
+    let counts = live.counts().await?;
     let filter = ErrorFilter { limit: ERRORS_SHOWN_MAX, ..ErrorFilter::default() };
-    let errors = running.live().store().errors_list(&filter).await?;
+    let errors = live.store().errors_list(&filter).await?;
     running.stop().await;
     match format {
         OutputFormat::Text => print(&summary(&counts, &errors, took))?,

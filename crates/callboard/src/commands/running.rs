@@ -57,7 +57,7 @@ impl Running {
         let is_processing = engine_settings.is_some();
         let pipeline = Arc::clone(&wired.pipeline);
         let settings = engine_settings.unwrap_or_default();
-        let engine = Engine::new(store, pipeline, providers, Arc::clone(&clock), settings);
+        let engine = Engine::new(store, pipeline, providers, Arc::clone(&clock), settings)?;
         let live = Live { catalog: engine.catalog(), clock, wired, config_locations, directory };
         Ok(Self { live: Arc::new(live), state: State::Prepared(Some(Box::new((engine, is_processing)))) })
     }
@@ -85,9 +85,9 @@ impl Running {
     }
 
     /// Comes back when there is nothing left to do.
-    pub(crate) async fn settled(&self) -> Result<(), StoreError> {
-        match &self.state {
-            State::Processing(engine) => engine.settled().await,
+    pub(crate) async fn settled(&mut self) -> Result<(), Error> {
+        match &mut self.state {
+            State::Processing(engine) => engine.settled().await.map_err(Error::from),
             State::Prepared(_) | State::ServingOnly => Ok(()),
         }
     }
@@ -120,16 +120,16 @@ impl Live {
         self.store().refresh_all(self.clock.now()).await.map(drop)
     }
 
-    /// Puts the locations and rules of a changed configuration into force.
+    /// Puts the locations and rules of a changed configuration into force. After [`Error::Setting`] nothing has
+    /// changed; after an error of the store some of it has, and the same call again does the rest.
     pub(crate) async fn update(&self, config: &Config) -> Result<(), Error> {
+        let locations = locations(config);
+        ConfigLocationProvider::new(&locations, &self.directory)
+            .map_err(|error| Error::Setting(error.to_string()))?;
         self.wired.update(config, &self.directory)?;
-        let fingerprint = self.wired.pipeline.fingerprint();
-        self.store().fingerprint_apply(fingerprint, self.clock.now()).await?;
-        self.config_locations
-            .update(&locations(config))
-            .await
-            .map(drop)
-            .map_err(|error| Error::Setting(error.to_string()))
+        self.catalog.pipeline_changed().await?;
+        let told = self.config_locations.update(&locations).await;
+        told.map(drop).map_err(|error| StoreError::Unavailable(error.into()).into())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_config::{Poll, Reloader};
+use callboard_engine::EngineError;
 use callboard_server::{Lifecycle, Server, ServerOptions};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +27,9 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     let options = ServerOptions::from_config(&builder.config)?;
     let server = Server::bind(options).await?;
     let address = server.local_addr();
+    if builder.config.get_opt_bool("catalog.readonly")?.unwrap_or(false) {
+        tracing::info!("Catalog is running in readonly mode");
+    }
     let mut running = Running::prepare(builder).await?;
     let lifecycle = Lifecycle::new();
     let server_shutdown = CancellationToken::new();
@@ -49,7 +53,7 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     let live = Arc::clone(running.live());
     let ended = tokio::select! {
         result = &mut serving => result.map_err(Error::from),
-        () = running.died() => Err(Error::Died("a part of the ingestion loop died")),
+        () = running.died() => Err(EngineError::Died.into()),
         () = follow_config(reloader, live, &metrics) => Ok(()),
         () = stop_signal.received() => Ok(()),
     };
@@ -73,29 +77,39 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-/// Puts changes of the configuration into force. Never comes back.
+/// Puts changes of the configuration into force; tries again while the store does not take them. Never comes back.
 async fn follow_config(
     mut reloader: Reloader,
     live: Arc<Live>,
     metrics: &metrics_exporter_prometheus::PrometheusHandle,
 ) {
     let mut ticks = tokio::time::interval(RELOAD_POLL);
+    let mut changed = None;
     loop {
         ticks.tick().await;
         metrics.run_upkeep();
         match reloader.poll() {
             Poll::Unchanged => {}
+            Poll::Changed(config) => changed = Some(config),
             Poll::Broken(error) => {
                 tracing::error!(%error, "the configuration cannot be read; the last good one stays in force");
             }
-            Poll::Changed(config) => match live.update(&config).await {
-                Ok(()) => tracing::info!(
-                    "the configuration changed: its locations and rules are in force; other changes wait for a restart"
-                ),
-                Err(error) => {
-                    tracing::error!(%error, "the changed configuration cannot be used; the last good one stays in force");
-                }
-            },
+        }
+        let Some(config) = changed.take() else { continue };
+        match live.update(&config).await {
+            Ok(()) => tracing::info!(
+                "the configuration changed: its locations and rules are in force; other changes wait for a restart"
+            ),
+            Err(Error::Store(error)) if error.is_retryable() => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the changed configuration is not in force yet; trying again"
+                );
+                changed = Some(config);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the changed configuration cannot be used; the last good one stays in force");
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 use callboard_model::Entity as ModelEntity;
 use callboard_sdk::testkit::FakeClock;
-use callboard_sdk::{CatalogProcessor, async_trait, results};
+use callboard_sdk::{CatalogProcessor, ScmFile, ScmResolver, async_trait, results};
 use callboard_store::{EntityId, Lane, LeaseToken};
 use serde_json::json;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ fn processing(parts: PipelineParts) -> Processing {
         clock: Arc::new(FakeClock::default()),
         interval: Interval::default(),
         cancellation: CancellationToken::new(),
-        stuck_runs: AtomicUsize::new(0),
+        threads: RunThreads::new(2).unwrap(),
     }
 }
 
@@ -318,7 +318,6 @@ async fn a_processor_of_others_that_does_not_come_back_is_given_up_too() {
         ]
     );
     assert!(outcome.next_update_at.is_some());
-    assert_eq!(processing.stuck_runs.load(Ordering::Relaxed), 0);
 }
 
 #[derive(Debug)]
@@ -336,14 +335,49 @@ impl CatalogProcessor for PanicsEarly {
 }
 
 #[tokio::test]
-async fn a_panic_outside_of_all_stages_is_an_error_of_the_run_with_the_same_text_each_time() {
-    let mut parts = parts([]);
+async fn a_processor_that_panics_over_its_purity_is_asked_again() {
+    let mut parts = parts([Fake::new("p")]);
     parts.processors.push(Arc::new(PanicsEarly));
+    let outcome = processing(parts).process(&claim(&component())).await;
+    assert_eq!(word(&outcome), "processed");
+    assert!(outcome.next_update_at.is_some());
+}
+
+/// Panics over every target.
+#[derive(Debug)]
+struct PanickingScm;
+
+impl ScmResolver for PanickingScm {
+    fn resolve_url(&self, _target: &str, _base: &str) -> Result<String, String> {
+        panic!("lost")
+    }
+
+    fn resolve_edit_url(&self, _url: &str) -> Option<String> {
+        None
+    }
+
+    fn integration_kind(&self, _url: &str) -> Option<&'static str> {
+        None
+    }
+
+    fn file(&self, _url: &str) -> Option<ScmFile> {
+        None
+    }
+
+    fn fingerprint(&self) -> String {
+        String::new()
+    }
+}
+
+#[tokio::test]
+async fn a_panic_outside_of_all_stages_is_an_error_of_the_run_with_the_same_text_each_time() {
+    let mut parts = parts([Fake::new("p")]);
+    parts.scm = Arc::new(PanickingScm);
     parts.has_foreign_processors = true;
     let processing = processing(parts);
     for _ in 0..2 {
-        let outcome = processing.process(&claim(&component())).await;
-        assert_eq!(messages(&outcome), ["Error: the processor panicked: too early"]);
+        let outcome = processing.process(&claim(&location(json!({"target": "a"})))).await;
+        assert_eq!(messages(&outcome), ["Error: the processor panicked: lost"]);
         assert!(outcome.next_update_at.is_some());
     }
 }
@@ -352,9 +386,14 @@ async fn a_panic_outside_of_all_stages_is_an_error_of_the_run_with_the_same_text
 async fn with_too_many_threads_stuck_nothing_is_risked_any_more() {
     let mut parts = parts([Fake::new("p")]);
     parts.has_foreign_processors = true;
-    let processing = processing(parts);
-    processing.stuck_runs.store(STUCK_RUNS_MAX, Ordering::Relaxed);
+    let mut processing = processing(parts);
+    processing.threads = RunThreads::new(1).unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let stuck = processing.threads.spawn(async move { held.recv().is_ok() }).unwrap();
     let outcome = processing.process(&claim(&component())).await;
     assert_eq!(messages(&outcome), ["Error: 64 processors did not come back; restart the daemon"]);
     assert!(outcome.next_update_at.is_some());
+    release.send(()).unwrap();
+    stuck.await.unwrap();
+    assert_eq!(word(&processing.process(&claim(&component())).await), "processed");
 }

@@ -43,7 +43,7 @@ async fn the_lowest_lane_comes_first_and_in_it_the_oldest() {
     queue.push(vec![claim(6, Lane::Interactive)]);
     let mut popped = Vec::new();
     for _ in 0..6 {
-        popped.push(queue.pop().await.unwrap());
+        popped.push(queue.pop(Serves::All).await.unwrap());
     }
     assert_eq!(ids(&popped), [3, 6, 4, 2, 5, 1]);
 }
@@ -51,7 +51,7 @@ async fn the_lowest_lane_comes_first_and_in_it_the_oldest() {
 #[tokio::test]
 async fn whoever_finds_nothing_waits_for_the_next_push() {
     let queue = Queue::new(10);
-    let mut waiting = Box::pin(queue.pop());
+    let mut waiting = Box::pin(queue.pop(Serves::All));
     assert!(waiting.as_mut().now_or_never().is_none());
     queue.push(vec![claim(1, Lane::New)]);
     assert_eq!(waiting.await.unwrap().id, EntityId(1));
@@ -60,9 +60,9 @@ async fn whoever_finds_nothing_waits_for_the_next_push() {
 #[tokio::test]
 async fn a_waiter_that_gives_up_takes_nothing_with_it() {
     let queue = Queue::new(10);
-    assert!(queue.pop().now_or_never().is_none());
+    assert!(queue.pop(Serves::All).now_or_never().is_none());
     queue.push(vec![claim(1, Lane::New)]);
-    assert_eq!(queue.pop().await.unwrap().id, EntityId(1));
+    assert_eq!(queue.pop(Serves::All).await.unwrap().id, EntityId(1));
 }
 
 #[test]
@@ -81,16 +81,16 @@ async fn half_empty_waits_until_half_of_the_capacity_is_free() {
     queue.push((0..4).map(|id| claim(id, Lane::New)).collect());
     let mut waiting = Box::pin(queue.half_empty());
     assert_eq!(waiting.as_mut().now_or_never(), None);
-    queue.pop().await.unwrap();
+    queue.pop(Serves::All).await.unwrap();
     assert_eq!(waiting.as_mut().now_or_never(), None);
-    queue.pop().await.unwrap();
+    queue.pop(Serves::All).await.unwrap();
     assert_eq!(waiting.now_or_never(), Some(()));
 }
 
 #[tokio::test]
 async fn closing_gives_back_what_nobody_took_and_lets_nobody_wait() {
     let queue = Queue::new(2);
-    let mut taker = Box::pin(queue.pop());
+    let mut taker = Box::pin(queue.pop(Serves::All));
     assert!(taker.as_mut().now_or_never().is_none());
     assert_eq!(ids(&queue.close()), Vec::<i64>::new());
     assert!(taker.await.is_none());
@@ -101,6 +101,27 @@ async fn closing_gives_back_what_nobody_took_and_lets_nobody_wait() {
     assert_eq!(pusher.as_mut().now_or_never(), None);
     assert_eq!(ids(&queue.close()), [2, 1]);
     assert_eq!(pusher.now_or_never(), Some(()));
-    assert!(queue.pop().await.is_none());
+    assert!(queue.pop(Serves::All).await.is_none());
     assert_eq!(queue.len(), 0);
+}
+
+#[tokio::test]
+async fn those_who_serve_the_interactive_lane_leave_all_others_alone() {
+    let queue = Queue::new(10);
+    queue.push(vec![claim(1, Lane::Event), claim(2, Lane::Interactive), claim(3, Lane::Interactive)]);
+    assert_eq!(queue.pop(Serves::Interactive).await.unwrap().id, EntityId(2));
+    assert_eq!(queue.interactive_len(), 1);
+    assert_eq!(queue.pop(Serves::All).await.unwrap().id, EntityId(3));
+    assert!(queue.pop(Serves::Interactive).now_or_never().is_none());
+    assert_eq!(queue.pop(Serves::All).await.unwrap().id, EntityId(1));
+    assert!(queue.pop(Serves::All).now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn what_is_pushed_after_closing_is_given_back_too() {
+    let queue = Queue::new(2);
+    queue.close();
+    queue.push(vec![claim(1, Lane::Interactive)]);
+    assert!(queue.pop(Serves::All).await.is_none());
+    assert_eq!(ids(&queue.close()), [1]);
 }

@@ -1,4 +1,4 @@
-//! `PUT /locations/{id}`: points a registered location elsewhere. Its id stays.
+//! `PUT /locations/{id}`: points a registered location elsewhere. Its id and the ref of its entity stay.
 
 use axum::extract::{Request, State};
 use axum::response::Response;

@@ -13,6 +13,7 @@ statements! {
     SELECT_CHANGES =
         "SELECT c.position, i.entity_ref, c.kind FROM change_log c CROSS JOIN refs i ON i.id = c.id \
          WHERE c.position > ?1 ORDER BY c.position LIMIT ?2";
+    SHRINK_LOG = "PRAGMA wal_checkpoint(TRUNCATE)";
     SELECT_TRIMMED_TO = "SELECT value FROM meta WHERE key = 'changes_trimmed_to'";
     SELECT_POSITION = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'change_log'), 0)";
     TRIM_CHANGES = "DELETE FROM change_log WHERE position <= ?1";
@@ -74,7 +75,16 @@ impl SqliteStore {
             // It is forgotten even if the transaction fails; that costs some lookups.
             writer.state.refs.clear();
         }
-        writer.finish().await
+        writer.finish().await?;
+        self.shrink_log().await
+    }
+
+    /// Moves the write-ahead log into the database file and gives back its space. A reader that is in the way is no
+    /// error: the next time will do.
+    async fn shrink_log(&self) -> Result<(), StoreError> {
+        let _no_writer = self.state.lock().await;
+        sqlx::query(SHRINK_LOG.sql).execute(&self.writer).await?;
+        Ok(())
     }
 }
 

@@ -1,9 +1,11 @@
 //! Whatever a processor does: the run has an outcome, and nothing but this run is hit.
 
+use callboard_model::{Entity, EntityPolicy, ModelError};
 use serde_json::json;
 
 use crate::testing::{
-    Act, Fake, complaint, component, document, emitted, errors, failure, good, location, parts, pipeline, run,
+    Act, Fake, complaint, component, document, emitted, errors, failure, good, location, parts, pipeline,
+    run, summaries,
 };
 use crate::{Pipeline, RunLimits};
 
@@ -115,6 +117,34 @@ async fn errors_beyond_the_limit_are_counted() {
             "Error: b",
             "Error: 2 more errors are not shown (callboard.limits.errors)",
             "InputError: Processor p threw an error while postprocessing; caused by Error: thrown"
+        ]
+    );
+}
+
+#[derive(Debug)]
+struct Panics;
+
+impl EntityPolicy for Panics {
+    fn name(&self) -> &'static str {
+        "panics"
+    }
+
+    fn enforce(&self, _entity: Entity) -> Result<Option<Entity>, ModelError> {
+        panic!("no policy today")
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_panics_is_an_error_of_the_run() {
+    let mut parts = parts([Fake::new("p")]);
+    parts.policies.push(Box::new(Panics));
+    let output = run(&Pipeline::new(parts), component()).await;
+    assert!(!output.is_pure);
+    assert_eq!(
+        summaries(&output.result.unwrap_err()),
+        [
+            "InputError: Policy check failed for component:default/c; caused by Error: the policy panicked: no policy \
+             today"
         ]
     );
 }
