@@ -123,6 +123,7 @@ callboard: {own: 1, reading: {maxBodyBites: 1}}
 18 warning: unknown key 'proxy.endpoints./new.chngeOrigin', did you mean 'changeOrigin'?
 19 warning: unknown key 'proxy.somethingElse'
 21 warning: unknown key 'permissions', did you mean 'permission'?
+22 warning: unknown key 'callboard.own'
 22 warning: unknown key 'callboard.reading.maxBodyBites', did you mean 'maxBodyBytes'?
 ";
     assert_eq!(found.concat(), expected);
