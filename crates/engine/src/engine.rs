@@ -239,6 +239,11 @@ impl RunningEngine {
         }
     }
 
+    /// Deletes orphans at once, without waiting for their turn.
+    pub async fn delete_orphans(&self) -> Result<(), StoreError> {
+        janitor::delete_orphans(&self.shared).await
+    }
+
     /// Begins nothing new, lets what is under way end (for a limited time), writes its outcomes, and gives back
     /// the rest.
     pub async fn stop(mut self) {

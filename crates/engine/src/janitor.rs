@@ -19,20 +19,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = shared.stopping.cancelled() => return,
             () = tokio::time::sleep(shared.settings.janitor_interval) => {}
         }
-        if shared.settings.orphans == OrphanStrategy::Delete {
-            match delete_orphans(&shared).await {
-                Ok(0) => {}
-                Ok(deleted) => {
-                    tracing::info!("Deleted {deleted} orphaned entities");
-                    shared.wake.stitch();
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "Failed to delete orphaned entities"
-                    );
-                }
-            }
+        if let Err(error) = delete_orphans(&shared).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Failed to delete orphaned entities");
         }
         if let Err(error) = shared.store.tidy(shared.settings.changes_kept, shared.clock.now()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy the store");
@@ -40,7 +28,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn delete_orphans(shared: &Shared) -> Result<u64, StoreError> {
+/// Deletes all orphans, if that is wanted.
+pub(crate) async fn delete_orphans(shared: &Shared) -> Result<(), StoreError> {
+    if shared.settings.orphans == OrphanStrategy::Keep {
+        return Ok(());
+    }
     let mut total = 0;
     for _ in 0..ROUNDS_MAX {
         if shared.stopping.is_cancelled() {
@@ -51,5 +43,9 @@ async fn delete_orphans(shared: &Shared) -> Result<u64, StoreError> {
             deleted => total += deleted,
         }
     }
-    Ok(total)
+    if total > 0 {
+        tracing::info!("Deleted {total} orphaned entities");
+        shared.wake.stitch();
+    }
+    Ok(())
 }

@@ -16,6 +16,8 @@ use crate::{CatalogBuilder, Error};
 
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
+const CLEAR_LINE: &str = "\r\x1b[2K";
+
 /// Errors that the summary shows; the API and the log have all of them.
 const ERRORS_SHOWN_MAX: usize = 50;
 
@@ -28,6 +30,9 @@ pub(crate) async fn run(builder: CatalogBuilder, format: OutputFormat) -> Result
     tokio::select! {
         result = running.settled() => result?,
         () = show_progress(&live, started) => {}
+    }
+    if io::stderr().is_terminal() {
+        drop(write!(io::stderr(), "{CLEAR_LINE}"));
     }
     let took = started.elapsed();
     let counts = live.counts().await?;
@@ -57,7 +62,7 @@ async fn show_progress(live: &Live, started: Instant) {
         let entities = total(&counts);
         let rate = rate(entities, started.elapsed());
         let text = format!("{entities} entities, {} errors, {rate} entities/s", counts.errors);
-        drop(write!(io::stderr(), "\r\x1b[2K{text}"));
+        drop(write!(io::stderr(), "{CLEAR_LINE}{text}"));
         drop(io::stderr().flush());
     }
 }
@@ -77,7 +82,7 @@ fn summary(counts: &Counts, errors: &[CatalogError], took: Duration) -> String {
     rows.push(["total".to_owned(), total(counts).to_string()]);
     let mut text = columns(&rows);
     if !errors.is_empty() {
-        let mut rows = vec![["SUBJECT".to_owned(), "AT".to_owned(), "ERROR".to_owned()]];
+        let mut rows = vec![["SUBJECT".to_owned(), "AT".to_owned(), "PROBLEM".to_owned()]];
         rows.extend(errors.iter().map(|error| [error.subject.clone(), place(error), first_line(error)]));
         text = format!("{text}\n\n{}", columns(&rows));
     }

@@ -84,12 +84,12 @@ impl Running {
         }
     }
 
-    /// Comes back when there is nothing left to do.
+    /// Comes back when there is nothing left to do, not even orphans to delete.
     pub(crate) async fn settled(&mut self) -> Result<(), Error> {
-        match &mut self.state {
-            State::Processing(engine) => engine.settled().await.map_err(Error::from),
-            State::Prepared(_) | State::ServingOnly => Ok(()),
-        }
+        let State::Processing(engine) = &mut self.state else { return Ok(()) };
+        engine.settled().await?;
+        engine.delete_orphans().await?;
+        engine.settled().await.map_err(Error::from)
     }
 
     /// Ends the loop in good order and closes the store.
