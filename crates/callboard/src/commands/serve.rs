@@ -15,7 +15,7 @@ use super::running::{Live, Running};
 use crate::{CatalogBuilder, Error};
 
 /// How often the files of the configuration are looked at.
-const RELOAD_POLL: Duration = Duration::from_secs(1);
+const RELOAD_POLL: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     let mut stop_signal = StopSignal::new()?;
@@ -36,7 +36,7 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     let mut serving = Box::pin(server.serve(
         running.live().catalog().clone(),
         lifecycle.clone(),
-        metrics.clone(),
+        metrics,
         server_shutdown.clone(),
     ));
     let start = async {
@@ -54,7 +54,7 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     let ended = tokio::select! {
         result = &mut serving => result.map_err(Error::from),
         () = running.died() => Err(EngineError::Died.into()),
-        () = follow_config(reloader, live, &metrics) => Ok(()),
+        () = follow_config(reloader, live) => Ok(()),
         () = stop_signal.received() => Ok(()),
     };
     tracing::info!("stopping");
@@ -78,16 +78,11 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
 }
 
 /// Puts changes of the configuration into force; tries again while the store does not take them. Never comes back.
-async fn follow_config(
-    mut reloader: Reloader,
-    live: Arc<Live>,
-    metrics: &metrics_exporter_prometheus::PrometheusHandle,
-) {
+async fn follow_config(mut reloader: Reloader, live: Arc<Live>) {
     let mut ticks = tokio::time::interval(RELOAD_POLL);
     let mut changed = None;
     loop {
         ticks.tick().await;
-        metrics.run_upkeep();
         match reloader.poll() {
             Poll::Unchanged => {}
             Poll::Changed(config) => changed = Some(config),

@@ -266,7 +266,11 @@ async fn locations_are_changed_and_unregistered() {
     assert_eq!(changed.status, StatusCode::OK);
     let location = changed.json();
     assert_eq!((location["id"].as_str(), &location["target"]), (Some(id), &json!("https://example.com/3")));
+    assert_eq!(location["entityRef"], first["entityRef"]);
     assert_eq!(fixture.get(&path).await.json(), location);
+    // What was left is free again; its generated name is not.
+    let again = create("https://example.com/1").await;
+    assert_ne!(again["entityRef"], first["entityRef"]);
     let rows = [
         (json!({"type": "url", "target": "https://example.com/2"}), 409),
         (json!({"type": "file", "target": "/a"}), 400),
