@@ -2,7 +2,7 @@
 //!
 //! It is third-party data and no part of this repository; [`folder`] says where it is looked for. Beside the files there
 //! are `golden/files/PATH.json`, the answer to a dry run of one file, and `golden/roots/NAME.json`, the catalog that one
-//! file as the only location settles to. They were recorded with the files served at [`GOLDEN_BASE`].
+//! file as the only location settles to. They were recorded with the files served at `GOLDEN_BASE`.
 
 mod compare;
 

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use std::fs;
+use std::io::Write as _;
 use std::thread;
 
 use callboard_tests::corpus::{self, same_answer, same_entities};
@@ -151,7 +152,9 @@ impl Tally {
 
     fn assert_equal(&self, what: &str) {
         let all = self.equal + self.deliberate + self.differences.len();
-        eprintln!("{what}: {} of {all} equal, {} deliberate", self.equal, self.deliberate);
+        // Not by a macro: what those print is not shown of a test that passes.
+        let counts = format!("{what}: {} of {all} equal, {} deliberate\n", self.equal, self.deliberate);
+        std::io::stderr().write_all(counts.as_bytes()).expect("stderr is open");
         let shown: Vec<_> = self.differences.iter().take(SHOWN_MAX).map(String::as_str).collect();
         assert!(shown.is_empty(), "{} {what} differ:\n{}", self.differences.len(), shown.join("\n"));
     }
