@@ -26,7 +26,7 @@ impl Default for RunLimits {
             emitted_bytes_max: 256 << 20,
             emitted_relations_max: 200_000,
             errors_max: 100,
-            parallel_parses_max: 4,
+            parallel_parses_max: 2,
             // Longer than the readers' own limit, so that theirs, which says more, strikes first.
             processor_timeout: Duration::from_mins(2),
         }
@@ -102,9 +102,9 @@ impl Default for EngineSettings {
             interval: Interval::default(),
             orphans: OrphanStrategy::Delete,
             provider_orphans: OrphanStrategy::Delete,
-            concurrency: 32,
-            queue_max: 1_000,
-            commit_batch_max: 1_000,
+            concurrency: 16,
+            queue_max: 4_000,
+            commit_batch_max: 2_000,
             pending_bytes_max: 2 << 20,
             stitch_batch_max: 1_000,
             lease: Duration::from_mins(1),
