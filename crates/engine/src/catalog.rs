@@ -103,7 +103,7 @@ impl Catalog {
     pub async fn delete_entity(&self, uid: Uuid) -> Result<(), CatalogOpError> {
         self.store.entity_delete(uid, self.clock.now()).await?;
         self.wake.claim();
-        self.wake.stitch();
+        self.wake.stitch_at_once();
         Ok(())
     }
 
@@ -155,14 +155,14 @@ impl Catalog {
         let entity = registered_location_entity(spec, name).map_err(CatalogOpError::Input)?;
         let location = self.store.location_update(LOCATION_STORE, id, spec, entity, self.clock.now()).await?;
         self.wake.claim();
-        self.wake.stitch();
+        self.wake.stitch_at_once();
         Ok(location)
     }
 
     /// Unregisters a location.
     pub async fn location_delete(&self, id: &str) -> Result<(), CatalogOpError> {
         self.store.location_delete(LOCATION_STORE, id, self.clock.now()).await?;
-        self.wake.stitch();
+        self.wake.stitch_at_once();
         Ok(())
     }
 

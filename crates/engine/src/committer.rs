@@ -116,9 +116,10 @@ fn concluded(shared: &Shared, heads: &[Head], outcomes: &[Outcome], report: Comm
         shared.wake.claim();
     }
     if report.needs_stitching {
-        shared.wake.stitch();
         if outcomes.iter().any(|outcome| outcome.lane == Lane::Interactive) {
             shared.wake.stitch_at_once();
+        } else {
+            shared.wake.stitch();
         }
     }
     shared.queue.push(report.handed);

@@ -23,8 +23,9 @@ impl Wake {
         self.stitch.notify_one();
     }
 
-    /// Somebody waits for something to be stitched.
+    /// Something waits for stitching, and somebody for that.
     pub(crate) fn stitch_at_once(&self) {
+        self.stitch();
         self.stitch_at_once.notify_one();
     }
 
