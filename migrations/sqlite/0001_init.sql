@@ -22,8 +22,8 @@ CREATE TABLE refresh_state (
 );
 
 -- When entities are due. `wish` grows whenever something makes the entity due: a run that was under way at that
--- moment must not push the due time away. `result_digest` is that of the last run, unless a full run is needed;
--- `fingerprint` is that of the last good run's processors.
+-- moment must not push the due time away. `result_digest` is that of the last run; `fingerprint` is that of the last
+-- good run's processors, and null where a full run is needed.
 CREATE TABLE schedule (
     id             INTEGER PRIMARY KEY REFERENCES refresh_state (id) ON DELETE CASCADE,
     next_update_at INTEGER,

@@ -78,6 +78,24 @@ fn checking_the_configuration_finds_misspelt_keys_with_their_place() {
 }
 
 #[test]
+fn checking_the_configuration_finds_what_the_daemon_refuses_with_its_place() {
+    let home = Home::new();
+    let text = "backend:\n  database: { client: pg }\nintegrations:\n  github:\n    - { host: 'a b', token: open-sesame }\n";
+    home.write("app-config.yaml", text);
+    let finished = home.run(&["config", "check"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    for (place, key) in [("app-config.yaml:2", "'backend.database.client'"), ("app-config.yaml:5", "'a b'")] {
+        let is_found = |line: &str| line.contains(place) && line.contains(key) && line.contains("error");
+        assert!(finished.stdout.lines().any(is_found), "{place} {key} in {finished:?}");
+    }
+    let printed = home.run(&["config", "print"]);
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    assert!(printed.stdout.contains("host: a b") && !printed.stdout.contains("open-sesame"), "{printed:?}");
+    let served = home.run(&["serve"]);
+    assert_eq!(served.code, Some(1), "{served:?}");
+}
+
+#[test]
 fn checking_the_configuration_of_the_tests_finds_nothing() {
     let home = Home::new();
     home.configure(&home.config());

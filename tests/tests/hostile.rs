@@ -118,6 +118,10 @@ fn a_location_that_includes_itself_is_read_once() {
     let catalog = settled_snapshot(&scene.daemon);
     assert!(catalog.contains_key("location:default/ring"), "{:?}", catalog.keys());
     assert_eq!(catalog.len(), 4, "{:?}", catalog.keys());
+    assert_eq!(scene.daemon.api().errors(), [Value::Null; 0]);
+    let warning =
+        "Ignored emitted entity location:default/ring whose ref was identical to the one being processed";
+    scene.daemon.wait_for("the warning", |_| scene.daemon.log_text().contains(warning).then_some(()));
 }
 
 #[test]

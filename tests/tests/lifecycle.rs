@@ -1,11 +1,12 @@
 //! Starting, stopping, and changes of the configuration and of files while the daemon runs.
 #![cfg(test)]
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use callboard_tests::descriptors::{component, described_component};
+use callboard_tests::descriptors::{component, described_component, generated_ref};
 use callboard_tests::{Api, Daemon, Home, Upstream, settled_snapshot, wait_for};
 use serde_json::{Value, json};
 
@@ -124,6 +125,71 @@ fn a_registered_location_comes_and_goes_with_its_registration() {
 }
 
 #[test]
+fn a_dry_run_shows_what_would_come_and_keeps_none_of_it() {
+    let (home, upstream) = (Home::new(), Upstream::new());
+    upstream.put("a.yaml", component("a"));
+    let daemon = home.start(&home.config().allow(&upstream));
+    let target = upstream.url("a.yaml");
+    let body = json!({ "type": "url", "target": target });
+    let dry_run = || {
+        let reply = daemon.api().post("/api/catalog/locations?dryRun=true", &body);
+        assert_eq!(reply.status, 201, "{reply:?}");
+        reply.json()
+    };
+    let written = || daemon.api().metrics().sum("callboard_store_rows_written_total");
+    let before = written();
+    let shown = dry_run();
+    assert_eq!(written(), before);
+    let location = &shown["location"];
+    assert_eq!(shown["exists"], false);
+    assert_eq!(
+        (&location["id"], &location["type"], &location["target"]),
+        (&json!(format!("url:{target}")), &json!("url"), &json!(target))
+    );
+    let mut names: Vec<_> =
+        shown["entities"].as_array().unwrap().iter().map(|entity| &entity["metadata"]["name"]).collect();
+    names.sort_by_key(|name| name.as_str());
+    let generated = generated_ref("url", &target).replace("location:default/", "");
+    assert_eq!(names, [&json!("a"), &json!(generated)]);
+    let registered = || daemon.api().get("/api/catalog/locations").json();
+    assert_eq!(registered(), json!([]));
+    assert_eq!((daemon.api().entities(), daemon.api().errors()), (Vec::new(), Vec::new()));
+
+    assert_eq!(daemon.api().post("/api/catalog/locations", &body).status, 201);
+    wait_for_component(&daemon, "a");
+    let before = (registered(), settled_snapshot(&daemon));
+    assert_eq!(dry_run()["exists"], true);
+    assert_eq!((registered(), settled_snapshot(&daemon)), before);
+}
+
+#[test]
+fn each_step_of_an_entity_can_be_followed_in_the_log() {
+    let home = Home::new();
+    let entity = |kind: &str, name: &str, spec: &str| {
+        format!(
+            "apiVersion: backstage.io/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {{ {spec} }}\n"
+        )
+    };
+    home.write("group.yaml", entity("Group", "g", "type: team, children: [], members: [u]"));
+    home.write("user.yaml", entity("User", "u", "memberOf: [g]"));
+    let config = home.config().location("file", "group.yaml");
+    home.configure(&config);
+    let arguments = ["serve", "--config", "app-config.yaml", "--log-format", "json", "--log-level", "debug"];
+    let daemon = Daemon::spawn(&mut home.command(&arguments), &home.next_log());
+    daemon.wait_until_ready();
+    let wait_for_line = |line: &str| {
+        daemon.wait_for(line, |_| daemon.log_text().contains(&format!("{line}\"")).then_some(()));
+    };
+    daemon.wait_for("the group", |api| api.entity("group:default/g"));
+    wait_for_line("Processing group:default/g");
+    wait_for_line("Stitching group:default/g");
+    // The user says once more what the group said already.
+    home.configure(&config.location("file", "user.yaml"));
+    wait_for_line("Stitching user:default/u");
+    wait_for_line("Skipped stitching of group:default/g, no changes");
+}
+
+#[test]
 fn a_broken_configuration_changes_nothing() {
     let home = Home::new();
     for name in ["a", "b"] {
@@ -133,14 +199,41 @@ fn a_broken_configuration_changes_nothing() {
     let daemon = home.start(&config);
     wait_for_component(&daemon, "a");
     let before = settled_snapshot(&daemon);
-    home.write("app-config.yaml", "catalog:\n  locations: [\n");
-    daemon.wait_for("the daemon to say that the configuration is broken", |_| {
+    let complaints = || {
         let log = daemon.log_text();
-        log.lines().any(|line| line.contains("app-config.yaml") && is_complaint(line)).then_some(())
-    });
-    assert_eq!(settled_snapshot(&daemon), before);
+        log.lines().filter(|line| line.contains("app-config.yaml") && is_complaint(line)).count()
+    };
+    let no_list = "catalog:\n  locations: { type: file, target: b.yaml }\n";
+    for (number, broken) in ["catalog:\n  locations: [\n", no_list, ""].into_iter().enumerate() {
+        home.write("app-config.yaml", broken);
+        daemon.wait_for("the daemon to say that the configuration is broken", |_| {
+            (complaints() > number).then_some(())
+        });
+        assert_eq!(settled_snapshot(&daemon), before, "{broken}");
+    }
     home.configure(&config.location("file", "b.yaml"));
     wait_for_component(&daemon, "b");
+}
+
+#[test]
+fn a_configuration_file_that_cannot_be_read_to_its_end_holds_up_nothing() {
+    let home = Home::new();
+    home.write("a.yaml", component("a"));
+    home.write("token.txt", "some-token");
+    let config = home
+        .config()
+        .set("integrations.github", json!([{ "host": "github.com", "token": { "$file": "token.txt" } }]));
+    let daemon = home.start(&config);
+    let (pipe, place) = (home.path().join("pipe"), home.path().join("token.txt"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::rename(&pipe, &place).unwrap();
+    // Opening comes to its end once the daemon reads; there is never anything to read.
+    let writer = fs::File::options().write(true).open(&place).unwrap();
+    let body = json!({ "type": "url", "target": "https://example.com/a.yaml" });
+    assert_eq!(daemon.api().post("/api/catalog/locations", &body).status, 201);
+    daemon.terminate();
+    assert_eq!(daemon.wait_for_end(), Some(0));
+    drop(writer);
 }
 
 #[test]
@@ -197,6 +290,13 @@ fn two_files_with_one_entity_are_a_conflict_until_one_lets_go() {
     });
     let text = conflict.to_string();
     assert!(text.contains("first.yaml") && text.contains("second.yaml"), "{text}");
+    let path = |name: &str| home.path().join(name).display().to_string();
+    let line = format!(
+        "Detected conflicting entityRef component:default/shared already referenced by file:{} and now also file:{}",
+        path("first.yaml"),
+        path("second.yaml")
+    );
+    daemon.wait_for("the conflict in the log", |_| daemon.log_text().contains(&line).then_some(()));
     let description =
         |api: &Api| Some(api.entity("component:default/shared")?["metadata"]["description"].clone());
     assert_eq!(description(daemon.api()).unwrap(), "first");

@@ -5,16 +5,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use callboard_config::{Config, Sources};
+use callboard_config::{Config, Reloader, Sources};
+use callboard_engine::ProcessingErrorHandler;
 use callboard_integrations::Integrations;
 use callboard_model::EntityPolicy;
+use callboard_model::format::Validators;
 use callboard_sdk::{
-    CatalogProcessor, EntityDataParser, EntityProvider, PlaceholderResolver, ScmResolver, UrlReader,
+    CatalogProcessor, Entity, EntityDataParser, EntityProvider, PlaceholderResolver, ProcessorError,
+    ScmResolver, UrlReader,
 };
 use clap::Parser as _;
 
 use crate::Error;
 use crate::cli::{Cli, Command};
+use crate::logging::Redaction;
 use crate::{commands, logging};
 
 /// Puts a catalog together, and runs what the command line asks for.
@@ -26,6 +30,8 @@ pub struct CatalogBuilder {
     pub(crate) cli: Cli,
     pub(crate) sources: Sources,
     pub(crate) config: Config,
+    pub(crate) reloader: Reloader,
+    pub(crate) redaction: Redaction,
     pub(crate) integrations: Integrations,
     pub(crate) added: Added,
 }
@@ -37,15 +43,18 @@ pub(crate) struct Added {
     pub(crate) providers: Vec<Arc<dyn EntityProvider>>,
     pub(crate) resolvers: Vec<(String, Arc<dyn PlaceholderResolver>)>,
     pub(crate) policies: Vec<Box<dyn EntityPolicy>>,
-    pub(crate) parser: Option<Arc<dyn EntityDataParser>>,
+    pub(crate) validators: Option<Validators>,
+    pub(crate) parsers: Vec<Arc<dyn EntityDataParser>>,
     pub(crate) location_types: Option<Vec<String>>,
+    pub(crate) on_processing_error: Option<ProcessingErrorHandler>,
 }
 
 impl Added {
     /// Whether there is code of others that runs during the processing of an entity.
     pub(crate) fn has_code_that_may_block(&self) -> bool {
-        let Self { processors, resolvers, policies, parser, providers: _, location_types: _ } = self;
-        !processors.is_empty() || !resolvers.is_empty() || !policies.is_empty() || parser.is_some()
+        let Self { processors, resolvers, policies, validators, parsers, .. } = self;
+        let is_empty = processors.is_empty() && resolvers.is_empty() && policies.is_empty();
+        !(is_empty && validators.is_none() && parsers.is_empty())
     }
 }
 
@@ -64,12 +73,18 @@ impl CatalogBuilder {
             root: directory,
             allow_missing_default: !is_config_needed,
         };
-        let config = Config::load(&sources)?;
+        let reloader = Reloader::new(sources.clone())?;
+        let config = reloader.current();
         let level = cli.log_level.as_ref().or(sources.env.get("LOG_LEVEL"));
         let default_level = if is_config_needed { "info" } else { "warn" };
-        logging::start(cli.log_format, level.map_or(default_level, String::as_str), &config)?;
-        let integrations = Integrations::from_config(&config)?;
-        Ok(Self { cli, sources, config, integrations, added: Added::default() })
+        let level = level.map_or(default_level, String::as_str);
+        let redaction = logging::start(cli.log_format, level, config.secrets())?;
+        let integrations = match cli.command {
+            // Has to work where they cannot, to tell what is wrong with them.
+            Some(Command::Config { .. }) => Integrations::from_config(&Config::empty())?,
+            _ => Integrations::from_config(&config)?,
+        };
+        Ok(Self { cli, sources, config, reloader, redaction, integrations, added: Added::default() })
     }
 
     /// The configuration, for sections of one's own.
@@ -111,9 +126,38 @@ impl CatalogBuilder {
         self
     }
 
-    /// Puts another parser in the place of the one for YAML.
+    /// Replaces validators of single fields: `set` is handed those of earlier calls, at first the standard ones. The
+    /// fingerprint in [`Validators`] has to change whenever one of them may come to another answer.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), callboard::Error> {
+    /// # let mut builder = callboard::CatalogBuilder::from_env()?;
+    /// builder.set_field_validators(|validators| {
+    ///     validators.tag = |tag| !tag.trim().is_empty();
+    ///     validators.fingerprint += "any tag; ";
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_field_validators(&mut self, set: impl FnOnce(&mut Validators)) -> &mut Self {
+        set(self.added.validators.get_or_insert_default());
+        self
+    }
+
+    /// Puts another parser in the place of the one for YAML. A second one is refused by [`run`](Self::run).
     pub fn set_entity_data_parser(&mut self, parser: impl EntityDataParser) -> &mut Self {
-        self.added.parser = Some(Arc::new(parser));
+        self.added.parsers.push(Arc::new(parser));
+        self
+    }
+
+    /// Has `handler` called with each unprocessed entity whose errors begin or change; not again while they stay the
+    /// same. It is called on the threads of the loop and must not block; what it does has no effect on the entity, not
+    /// even a panic.
+    pub fn set_on_processing_error_handler(
+        &mut self,
+        handler: impl Fn(&Entity, &[ProcessorError]) + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.added.on_processing_error = Some(ProcessingErrorHandler::new(handler));
         self
     }
 
@@ -139,7 +183,10 @@ impl CatalogBuilder {
                 let format = *format;
                 commands::processors::run(self, format)
             }
-            Some(Command::Config { command }) => commands::config::run(&self.config, *command),
+            Some(Command::Config { command }) => {
+                let command = *command;
+                commands::config::run(self, command)
+            }
         }
     }
 }

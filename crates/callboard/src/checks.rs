@@ -28,18 +28,22 @@ const NEEDED: [(&str, &str); 9] = [
     ("microsoft-graph-org", "MicrosoftGraphOrgReaderProcessor"),
 ];
 
-/// Refuses settings that cannot work, and warns of those that do nothing.
-pub(crate) fn before_start(
-    config: &Config,
-    processors: &[Arc<dyn CatalogProcessor>],
-    variable: impl Fn(&str) -> bool,
-) -> Result<(), Error> {
+/// Warns of settings that do nothing.
+pub(crate) fn log_findings(config: &Config) {
     for finding in config.check() {
         match finding.severity {
             Severity::Warning => tracing::warn!(at = %finding.origin, "{}", finding.message),
             Severity::Error => tracing::error!(at = %finding.origin, "{}", finding.message),
         }
     }
+}
+
+/// Refuses settings that cannot work.
+pub(crate) fn before_start(
+    config: &Config,
+    processors: &[Arc<dyn CatalogProcessor>],
+    variable: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
     for (old, new) in MOVED {
         if config.has(&format!("catalog.processors.{old}")) {
             return Err(Error::Setting(format!(
@@ -50,14 +54,14 @@ pub(crate) fn before_start(
     if variable(SKIP_VARIABLE) {
         return Ok(());
     }
-    for (index, location) in locations(config).iter().enumerate() {
+    for (index, location) in locations(config)?.iter().enumerate() {
         let kind = location.get("type").and_then(Value::as_str).unwrap_or_default();
         let needed = NEEDED.iter().find(|(needing, _)| *needing == kind);
         if let Some((_, processor)) =
             needed.filter(|(_, name)| !processors.iter().any(|it| it.name() == *name))
         {
             return Err(Error::Setting(format!(
-                "catalog.locations[{index}] is of type '{kind}', which needs the {processor}, and that is not \
+                "'catalog.locations[{index}]' is of type '{kind}', which needs the {processor}, and that is not \
                  installed; add it, remove the location, or set {SKIP_VARIABLE}=1"
             )));
         }

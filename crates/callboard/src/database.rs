@@ -24,47 +24,45 @@ pub(crate) enum Database {
 impl Database {
     /// Reads `backend.database`, overridden by `backend.database.plugin.catalog`.
     pub(crate) fn from_config(config: &Config, directory: &Path) -> Result<Self, Error> {
-        let read = |key: &str| {
-            config
-                .get_value(&format!("backend.database.plugin.catalog.{key}"))
-                .or_else(|| config.get_value(&format!("backend.database.{key}")))
-        };
-        let client = read("client");
+        let (key, client) = read(config, "client")?;
         match client.as_ref().map(|client| client.as_str().unwrap_or_default()) {
             None | Some("better-sqlite3" | "sqlite" | "sqlite3") => {}
             Some("pg") => {
-                let message = "backend.database.client 'pg' is not supported by this version; use 'sqlite'";
-                return Err(Error::Setting(message.to_owned()));
+                return Err(Error::Setting(format!(
+                    "'{key}' is 'pg', which is not supported by this version; use 'sqlite'"
+                )));
             }
             Some(_) => {
                 let client = client.unwrap_or_default();
                 return Err(Error::Setting(format!(
-                    "backend.database.client {client} is not supported; use 'sqlite' or 'better-sqlite3'"
+                    "'{key}' is {client}, which is not supported; use 'sqlite' or 'better-sqlite3'"
                 )));
             }
         }
-        Self::from_connection(read("connection").as_ref(), directory)
+        let (key, connection) = read(config, "connection")?;
+        Self::from_connection(connection.as_ref(), directory).ok_or_else(|| {
+            Error::Setting(format!(
+                "'{key}' has to be ':memory:', a file name, or an object with 'directory' or 'filename'"
+            ))
+        })
     }
 
-    fn from_connection(connection: Option<&Value>, directory: &Path) -> Result<Self, Error> {
+    fn from_connection(connection: Option<&Value>, directory: &Path) -> Option<Self> {
         let file = |name: &str| match name {
             ":memory:" => Self::Memory,
             name => Self::File(tidy(&directory.join(name))),
         };
+        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         match connection {
-            None => Ok(Self::File(directory.join(DEFAULT_FILE))),
-            Some(Value::String(name)) if !name.is_empty() => Ok(file(name)),
-            Some(Value::Object(parts)) => {
-                let part = |key: &str| parts.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-                if let Some(folder) = part("directory") {
-                    Ok(Self::File(tidy(&directory.join(folder).join(FILE_IN_DIRECTORY))))
-                } else if let Some(name) = part("filename") {
-                    Ok(file(name))
-                } else {
-                    Err(bad_connection())
+            None => Some(Self::File(directory.join(DEFAULT_FILE))),
+            Some(Value::Object(parts)) => match (parts.get("directory"), parts.get("filename")) {
+                (Some(folder), _) => {
+                    Some(Self::File(tidy(&directory.join(text(folder)?).join(FILE_IN_DIRECTORY))))
                 }
-            }
-            Some(_) => Err(bad_connection()),
+                (None, Some(name)) => Some(file(&text(name)?)),
+                (None, None) => None,
+            },
+            Some(name) => Some(file(&text(name)?)),
         }
     }
 
@@ -86,16 +84,20 @@ impl Database {
     }
 }
 
+/// A member of the section for this plugin, or else of the general one; with its key.
+fn read(config: &Config, member: &str) -> Result<(String, Option<Value>), Error> {
+    let own = format!("backend.database.plugin.catalog.{member}");
+    if let Some(value) = config.get_opt_value(&own)? {
+        return Ok((own, Some(value)));
+    }
+    let shared = format!("backend.database.{member}");
+    let value = config.get_opt_value(&shared)?;
+    Ok((shared, value))
+}
+
 /// Without the `.` that joining leaves in the middle.
 fn tidy(path: &Path) -> PathBuf {
     path.components().collect()
-}
-
-fn bad_connection() -> Error {
-    Error::Setting(
-        "backend.database.connection has to be ':memory:', a file name, or an object with 'directory' or 'filename'"
-            .to_owned(),
-    )
 }
 
 #[cfg(test)]
@@ -104,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    fn read(database: &Value) -> Result<Database, Error> {
+    fn of(database: &Value) -> Result<Database, Error> {
         let config = Config::from_value("test", json!({"backend": {"database": database}}));
         Database::from_config(&config, Path::new("/base"))
     }
@@ -126,7 +128,7 @@ mod tests {
                 Database::Memory,
             ),
         ] {
-            assert_eq!(read(&database).unwrap(), expected, "{database}");
+            assert_eq!(of(&database).unwrap(), expected, "{database}");
         }
     }
 
@@ -135,7 +137,22 @@ mod tests {
         for database in
             [json!({"client": "pg"}), json!({"client": "mysql2"}), json!({"connection": {"host": "x"}})]
         {
-            assert!(matches!(read(&database), Err(Error::Setting(_))), "{database}");
+            assert!(matches!(of(&database), Err(Error::Setting(_))), "{database}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_wrong_is_refused_rather_than_passed_over() {
+        for (database, key) in [
+            (json!("x"), "backend.database"),
+            (json!({"plugin": "x"}), "backend.database.plugin"),
+            (json!({"plugin": {"catalog": true}}), "backend.database.plugin.catalog"),
+            (json!({"connection": {"directory": 5, "filename": "a.db"}}), "backend.database.connection"),
+            (json!({"connection": 5}), "backend.database.connection"),
+            (json!({"plugin": {"catalog": {"client": "pg"}}}), "backend.database.plugin.catalog.client"),
+        ] {
+            let message = of(&database).unwrap_err().to_string();
+            assert!(message.contains(&format!("'{key}'")), "{message}");
         }
     }
 }

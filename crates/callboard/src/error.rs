@@ -7,13 +7,13 @@ use std::fmt;
 #[non_exhaustive]
 pub enum Error {
     /// The configuration cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] callboard_config::ConfigError),
     /// A setting has a value that cannot be used.
     #[error("{0}")]
     Setting(String),
     /// The integrations cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     Integrations(#[from] callboard_integrations::IntegrationsError),
     /// The store cannot be used.
     #[error("cannot use the database")]
@@ -45,5 +45,25 @@ impl fmt::Debug for Error {
             source = cause.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callboard_config::Config;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_is_shown_once() {
+        let missing = Config::empty().get_str("a").unwrap_err();
+        let message = missing.to_string();
+        let config = Error::from(missing.clone());
+        let integrations = Error::from(callboard_integrations::IntegrationsError::from(missing.clone()));
+        for error in [config, integrations] {
+            assert_eq!(format!("{error:?}"), message);
+        }
+        let server = Error::from(callboard_server::ServerError::from(missing));
+        assert_eq!(format!("{server:?}"), format!("cannot serve\n  caused by: {message}"));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use callboard_config::Config;
+use callboard_config::{Config, ConfigError};
 use callboard_engine::{EngineSettings, Interval, OrphanStrategy, ProcessorOptions, RunLimits};
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ const DURATION_MAX: Duration = Duration::from_hours(24 * 365);
 /// What the loop is set to; `None` means that this process runs none and only serves.
 pub(crate) fn engine_settings(config: &Config) -> Result<Option<EngineSettings>, Error> {
     let mut settings = EngineSettings::default();
-    match config.get_value("catalog.processingInterval") {
+    match config.get_opt_value("catalog.processingInterval")? {
         Some(Value::Bool(false)) => return Ok(None),
         None => {}
         Some(_) => {
@@ -53,39 +53,32 @@ pub(crate) fn run_limits(config: &Config) -> Result<RunLimits, Error> {
     Ok(limits)
 }
 
-/// `catalog.processorOptions`, by name of the processor.
-pub(crate) fn processor_options(config: &Config) -> Result<BTreeMap<String, ProcessorOptions>, Error> {
-    let Some(Value::Object(all)) = config.get_value("catalog.processorOptions") else {
-        return Ok(BTreeMap::new());
+/// `catalog.processorOptions` of the processors with these names.
+pub(crate) fn processor_options<'a>(
+    config: &Config,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<BTreeMap<String, ProcessorOptions>, Error> {
+    let options = |name: &str| {
+        let options = format!("catalog.processorOptions.{name}");
+        let is_disabled = unless_no_key(config.get_opt_bool(&format!("{options}.disabled")))?;
+        let priority = unless_no_key(config.get_opt_f64(&format!("{options}.priority")))?;
+        Ok((name.to_owned(), ProcessorOptions { is_disabled: is_disabled.unwrap_or(false), priority }))
     };
-    all.into_iter().map(|(name, options)| Ok((name.clone(), one_processor(&name, &options)?))).collect()
-}
-
-fn one_processor(name: &str, options: &Value) -> Result<ProcessorOptions, Error> {
-    let bad = |key: &str, wanted: &str| {
-        Error::Setting(format!(
-            "Invalid value in config for key 'catalog.processorOptions.{name}.{key}', wanted {wanted}"
-        ))
-    };
-    let is_disabled = match options.get("disabled") {
-        None | Some(Value::Null) => false,
-        Some(value) => value.as_bool().ok_or_else(|| bad("disabled", "boolean"))?,
-    };
-    let priority = match options.get("priority") {
-        None | Some(Value::Null) => None,
-        Some(value) => {
-            let priority = value.as_i64().and_then(|priority| i32::try_from(priority).ok());
-            Some(priority.ok_or_else(|| bad("priority", "number"))?)
-        }
-    };
-    Ok(ProcessorOptions { is_disabled, priority })
+    names.map(options).collect()
 }
 
 /// Whether `catalog.providerOptions.<name>.disabled` says that a provider is left out.
-pub(crate) fn is_provider_disabled(config: &Config, name: &str) -> bool {
-    let options = config.get_value("catalog.providerOptions");
-    let disabled = options.as_ref().and_then(|options| options.get(name)?.get("disabled")?.as_bool());
-    disabled.unwrap_or(false)
+pub(crate) fn is_provider_disabled(config: &Config, name: &str) -> Result<bool, Error> {
+    let disabled = config.get_opt_bool(&format!("catalog.providerOptions.{name}.disabled"));
+    Ok(unless_no_key(disabled)?.unwrap_or(false))
+}
+
+/// A plugin may have any name. One that cannot be a key simply has no options.
+fn unless_no_key<T>(read: Result<Option<T>, ConfigError>) -> Result<Option<T>, Error> {
+    match read {
+        Err(ConfigError::InvalidKey { .. }) => Ok(None),
+        read => Ok(read?),
+    }
 }
 
 fn strategy(config: &Config, key: &str) -> Result<OrphanStrategy, Error> {
@@ -173,13 +166,36 @@ mod tests {
     }
 
     #[test]
-    fn processor_options_are_read_by_name() {
-        let value =
-            json!({"catalog": {"processorOptions": {"a": {"priority": 5}, "B c": {"disabled": true}}}});
-        let options = processor_options(&config(value)).unwrap();
-        assert_eq!(options.get("a"), Some(&ProcessorOptions { is_disabled: false, priority: Some(5) }));
-        assert_eq!(options.get("B c"), Some(&ProcessorOptions { is_disabled: true, priority: None }));
-        let bad = json!({"catalog": {"processorOptions": {"a": {"priority": "x"}}}});
-        assert!(processor_options(&config(bad)).is_err());
+    fn processor_options_are_read_by_name_and_converted() {
+        let of = |options: Value, name: &str| {
+            let config = config(json!({"catalog": {"processorOptions": {name: options}}}));
+            let read = processor_options(&config, std::iter::once(name));
+            read.map(|mut options| options.remove(name).unwrap()).map_err(|error| error.to_string())
+        };
+        let options = |is_disabled, priority| Ok(ProcessorOptions { is_disabled, priority });
+        assert_eq!(of(json!({"priority": 5}), "a"), options(false, Some(5.0)));
+        assert_eq!(of(json!({"priority": 2.5, "disabled": false}), "url-reader"), options(false, Some(2.5)));
+        assert_eq!(of(json!({"priority": "-1", "disabled": "true"}), "a"), options(true, Some(-1.0)));
+        assert_eq!(of(json!({"disabled": null}), "a"), options(false, None));
+        assert_eq!(of(json!({"disabled": true}), "no key"), options(false, None));
+        for (key, value) in [("priority", json!("x")), ("disabled", json!("maybe")), ("disabled", json!([]))]
+        {
+            let message = of(json!({key: value}), "a").unwrap_err();
+            assert!(message.contains(&format!("'catalog.processorOptions.a.{key}'")), "{message}");
+        }
+    }
+
+    #[test]
+    fn providers_are_disabled_by_name() {
+        let of = |disabled: Value, name: &str| {
+            let config = config(json!({"catalog": {"providerOptions": {name: {"disabled": disabled}}}}));
+            is_provider_disabled(&config, name).map_err(|error| error.to_string())
+        };
+        assert_eq!(of(json!(true), "a"), Ok(true));
+        assert_eq!(of(json!("true"), "a"), Ok(true));
+        assert_eq!(of(json!("off"), "a"), Ok(false));
+        assert_eq!(of(json!(true), "no key"), Ok(false));
+        assert!(of(json!("maybe"), "a").unwrap_err().contains("'catalog.providerOptions.a.disabled'"));
+        assert!(!is_provider_disabled(&config(json!({})), "a").unwrap());
     }
 }

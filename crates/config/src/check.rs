@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::config::Config;
 use crate::key::join;
 use crate::node::{Content, Node, Origin};
@@ -119,6 +121,7 @@ fn standing(node: &Node, key: &str, schema: &Schema) -> Option<Finding> {
     let (severity, message) = match schema.standing() {
         Standing::Known => return None,
         Standing::Deprecated(instead) => (Severity::Warning, format!("'{key}' is deprecated: {instead}")),
+        Standing::Ignored(_) if matches!(node.content, Content::Scalar(Value::Bool(false))) => return None,
         Standing::Ignored(reason) => (Severity::Warning, format!("'{key}' has no effect: {reason}")),
         Standing::Refused(reason) => (Severity::Error, reason.to_owned()),
     };

@@ -9,7 +9,7 @@ use crate::error::ConfigError;
 use crate::key::{join, parts};
 use crate::load::load;
 use crate::node::{Content, Node, Origin, Place};
-use crate::secret::{collect, redact};
+use crate::secret::Secrets;
 use crate::sources::Sources;
 
 /// An immutable snapshot of a configuration, or of a part of one. Cloning is cheap.
@@ -23,8 +23,7 @@ pub struct Config {
     pub(crate) prefix: Arc<str>,
     /// The highest layer with something in this part: where a missing value is missed.
     pub(crate) context: Arc<str>,
-    /// Of the whole configuration, the longest first.
-    secrets: Arc<[String]>,
+    secrets: Secrets,
 }
 
 /// Shows what it is about, not what is in it.
@@ -66,7 +65,7 @@ impl Config {
     }
 
     pub(crate) fn from_root(node: Arc<Node>) -> Self {
-        let secrets = collect(&node).into();
+        let secrets = Secrets::of(&node);
         let context = Arc::clone(&node.place.context);
         Self { node, prefix: "".into(), context, secrets }
     }
@@ -76,11 +75,13 @@ impl Config {
             node: Arc::clone(node),
             prefix: prefix.into(),
             context: Arc::clone(context),
-            secrets: Arc::clone(&self.secrets),
+            secrets: self.secrets.clone(),
         }
     }
 
-    pub(crate) fn secrets(&self) -> &[String] {
+    /// The secrets of the whole configuration.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
@@ -160,9 +161,11 @@ impl Config {
     }
 
     /// The value as plain JSON, without nulls; the empty key is this whole part.
-    #[must_use]
-    pub fn get_value(&self, key: &str) -> Option<Value> {
-        self.find(key).ok().flatten().map(|node| node.to_value())
+    ///
+    /// # Errors
+    /// Something on the way to it is no object: a section that is written wrong is not an absent one.
+    pub fn get_opt_value(&self, key: &str) -> Result<Option<Value>, ConfigError> {
+        Ok(self.find(key)?.map(|node| node.to_value()))
     }
 
     /// Where the value stands; for a merged object, where the highest layer has it.
@@ -174,6 +177,6 @@ impl Config {
     /// Masks every secret of the whole configuration in a text: for log lines and error messages.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        redact(text, &self.secrets)
+        self.secrets.redact(text)
     }
 }

@@ -42,10 +42,10 @@ pub fn parse_duration(value: &Value) -> Result<Duration, String> {
 }
 
 fn text_duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
     if let Some(iso) = text.strip_prefix('P') {
         return iso_duration(iso);
     }
-    let text = text.trim();
     if text.starts_with('-') {
         return Err(NEGATIVE.to_owned());
     }
@@ -106,10 +106,12 @@ fn iso_part(text: &str, units: &[(char, f64)]) -> Result<f64, String> {
         let mut tail = tail.chars();
         let letter = tail.next();
         let (_, unit) = units.find(|(unit, _)| Some(*unit) == letter).ok_or(NO_ISO_FORM)?;
+        // Seconds alone may have a decimal comma, as in Backstage.
+        let number = if letter == Some('S') { number.replacen(',', ".", 1) } else { number.to_owned() };
         if !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
             return Err(NO_ISO_FORM.to_owned());
         }
-        seconds += number_of(number).ok_or(NO_ISO_FORM)? * unit;
+        seconds += number_of(&number).ok_or(NO_ISO_FORM)? * unit;
         rest = tail.as_str();
     }
     Ok(seconds)
@@ -175,6 +177,8 @@ mod tests {
             (json!("5ms"), 5),
             (json!("PT30M"), 1_800_000),
             (json!("PT1.5H"), 5_400_000),
+            (json!(" PT30M "), 1_800_000),
+            (json!("PT1,5S"), 1_500),
             (json!("P1W2D"), 9 * day),
             (json!("P1.5D"), 36 * 3_600_000),
             (json!("P1DT"), day),
@@ -206,6 +210,7 @@ mod tests {
             (json!("P1"), NO_ISO_FORM),
             (json!("PT1H30"), NO_ISO_FORM),
             (json!("PT1,5H"), NO_ISO_FORM),
+            (json!("PT1,5,5S"), NO_ISO_FORM),
             (json!("1 month"), NO_TEXT_FORM),
             (json!("1.h"), NO_TEXT_FORM),
             (json!("1e3s"), NO_TEXT_FORM),

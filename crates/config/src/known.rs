@@ -38,7 +38,6 @@ pub(crate) const KEYS: &str = "
     catalog.locations[].type catalog.locations[].target catalog.locations[].presence
     catalog.locations[].rules[].allow[].**
     catalog.readonly catalog.disableDefaultProcessors catalog.orphanStrategy catalog.orphanProviderStrategy
-    catalog.stitchingStrategy.pollingInterval catalog.stitchingStrategy.stitchTimeout
     catalog.defaultLocationConflictStrategy catalog.processingInterval
     catalog.providerOptions.*.disabled catalog.processorOptions.*.disabled catalog.processorOptions.*.priority
     catalog.scmEvents.refresh catalog.scmEvents.unregister catalog.scmEvents.move
@@ -135,7 +134,7 @@ pub(crate) const SECRETS: &str = "
     integrations.github[].apps[].webhookSecret integrations.gitlab[].token integrations.gitlab[].commitSigningKey
     integrations.bitbucketCloud[].token integrations.bitbucketCloud[].appPassword
     integrations.bitbucketCloud[].clientSecret
-    integrations.bitbucketServer[].token 
+    integrations.bitbucketServer[].token
     integrations.bitbucketServer[].password integrations.azure[].credentials[].personalAccessToken
     integrations.azure[].credentials[].clientSecret integrations.gerrit[].password
     integrations.gitea[].password integrations.harness[].apiKey
@@ -146,16 +145,23 @@ pub(crate) const SECRETS: &str = "
     integrations.aws.mainAccount.accessKeyId integrations.aws.mainAccount.secretAccessKey
     integrations.aws.mainAccount.externalId integrations.aws.accountDefaults.externalId
     integrations.aws.accounts[].accessKeyId integrations.aws.accounts[].secretAccessKey
-    integrations.aws.accounts[].externalId proxy.endpoints.*.auth
+    integrations.aws.accounts[].externalId proxy.endpoints.*.auth proxy./*.auth
     events.modules.github.webhookSecret events.modules.gitlab.webhookSecret
     events.modules.azureDevOps.webhookSecret
 ";
 
+const IDLE_TIME: &str = "'backend.server.headersTimeout' also bounds how long a connection may idle";
+const NO_POLLING: &str = "stitching begins when there is something to stitch";
+const NO_AUTH: &str = "nobody is asked for credentials yet";
+const NO_EVENTS: &str = "events are not received yet";
+const NO_PROVIDER: &str = "there is no built-in provider for it yet";
 const REMOVED_IN_4: &str = "removed in catalog backend 4.0";
 
 /// Keys with something to say about.
 pub(crate) const STANDINGS: &[(&str, Standing)] = &[
     ("catalog.stitchingStrategy.mode", Standing::Ignored(REMOVED_IN_4)),
+    ("catalog.stitchingStrategy.pollingInterval", Standing::Ignored(NO_POLLING)),
+    ("catalog.stitchingStrategy.stitchTimeout", Standing::Ignored(NO_POLLING)),
     ("catalog.enableRelationsCompatibility", Standing::Ignored(REMOVED_IN_4)),
     ("catalog.disableRelationsCompatibility", Standing::Ignored(REMOVED_IN_4)),
     ("catalog.useUrlReadersSearch", Standing::Ignored(REMOVED_IN_4)),
@@ -200,6 +206,45 @@ pub(crate) const STANDINGS: &[(&str, Standing)] = &[
         "integrations.bitbucketCloud[].appPassword",
         Standing::Deprecated("Bitbucket retires app passwords, use 'token' instead"),
     ),
-    ("backend.auth.keys", Standing::Deprecated("use 'backend.auth.externalAccess' instead")),
+    (
+        "integrations.gitlab[].retry",
+        Standing::Ignored("the limits of 'callboard.reading' hold for requests to all hosts"),
+    ),
+    ("catalog.locations[].presence", Standing::Ignored("locations of the configuration are always required")),
+    ("catalog.scmEvents", Standing::Ignored(NO_EVENTS)),
+    ("catalog.providers.awsS3", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.azureBlob", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.azureDevOps", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.backstageOpenapi", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.bitbucketCloud", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.bitbucketServer", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.gcp", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.gerrit", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.gitea", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.github", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.githubOrg", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.gitlab", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.ldapOrg", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.microsoftGraphOrg", Standing::Ignored(NO_PROVIDER)),
+    ("catalog.providers.puppetdb", Standing::Ignored(NO_PROVIDER)),
+    ("events", Standing::Ignored(NO_EVENTS)),
+    ("permission.enabled", Standing::Ignored("permissions are not checked yet")),
+    ("backend.auth.externalAccess", Standing::Ignored(NO_AUTH)),
+    ("backend.auth.keys", Standing::Ignored(NO_AUTH)),
+    ("backend.auth.pluginKeyStore", Standing::Ignored(NO_AUTH)),
+    (
+        "backend.hsts",
+        Standing::Ignored("the header 'Strict-Transport-Security' is always that of the default"),
+    ),
+    ("backend.rateLimit", Standing::Ignored("requests are not counted yet")),
+    ("backend.server.keepAliveTimeout", Standing::Ignored(IDLE_TIME)),
+    ("backend.server.maxHeadersCount", Standing::Ignored("the size of all headers together is limited")),
+    (
+        "backend.server.maxRequestsPerSocket",
+        Standing::Ignored("a connection may have any number of requests"),
+    ),
+    ("backend.server.timeout", Standing::Ignored(IDLE_TIME)),
+    ("backend.trustProxy", Standing::Ignored("nothing depends on the addresses of clients yet")),
+    ("proxy", Standing::Ignored("there is no proxy yet")),
     ("proxy./*", Standing::Deprecated("move the route below 'proxy.endpoints'")),
 ];

@@ -36,7 +36,7 @@ pub use error::ConfigError;
 pub use node::Origin;
 pub use print::Effective;
 pub use reload::{Poll, Reloader};
-pub use secret::Secret;
+pub use secret::{Secret, Secrets};
 pub use sources::Sources;
 
 #[cfg(test)]

@@ -24,7 +24,15 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const EMPTY_RETRY: Duration = Duration::from_millis(10);
 
 /// The files a configuration came from, and what was in them; absent ones count, since they may appear.
-pub(crate) type Seen = BTreeMap<PathBuf, Option<u64>>;
+pub(crate) type Seen = BTreeMap<PathBuf, Option<Fingerprint>>;
+
+/// Tells contents apart. Never leaves the process and guards against nobody, so the standard hash is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    hash: u64,
+    /// Whether there is nothing but white space.
+    pub(crate) is_blank: bool,
+}
 
 /// Reads files, bounded, and remembers them.
 #[derive(Debug, Default)]
@@ -123,9 +131,8 @@ fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(content))
 }
 
-/// Never leaves the process and guards against nobody, so the standard hash is enough.
-fn fingerprint(content: &[u8]) -> u64 {
+fn fingerprint(content: &[u8]) -> Fingerprint {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
-    hasher.finish()
+    Fingerprint { hash: hasher.finish(), is_blank: content.trim_ascii().is_empty() }
 }

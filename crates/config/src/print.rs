@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::key::join;
 use crate::node::{Content, Node, Origin};
 use crate::schema::{Schema, backstage};
-use crate::secret::{MASK, is_secret, redact};
+use crate::secret::{MASK, hide_embedded, is_secret};
 
 /// One value of the effective configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,10 +86,10 @@ impl Config {
                 let schema = schema.and_then(Schema::element);
                 Value::Array(items.iter().map(|item| self.masked(item, name, schema)).collect())
             }
-            Content::Scalar(Value::String(text)) if is_secret(name, text, schema) => {
-                Value::String(MASK.to_owned())
+            Content::Scalar(value) if is_secret(name, value, schema) => Value::String(MASK.to_owned()),
+            Content::Scalar(Value::String(text)) => {
+                Value::String(self.secrets().redact(&hide_embedded(text)))
             }
-            Content::Scalar(Value::String(text)) => Value::String(redact(text, self.secrets())),
             Content::Scalar(value) => value.clone(),
         }
     }

@@ -3,6 +3,9 @@
 //! No thread and no timer of its own: the program calls [`Reloader::poll`] now and then. Files are compared by content,
 //! which also sees files replaced by a rename, links that point elsewhere (as in mounted Kubernetes volumes), and two
 //! writes within one tick of the file system's clock.
+//!
+//! Half of a file is often a valid one with fewer values in it. So a change counts once two polls in a row found the same,
+//! and a file that had content and is empty now is taken for an accident.
 
 use crate::config::Config;
 use crate::error::ConfigError;
@@ -12,7 +15,7 @@ use crate::sources::Sources;
 /// What a look at the files found.
 #[derive(Debug)]
 pub enum Poll {
-    /// Nothing that makes a difference.
+    /// Nothing that makes a difference, or nothing that can be relied on yet.
     Unchanged,
     /// Values are different now.
     Changed(Config),
@@ -22,11 +25,16 @@ pub enum Poll {
 
 /// Keeps a configuration up to date with its files: also with those it includes, and with default files that appear or
 /// vanish. The environment is that of the start.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reloader {
     sources: Sources,
     current: Config,
+    /// What `current` was made of.
+    good: Seen,
+    /// What is not news.
     seen: Seen,
+    /// What the last poll found to be different.
+    unsettled: Option<Seen>,
 }
 
 impl Reloader {
@@ -36,7 +44,8 @@ impl Reloader {
     /// As [`Config::load`]: a program does not start with a broken configuration.
     pub fn new(sources: Sources) -> Result<Self, ConfigError> {
         let (root, seen) = load(&sources);
-        Ok(Self { current: Config::from_root(root?), sources, seen })
+        let current = Config::from_root(root?);
+        Ok(Self { sources, current, good: seen.clone(), seen, unsettled: None })
     }
 
     /// The last good configuration.
@@ -48,11 +57,18 @@ impl Reloader {
     /// Looks at the files. Blocks for as long as reading them takes.
     pub fn poll(&mut self) -> Poll {
         if look_again(&self.seen) == self.seen {
+            self.unsettled = None;
             return Poll::Unchanged;
         }
         let (root, seen) = load(&self.sources);
-        match root {
+        if self.unsettled.as_ref() != Some(&seen) {
+            self.unsettled = Some(seen);
+            return Poll::Unchanged;
+        }
+        self.unsettled = None;
+        match root.and_then(|root| self.refuse_emptied(&seen).map(|()| root)) {
             Ok(root) => {
+                self.good.clone_from(&seen);
                 self.seen = seen;
                 let config = Config::from_root(root);
                 let is_same = config.node.to_value() == self.current.node.to_value();
@@ -69,6 +85,15 @@ impl Reloader {
             }
         }
     }
+
+    fn refuse_emptied(&self, seen: &Seen) -> Result<(), ConfigError> {
+        let had_content = |path| self.good.get(path).copied().flatten().is_some_and(|it| !it.is_blank);
+        let emptied = seen.iter().find(|(path, now)| now.is_some_and(|it| it.is_blank) && had_content(*path));
+        emptied.map_or(Ok(()), |(path, _)| {
+            let reason = "it had content and is empty now; restart if that is meant".to_owned();
+            Err(ConfigError::File { path: path.clone(), reason })
+        })
+    }
 }
 
 #[cfg(test)]
@@ -84,9 +109,15 @@ mod tests {
         Reloader::new(Sources { root: root.to_owned(), ..Sources::default() }).unwrap()
     }
 
-    fn changed(poll: Poll) -> serde_json::Value {
-        match poll {
-            Poll::Changed(config) => config.get_value("").unwrap(),
+    /// What is found once the files have come to rest.
+    fn settled(reloader: &mut Reloader) -> Poll {
+        assert!(matches!(reloader.poll(), Poll::Unchanged));
+        reloader.poll()
+    }
+
+    fn changed(reloader: &mut Reloader) -> serde_json::Value {
+        match settled(reloader) {
+            Poll::Changed(config) => config.get_opt_value("").unwrap().unwrap(),
             other => panic!("expected a change, got {other:?}"),
         }
     }
@@ -99,7 +130,7 @@ mod tests {
         let mut reloader = reloader(dir.path());
         assert!(matches!(reloader.poll(), Poll::Unchanged));
         fs::write(&file, "a: 2").unwrap();
-        assert_eq!(changed(reloader.poll()), json!({ "a": 2 }));
+        assert_eq!(changed(&mut reloader), json!({ "a": 2 }));
         assert!(matches!(reloader.poll(), Poll::Unchanged));
         assert_eq!(reloader.current().get_f64("a").unwrap().to_string(), "2");
     }
@@ -111,7 +142,7 @@ mod tests {
         fs::write(&file, "a: 1").unwrap();
         let mut reloader = reloader(dir.path());
         fs::write(&file, "# new\na: 1\nb: null").unwrap();
-        assert!(matches!(reloader.poll(), Poll::Unchanged));
+        assert!(matches!(settled(&mut reloader), Poll::Unchanged));
         assert_eq!(reloader.current().origin("a").unwrap().line, Some(2));
     }
 
@@ -123,15 +154,15 @@ mod tests {
         let mut reloader = reloader(dir.path());
         for broken in ["a: [", "a: {"] {
             fs::write(&file, broken).unwrap();
-            assert!(matches!(reloader.poll(), Poll::Broken(ConfigError::File { .. })));
+            assert!(matches!(settled(&mut reloader), Poll::Broken(ConfigError::File { .. })));
             assert!(matches!(reloader.poll(), Poll::Unchanged));
-            assert_eq!(reloader.current().get_value("").unwrap(), json!({ "a": 1 }));
+            assert_eq!(reloader.current().get_opt_value("").unwrap().unwrap(), json!({ "a": 1 }));
         }
         fs::remove_file(&file).unwrap();
-        assert!(matches!(reloader.poll(), Poll::Broken(ConfigError::FileMissing { .. })));
+        assert!(matches!(settled(&mut reloader), Poll::Broken(ConfigError::FileMissing { .. })));
         assert!(matches!(reloader.poll(), Poll::Unchanged));
         fs::write(&file, "a: 3").unwrap();
-        assert_eq!(changed(reloader.poll()), json!({ "a": 3 }));
+        assert_eq!(changed(&mut reloader), json!({ "a": 3 }));
     }
 
     #[test]
@@ -143,16 +174,80 @@ mod tests {
         fs::write(path("b.yaml"), "c: 1").unwrap();
         let mut reloader = reloader(dir.path());
         fs::write(path("a.txt"), "two").unwrap();
-        assert_eq!(changed(reloader.poll()), json!({ "a": "two", "b": { "c": 1 } }));
+        assert_eq!(changed(&mut reloader), json!({ "a": "two", "b": { "c": 1 } }));
         fs::write(path("b.yaml"), "c: 2").unwrap();
-        assert_eq!(changed(reloader.poll()), json!({ "a": "two", "b": { "c": 2 } }));
+        assert_eq!(changed(&mut reloader), json!({ "a": "two", "b": { "c": 2 } }));
         fs::write(path("app-config.local.yaml"), "a: three").unwrap();
-        assert_eq!(changed(reloader.poll()), json!({ "a": "three", "b": { "c": 2 } }));
+        assert_eq!(changed(&mut reloader), json!({ "a": "three", "b": { "c": 2 } }));
         fs::remove_file(path("app-config.local.yaml")).unwrap();
-        assert_eq!(changed(reloader.poll()), json!({ "a": "two", "b": { "c": 2 } }));
+        assert_eq!(changed(&mut reloader), json!({ "a": "two", "b": { "c": 2 } }));
         fs::remove_file(path("b.yaml")).unwrap();
-        assert!(matches!(reloader.poll(), Poll::Broken(_)));
+        assert!(matches!(settled(&mut reloader), Poll::Broken(_)));
         fs::write(path("b.yaml"), "c: 4").unwrap();
-        assert_eq!(changed(reloader.poll()), json!({ "a": "two", "b": { "c": 4 } }));
+        assert_eq!(changed(&mut reloader), json!({ "a": "two", "b": { "c": 4 } }));
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("app-config.yaml");
+        fs::write(&file, "a: [1, 2]").unwrap();
+        let mut reloader = reloader(dir.path());
+        for half in ["a:", "a: [3", "a: [3]"] {
+            fs::write(&file, half).unwrap();
+            assert!(matches!(reloader.poll(), Poll::Unchanged), "{half}");
+        }
+        fs::write(&file, "a: [3, 4]").unwrap();
+        assert_eq!(changed(&mut reloader), json!({ "a": [3, 4] }));
+    }
+
+    #[test]
+    fn a_file_that_was_changed_for_a_moment_is_no_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("app-config.yaml");
+        fs::write(&file, "a: 1").unwrap();
+        let mut reloader = reloader(dir.path());
+        for text in ["a: 2", "a: 1", "a: 2", "a: 1"] {
+            fs::write(&file, text).unwrap();
+            assert!(matches!(reloader.poll(), Poll::Unchanged));
+        }
+    }
+
+    #[test]
+    fn an_emptied_file_is_broken_until_it_is_written_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let texts = [("app-config.yaml", "a: 1\nb: {$include: b.yaml}"), ("b.yaml", "c: 1")];
+        for (name, text) in texts {
+            fs::write(path(name), text).unwrap();
+        }
+        let mut reloader = reloader(dir.path());
+        for (name, text) in texts {
+            for blank in ["", " \n"] {
+                fs::write(path(name), blank).unwrap();
+                match settled(&mut reloader) {
+                    Poll::Broken(error) => assert!(error.to_string().contains(name), "{error}"),
+                    other => panic!("{other:?}"),
+                }
+                assert!(matches!(settled(&mut reloader), Poll::Unchanged));
+            }
+            fs::write(path(name), text).unwrap();
+            assert!(matches!(settled(&mut reloader), Poll::Unchanged));
+        }
+        fs::write(path("b.yaml"), "c: 2").unwrap();
+        assert_eq!(changed(&mut reloader), json!({ "a": 1, "b": { "c": 2 } }));
+    }
+
+    #[test]
+    fn a_file_without_values_or_one_that_always_was_empty_is_none_of_these() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("app-config.yaml"), "a: 1").unwrap();
+        fs::write(path("app-config.local.yaml"), "").unwrap();
+        let mut reloader = reloader(dir.path());
+        fs::write(path("app-config.local.yaml"), "a: 2").unwrap();
+        assert_eq!(changed(&mut reloader), json!({ "a": 2 }));
+        fs::write(path("app-config.local.yaml"), "# a: 2").unwrap();
+        assert_eq!(changed(&mut reloader), json!({ "a": 1 }));
     }
 }

@@ -16,7 +16,7 @@ pub(crate) enum Standing {
     Known,
     /// Works, but something else is meant to be used; the text says what.
     Deprecated(&'static str),
-    /// Read by nobody anymore.
+    /// Read by nobody. `false` needs no mention: it switches off what is not there.
     Ignored(&'static str),
     /// The program does not start with it.
     Refused(&'static str),

@@ -36,7 +36,7 @@ fn load_with(text: &str, files: &[(&str, &str)], variables: &[(&str, &str)]) -> 
 }
 
 fn value(text: &str, files: &[(&str, &str)], variables: &[(&str, &str)]) -> Value {
-    load_with(text, files, variables).unwrap().get_value("").unwrap()
+    load_with(text, files, variables).unwrap().get_opt_value("").unwrap().unwrap()
 }
 
 /// Merges layers by way of files, the lowest first.

@@ -103,7 +103,7 @@ fn parse(c: &mut Criterion) {
 
 fn orchestrate(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let pipeline = pipeline();
+    let pipeline = Arc::new(pipeline());
     let entity = unprocessed();
     let mut group = c.benchmark_group("orchestrate");
     group.throughput(Throughput::Elements(1));

@@ -8,7 +8,7 @@ use callboard_store::{LocationConflict, Store, StoreError, StoredLocation};
 use uuid::Uuid;
 
 use crate::Pipeline;
-use crate::locations::{LOCATION_STORE, free_location_entity, registered_location_entity};
+use crate::locations::{LOCATION_STORE, free_location_entity, location_name, registered_location_entity};
 use crate::wake::Wake;
 
 /// Why the catalog refused something; the name of each is what Backstage's clients know.
@@ -27,6 +27,9 @@ pub enum CatalogOpError {
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
+    /// `Error`: the provider of registered locations is disabled.
+    #[error("location store is not initialized")]
+    NoLocationStore,
 }
 
 impl From<StoreError> for CatalogOpError {
@@ -51,12 +54,12 @@ pub struct DryRun {
 }
 
 /// A processor in the effective order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProcessorInfo {
     /// Its name.
     pub name: String,
     /// Its effective priority.
-    pub priority: i32,
+    pub priority: f64,
 }
 
 /// The catalog, as the API sees it.
@@ -66,12 +69,17 @@ pub struct Catalog {
     pipeline: Arc<Pipeline>,
     clock: Arc<dyn Clock>,
     wake: Wake,
+    has_location_store: bool,
 }
 
 impl Catalog {
     /// A catalog over this store; `wake` reaches the engine that works on it, if one does.
     pub fn new(store: Arc<dyn Store>, pipeline: Arc<Pipeline>, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self { store, pipeline, clock, wake }
+        Self { store, pipeline, clock, wake, has_location_store: true }
+    }
+
+    pub(crate) fn with_location_store(self, has_location_store: bool) -> Self {
+        Self { has_location_store, ..self }
     }
 
     /// The store, to read from.
@@ -133,6 +141,7 @@ impl Catalog {
         spec: &LocationSpec,
         on_conflict: LocationConflict,
     ) -> Result<StoredLocation, CatalogOpError> {
+        self.check_location_store()?;
         self.check_type(spec)?;
         let entity = free_location_entity(self.store.as_ref(), spec).await?.map_err(CatalogOpError::Input)?;
         let now = self.clock.now();
@@ -147,12 +156,13 @@ impl Catalog {
         id: &str,
         spec: &LocationSpec,
     ) -> Result<StoredLocation, CatalogOpError> {
+        self.check_location_store()?;
         self.check_type(spec)?;
         let before = self.store.location_get(id).await?;
         let before =
             before.ok_or_else(|| CatalogOpError::NotFound(format!("Found no location with ID {id}")))?;
-        let name = before.entity_ref.rsplit('/').next().unwrap_or(&before.entity_ref);
-        let entity = registered_location_entity(spec, name).map_err(CatalogOpError::Input)?;
+        let entity =
+            registered_location_entity(spec, location_name(&before)).map_err(CatalogOpError::Input)?;
         let location = self.store.location_update(LOCATION_STORE, id, spec, entity, self.clock.now()).await?;
         self.wake.claim();
         self.wake.stitch_at_once();
@@ -161,9 +171,15 @@ impl Catalog {
 
     /// Unregisters a location.
     pub async fn location_delete(&self, id: &str) -> Result<(), CatalogOpError> {
+        self.check_location_store()?;
         self.store.location_delete(LOCATION_STORE, id, self.clock.now()).await?;
+        self.wake.claim();
         self.wake.stitch_at_once();
         Ok(())
+    }
+
+    fn check_location_store(&self) -> Result<(), CatalogOpError> {
+        if self.has_location_store { Ok(()) } else { Err(CatalogOpError::NoLocationStore) }
     }
 
     fn check_type(&self, spec: &LocationSpec) -> Result<(), CatalogOpError> {

@@ -13,13 +13,13 @@ const CLAIM_BATCH_MAX: usize = 500;
 /// Claims of the interactive lane that may wait in memory beside a full queue.
 const INTERACTIVE_MAX: usize = 500;
 
-/// Longest sleep while nothing is under way, in case another process made something due.
+/// Longest sleep, in case another process made something due.
 pub(crate) const POLL: Duration = Duration::from_secs(5);
 
-/// Shortest sleep. What becomes due by its interval meanwhile is claimed together; what somebody waits for wakes the
-/// claimer. Also the longest sleep while something is under way: what is asked for again while it is processed stays
-/// due, and nobody wakes the claimer when its run ends.
+/// Shortest sleep, or this part of the interval if that is longer. What becomes due by its interval meanwhile is
+/// claimed together; everything else that becomes due wakes the claimer.
 const GATHER: Duration = Duration::from_secs(1);
+const GATHER_PART_OF_INTERVAL: u32 = 8;
 const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(shared: Arc<Shared>) {
@@ -67,8 +67,11 @@ async fn claim(shared: &Shared) -> Result<Duration, StoreError> {
     }
     let due_at = shared.store.next_due_at().await?;
     let rest = due_at.map_or(POLL, |due_at| (due_at - now).to_std().unwrap_or_default());
-    let longest = if shared.leases.is_empty() { POLL } else { GATHER };
-    Ok(rest.clamp(GATHER, longest))
+    Ok(rest.clamp(gather(shared), POLL))
+}
+
+fn gather(shared: &Shared) -> Duration {
+    (shared.settings.interval.min / GATHER_PART_OF_INTERVAL).clamp(GATHER, POLL)
 }
 
 /// Prolongs the leases of everything between claim and commit. Lost ones need no care: their commits are refused.

@@ -16,6 +16,10 @@ use callboard_store::{NewEntity, RelationKey};
 use crate::RulesEnforcer;
 use crate::settings::RunLimits;
 
+/// Refresh keys that one entity may emit: twice as many as it may bring in entities by default, each of which may stand
+/// in a file of its own.
+const REFRESH_KEYS_MAX: usize = 100_000;
+
 /// Something was emitted beyond a limit.
 pub(crate) const RULE_EMITTED: &str = "limit/emitted";
 
@@ -46,7 +50,7 @@ pub(crate) struct Collector<'a> {
     pub(crate) errors_dropped: usize,
     /// Groups of the targets that were read.
     pub(crate) read_groups: BTreeSet<i64>,
-    pub(crate) kept_groups: Vec<i64>,
+    pub(crate) kept_groups: BTreeSet<i64>,
     /// Groups of which more was emitted than children, which is all that can be kept, and refresh keys, which readers
     /// emit anew each time.
     pub(crate) unkeepable_groups: BTreeSet<i64>,
@@ -72,7 +76,7 @@ impl<'a> Collector<'a> {
             errors: Vec::new(),
             errors_dropped: 0,
             read_groups: BTreeSet::new(),
-            kept_groups: Vec::new(),
+            kept_groups: BTreeSet::new(),
             unkeepable_groups: BTreeSet::new(),
             refused: None,
             is_full: false,
@@ -166,8 +170,9 @@ impl<'a> Collector<'a> {
                 self.children.push(child);
             }
             Some(earlier) => {
-                // Kept children come without what there is to say about them.
-                self.unkeepable_groups.insert(self.group);
+                // Kept children come without what there is to say about them; and of two targets that describe the
+                // same entity, neither can be read without the other.
+                self.unkeepable_groups.extend([earlier.group, self.group]);
                 if self.duplicates.len() < self.limits.errors_max {
                     self.duplicates.push((entity_ref, duplicate(earlier, &child, location)));
                 }
@@ -185,9 +190,11 @@ impl<'a> Collector<'a> {
         let over = if self.children.len() > emitted_entities_max {
             format!("more than {emitted_entities_max} entities (callboard.limits.emittedEntities)")
         } else if self.bytes > emitted_bytes_max {
-            format!("more than {emitted_bytes_max} bytes of entities (callboard.limits.emittedBytes)")
+            format!("more than {emitted_bytes_max} bytes (callboard.limits.emittedBytes)")
         } else if self.relations.len() > emitted_relations_max {
             format!("more than {emitted_relations_max} relations (callboard.limits.emittedRelations)")
+        } else if self.refresh_keys.len() > REFRESH_KEYS_MAX {
+            format!("more than {REFRESH_KEYS_MAX} refresh keys")
         } else {
             return Ok(());
         };
@@ -205,8 +212,8 @@ impl<'a> Collector<'a> {
         position: Option<DocumentPosition>,
     ) -> ProcessorError {
         let message = format!(
-            "Entity {entity_ref} at {location}, originated at {}, is not of an allowed kind for that location",
-            self.parent.origin_ref
+            "Entity {entity_ref} at {}, originated at {}, is not of an allowed kind for that location",
+            self.parent.location, self.parent.origin_ref
         );
         let address = Address {
             location: Some(location.to_owned()),
@@ -231,11 +238,13 @@ impl EmitSink for Collector<'_> {
             Emit::Location(location) => return self.emit_location(&location),
             Emit::Relation(relation) => {
                 self.unkeepable_groups.insert(self.group);
-                self.relations.insert(RelationKey {
+                let relation = RelationKey {
                     source: relation.source.to_canonical().into(),
                     kind: relation.kind.into(),
                     target: relation.target.to_canonical().into(),
-                });
+                };
+                self.bytes += relation.source.len() + relation.kind.len() + relation.target.len();
+                self.relations.insert(relation);
                 return self.check_size();
             }
             Emit::Error { mut error, location } => {
@@ -246,13 +255,17 @@ impl EmitSink for Collector<'_> {
                 self.push_error(error);
             }
             Emit::Refresh { key } => {
+                self.bytes += key.len();
                 self.refresh_keys.insert(key);
+                return self.check_size();
             }
             Emit::Unchanged if self.group == 0 => {
                 let message = "only what is read from a target can be unchanged";
                 return Err(ProcessorError::general(message).with_rule("processor/unchanged"));
             }
-            Emit::Unchanged => self.kept_groups.push(self.group),
+            Emit::Unchanged => {
+                self.kept_groups.insert(self.group);
+            }
             other => {
                 return Err(ProcessorError::general(format!("this version cannot take {other:?}")));
             }
@@ -297,7 +310,7 @@ pub(crate) fn target_group(target: &str) -> i64 {
 /// The locations of an entity, from its annotations.
 pub(crate) fn parent_of(entity: &Entity, entity_ref: &str) -> Result<(Parent, LocationSpec), ProcessorError> {
     let annotation = |key: &str| {
-        let text = entity.annotation(key).ok_or_else(|| {
+        let text = entity.annotation(key).filter(|text| !text.is_empty()).ok_or_else(|| {
             ProcessorError::input(format!("Entity '{entity_ref}' does not have the annotation {key}"))
                 .with_rule("location-annotation")
         })?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use callboard_model::Digest;
 use callboard_store::{CacheWrite, Claim, CommitReport, Conflict, Lane, Outcome, OutcomeKind, StoreError};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::claimer;
 use crate::engine::Shared;
@@ -20,15 +21,17 @@ const FEW: usize = 32;
 const LINGER: Duration = Duration::from_millis(5);
 
 pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finished>) {
-    let limit = shared.settings.commit_batch_max;
+    // Half of the memory for outcomes, so that the other half can be filled while a batch is written.
+    let max =
+        BatchMax { outcomes: shared.settings.commit_batch_max, kib: shared.pending_kib_max as usize / 2 };
     let mut finished = Vec::new();
-    while gather(&mut commits, limit, &mut finished).await {
+    while gather(&mut commits, max, &mut finished).await {
         let mut rooms = Vec::with_capacity(finished.len());
         let (heads, outcomes): (Vec<_>, Vec<_>) = finished
             .drain(..)
-            .map(|Finished { entity_ref, had_failed, started, outcome, _room: room }| {
+            .map(|Finished { entity_ref, uid, had_failed, started, outcome, room }| {
                 rooms.push(room);
-                (Head { entity_ref, had_failed, started }, outcome)
+                (Head { entity_ref, uid, had_failed, started }, outcome)
             })
             .unzip();
         write(&shared, &heads, &outcomes).await;
@@ -36,25 +39,40 @@ pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finishe
     }
 }
 
+/// How large a batch gets: it ends with the outcome that reaches one of these.
+#[derive(Debug, Clone, Copy)]
+struct BatchMax {
+    outcomes: usize,
+    kib: usize,
+}
+
 /// Takes the next batch out of the channel; answers whether there is one.
-async fn gather(commits: &mut mpsc::Receiver<Finished>, limit: usize, finished: &mut Vec<Finished>) -> bool {
-    if commits.recv_many(finished, limit).await == 0 {
-        return false;
-    }
-    if finished.len() < FEW.min(limit) && finished.iter().all(|it| it.outcome.lane > Lane::Event) {
+async fn gather(commits: &mut mpsc::Receiver<Finished>, max: BatchMax, finished: &mut Vec<Finished>) -> bool {
+    let Some(first) = commits.recv().await else { return false };
+    finished.push(first);
+    take_ready(commits, max, finished);
+    if finished.len() < FEW && finished.iter().all(|it| it.outcome.lane > Lane::Event) {
         tokio::time::sleep(LINGER).await;
-        while finished.len() < limit
-            && let Ok(more) = commits.try_recv()
-        {
-            finished.push(more);
-        }
+        take_ready(commits, max, finished);
     }
     true
+}
+
+fn take_ready(commits: &mut mpsc::Receiver<Finished>, max: BatchMax, finished: &mut Vec<Finished>) {
+    let mut kib: usize = finished.iter().map(|it| it.room.num_permits()).sum();
+    while finished.len() < max.outcomes
+        && kib < max.kib
+        && let Ok(more) = commits.try_recv()
+    {
+        kib += more.room.num_permits();
+        finished.push(more);
+    }
 }
 
 /// What is said about a run once it is written.
 struct Head {
     entity_ref: Arc<str>,
+    uid: Uuid,
     had_failed: bool,
     started: std::time::Instant,
 }
@@ -147,7 +165,7 @@ fn conclude_one(head: &Head, outcome: &Outcome, is_refused: bool) {
         metrics::histogram!("catalog_processing_duration_seconds", "result" => result).record(seconds);
     }
     if is_refused {
-        tracing::warn!("Processing of {} failed: it was changed or taken over meanwhile", head.entity_ref);
+        tracing::warn!(error = refusal(head, outcome), "Processing of {} failed", head.entity_ref);
         return;
     }
     match &outcome.kind {
@@ -165,6 +183,15 @@ fn conclude_one(head: &Head, outcome: &Outcome, is_refused: bool) {
         }
         _ => {}
     }
+}
+
+/// Why an outcome is not written whose entity was changed or taken over meanwhile.
+fn refusal(head: &Head, outcome: &Outcome) -> String {
+    let key = outcome.location_key.as_deref().unwrap_or("undefined");
+    format!(
+        "ConflictError: Conflicting write of processing result for {} with location key '{key}'",
+        head.uid
+    )
 }
 
 fn log_conflict(conflict: &Conflict) {

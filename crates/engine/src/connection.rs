@@ -112,3 +112,6 @@ fn new_entity(entity: &Entity, location_key: Option<String>) -> Result<NewEntity
         group: 0,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,24 @@
 //! Running entities in memory, without storing anything.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use callboard_model::annotations::{MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION};
 use callboard_model::{Entity, SerializedError, location_entity};
-use callboard_sdk::{CacheState, CancellationToken, LocationSpec, ProcessorError};
+use callboard_sdk::{Address, CacheState, CancellationToken, LocationSpec, ProcessorError};
 use callboard_store::NewEntity;
 
 use crate::Pipeline;
-use crate::run::{Good, Progress, RunInput};
+use crate::run::{Good, RunInput, RunProgress};
 
 /// Entities that a dry run may bring in: what a person can look at, and far below what memory holds.
 const DRY_RUN_ENTITIES_MAX: usize = 10_000;
+
+/// Bytes of JSON that a dry run may bring in, and that may come of it.
+const DRY_RUN_BYTES_MAX: usize = 64 << 20;
+
+/// Dry runs under way at once, each of which holds what the limits above allow; further ones wait.
+pub(crate) const PARALLEL_WALKS_MAX: usize = 8;
 
 /// An entity to be run in memory.
 #[derive(Debug, Clone)]
@@ -37,48 +44,64 @@ pub struct DryRunItem {
 
 impl Pipeline {
     /// Processes a location and everything below it. The message of the first failure is the `Err`.
-    pub async fn dry_run(&self, spec: &LocationSpec) -> Result<Vec<Entity>, String> {
+    pub async fn dry_run(self: &Arc<Self>, spec: &LocationSpec) -> Result<Vec<Entity>, String> {
         let location_ref = spec.location_ref().map_err(|error| error.message)?.to_string();
         let entity = location_entity(spec, &location_ref, &location_ref);
         let mut entities = Vec::new();
+        let mut bytes = 0;
         let mut failure = None;
         self.walk(vec![DryRunEntity { entity, position: None }], |item| {
             match item.result {
-                Ok(entity) => entities.push(entity),
+                Ok(entity) => {
+                    // Placeholders make large entities of small ones.
+                    bytes += serde_json::to_vec(&entity).map_or(0, |json| json.len());
+                    entities.push(entity);
+                    failure = check_size(entities.len(), bytes).err().map(|error| error.message);
+                }
                 Err(errors) => failure = Some(joined(&errors)),
             }
             failure.is_none()
         })
-        .await?;
+        .await
+        .map_err(|error| error.message)?;
         failure.map_or(Ok(entities), Err)
     }
 
     /// Processes entities and everything below them, depth first, and shows each to `visit` until it answers `false`.
     /// An `Err` says why the walk cannot go on.
     pub async fn walk(
-        &self,
-        mut stack: Vec<DryRunEntity>,
+        self: &Arc<Self>,
+        entities: Vec<DryRunEntity>,
         mut visit: impl FnMut(DryRunItem) -> bool + Send,
-    ) -> Result<(), String> {
+    ) -> Result<(), ProcessorError> {
+        // Nobody closes the semaphore, so this does not fail.
+        let _slot = self.walk_slots().acquire().await.ok();
         let mut seen = HashSet::new();
-        stack.reverse();
-        while let Some(DryRunEntity { entity, position }) = stack.pop() {
-            let entity_ref = entity.entity_ref().to_canonical();
-            let location = entity.annotation(MANAGED_BY_LOCATION).map(str::to_owned);
-            let result = self.run_once(entity).await;
+        let mut bytes = 0;
+        let mut stack: Vec<_> = entities.into_iter().rev().map(Next::Root).collect();
+        while let Some(next) = stack.pop() {
+            let Step { entity_ref, location, position, entity } = next.step();
+            let result = match entity {
+                Ok(entity) => self.run_once(entity).await,
+                Err(error) => Err(vec![error]),
+            };
             if result.is_ok() && !seen.insert(entity_ref.clone()) {
-                return Err(format!("Duplicate nested entity: {entity_ref}"));
+                let (document, line) = position.unzip();
+                return Err(duplicate(
+                    &entity_ref,
+                    Address { location, document, line, ..Address::default() },
+                ));
             }
-            if seen.len() > DRY_RUN_ENTITIES_MAX {
-                return Err(format!("the location brings in more than {DRY_RUN_ENTITIES_MAX} entities"));
-            }
-            if let Some((duplicate, _)) = result.as_ref().ok().and_then(|good| good.duplicates.first()) {
-                return Err(format!("Duplicate nested entity: {duplicate}"));
+            if let Some((entity_ref, warning)) = result.as_ref().ok().and_then(|good| good.duplicates.first())
+            {
+                return Err(duplicate(entity_ref, Address::clone(&warning.address)));
             }
             let result = result.map(|good| {
-                stack.extend(good.children.iter().filter_map(child));
+                bytes += good.children.iter().map(|child| child.json.len()).sum::<usize>();
+                stack.extend(good.children.into_iter().map(Next::Child));
                 good.entity
             });
+            check_size(seen.len() + stack.len(), bytes)?;
             if !visit(DryRunItem { entity_ref, location, position, result }) {
                 break;
             }
@@ -87,7 +110,11 @@ impl Pipeline {
     }
 
     /// Runs one entity as if it had been read from `location`; no errors means valid.
-    pub async fn validate(&self, mut entity: Entity, location: &LocationSpec) -> Vec<SerializedError> {
+    pub async fn validate(
+        self: &Arc<Self>,
+        mut entity: Entity,
+        location: &LocationSpec,
+    ) -> Vec<SerializedError> {
         if let Err(error) = entity.check_envelope() {
             return vec![error.into()];
         }
@@ -110,20 +137,66 @@ impl Pipeline {
         }
     }
 
-    async fn run_once(&self, entity: Entity) -> Result<Good, Vec<ProcessorError>> {
+    async fn run_once(self: &Arc<Self>, entity: Entity) -> Result<Good, Vec<ProcessorError>> {
+        let cancellation = CancellationToken::new();
+        // Whoever asked may have gone by then, and a run on a thread of its own hears of that in no other way.
+        let _on_drop = cancellation.clone().drop_guard();
         let input = RunInput {
             entity,
             cache: CacheState::default(),
             may_keep: false,
-            cancellation: CancellationToken::new(),
-            progress: Progress::default(),
+            cancellation,
+            progress: RunProgress::default(),
         };
-        self.run(input).await.result
+        self.run_contained(input).await.result
     }
 }
 
-fn child(child: &NewEntity) -> Option<DryRunEntity> {
-    Some(DryRunEntity { entity: serde_json::from_str(&child.json).ok()?, position: child.position })
+/// What a walk has before it. Children stay the text that they are, which is smaller than an entity, until it is their
+/// turn.
+enum Next {
+    Root(DryRunEntity),
+    Child(NewEntity),
+}
+
+struct Step {
+    entity_ref: String,
+    location: Option<String>,
+    position: Option<(u32, u32)>,
+    entity: Result<Entity, ProcessorError>,
+}
+
+impl Next {
+    fn step(self) -> Step {
+        let (entity_ref, position, entity) = match self {
+            Self::Root(DryRunEntity { entity, position }) => {
+                (entity.entity_ref().to_canonical(), position, Ok(entity))
+            }
+            Self::Child(child) => {
+                let entity = serde_json::from_str::<Entity>(&child.json).map_err(ProcessorError::from);
+                (child.entity_ref.to_string(), child.position, entity)
+            }
+        };
+        let location =
+            entity.as_ref().ok().and_then(|it| it.annotation(MANAGED_BY_LOCATION)).map(str::to_owned);
+        Step { entity_ref, location, position, entity }
+    }
+}
+
+fn check_size(entities: usize, bytes: usize) -> Result<(), ProcessorError> {
+    let limit = if entities > DRY_RUN_ENTITIES_MAX {
+        format!("{DRY_RUN_ENTITIES_MAX} entities")
+    } else if bytes > DRY_RUN_BYTES_MAX {
+        format!("{DRY_RUN_BYTES_MAX} bytes of entities")
+    } else {
+        return Ok(());
+    };
+    Err(ProcessorError::general(format!("the location brings in more than {limit}")))
+}
+
+fn duplicate(entity_ref: &str, address: Address) -> ProcessorError {
+    let message = format!("Duplicate nested entity: {entity_ref}");
+    ProcessorError::general(message).at(address).with_rule("conflict/duplicate")
 }
 
 fn joined(errors: &[ProcessorError]) -> String {

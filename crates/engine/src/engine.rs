@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_sdk::{CancellationToken, Clock, EntityProvider, ProviderError};
+use callboard_sdk::{
+    CancellationToken, Clock, EntityProvider, EntityProviderConnection as _, EntityProviderMutation,
+    ProviderError,
+};
 use callboard_store::{Lane, ProviderMutation, Store, StoreError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
 use crate::leases::Leases;
-use crate::processing::{Processing, STUCK_RUNS_MAX};
+use crate::locations::{LOCATION_STORE, registered_locations};
+use crate::processing::Processing;
 use crate::queue::{Queue, Serves};
-use crate::threads::RunThreads;
 use crate::{
     Catalog, EngineSettings, OrphanStrategy, Pipeline, Wake, claimer, committer, janitor, stitcher, worker,
 };
@@ -58,9 +61,12 @@ pub enum EngineError {
     /// A defect: a part of the loop died.
     #[error("a part of the loop died")]
     Died,
-    /// The system refused a thread.
-    #[error("no threads to process entities on")]
-    Threads(#[source] std::io::Error),
+    /// A provider has the name of the built-in one whose bucket holds the registered locations.
+    #[error(
+        "an entity provider cannot be named '{LOCATION_STORE}': its entities would take the place of those of the \
+         registered locations"
+    )]
+    ReservedName,
     /// A provider failed.
     #[error("Failed to connect entity provider '{name}'")]
     Provider {
@@ -73,7 +79,7 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// A loop over `store`. Of two providers of one name the first one counts.
+    /// A loop over `store`. Of two providers of one name the first one counts; none may be named [`LOCATION_STORE`].
     pub fn new(
         store: Arc<dyn Store>,
         pipeline: Arc<Pipeline>,
@@ -83,6 +89,9 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let mut unique: Vec<Arc<dyn EntityProvider>> = Vec::new();
         for provider in providers {
+            if provider.name() == LOCATION_STORE {
+                return Err(EngineError::ReservedName);
+            }
             if !unique.iter().any(|known| known.name() == provider.name()) {
                 unique.push(provider);
             }
@@ -91,9 +100,8 @@ impl Engine {
             pipeline,
             clock: Arc::clone(&clock),
             interval: settings.interval,
+            on_error: settings.on_processing_error.clone(),
             cancellation: CancellationToken::new(),
-            threads: RunThreads::new(settings.concurrency + INTERACTIVE_WORKERS + STUCK_RUNS_MAX)
-                .map_err(EngineError::Threads)?,
         };
         let pending_kib_max = u32::try_from(settings.pending_bytes_max / 1024).unwrap_or(u32::MAX).max(1);
         let shared = Shared {
@@ -114,8 +122,9 @@ impl Engine {
 
     /// The catalog over this loop.
     pub fn catalog(&self) -> Catalog {
-        let Shared { store, clock, wake, processing, .. } = self.shared.as_ref();
+        let Shared { store, clock, wake, processing, settings, .. } = self.shared.as_ref();
         Catalog::new(Arc::clone(store), Arc::clone(&processing.pipeline), Arc::clone(clock), wake.clone())
+            .with_location_store(settings.has_location_store)
     }
 
     /// Connects the providers, all at once, and waits for them.
@@ -141,6 +150,9 @@ impl Engine {
         }
         if shared.settings.provider_orphans == OrphanStrategy::Delete {
             evict_missing_providers(&shared, &self.providers).await?;
+        }
+        if shared.settings.has_location_store {
+            hand_over_locations(&shared).await?;
         }
         let (outcomes, commits) = mpsc::channel(shared.settings.commit_batch_max);
         let mut workers = JoinSet::new();
@@ -168,7 +180,9 @@ async fn evict_missing_providers(
     providers: &[Arc<dyn EntityProvider>],
 ) -> Result<(), EngineError> {
     let mut installed: Vec<_> = providers.iter().map(|provider| provider.name()).collect();
-    installed.push(crate::LOCATION_STORE);
+    if shared.settings.has_location_store {
+        installed.push(LOCATION_STORE);
+    }
     let known = shared.store.providers().await?;
     let orphaned: Vec<_> = known.iter().filter(|name| !installed.contains(&name.as_str())).collect();
     if orphaned.is_empty() {
@@ -189,6 +203,16 @@ async fn evict_missing_providers(
         }
     }
     Ok(())
+}
+
+/// Brings back the entities of registered locations that were deleted by themselves, as other providers do when they
+/// connect.
+async fn hand_over_locations(shared: &Shared) -> Result<(), EngineError> {
+    let entities = registered_locations(shared.store.as_ref()).await?;
+    Connection::new(LOCATION_STORE, shared)
+        .apply_mutation(EntityProviderMutation::Full { entities })
+        .await
+        .map_err(|source| EngineError::Provider { name: LOCATION_STORE.to_owned(), source })
 }
 
 async fn settled(shared: &Shared) -> Result<(), StoreError> {

@@ -17,6 +17,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             () = shared.stopping.cancelled() => return,
+            () = shared.wake.tidy_wanted() => {}
             () = tokio::time::sleep(shared.settings.janitor_interval) => {}
         }
         if let Err(error) = delete_orphans(&shared).await {

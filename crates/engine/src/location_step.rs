@@ -1,14 +1,12 @@
 //! Reading what a Location entity points at.
 
-use std::collections::BTreeSet;
 use std::path::{MAIN_SEPARATOR, Path};
 
 use callboard_model::{Entity, LocationSpec, Presence};
 use callboard_sdk::{Handled, ProcessorError, ScmResolver};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::Pipeline;
-use crate::collector::target_group;
 use crate::run::{RunState, threw};
 
 /// What is said about a location of a type that is not allowed.
@@ -63,9 +61,10 @@ impl Pipeline {
         let mut handled = Handled::No;
         for (index, ordered) in self.ordered().iter().enumerate() {
             let processor = ordered.processor.as_ref();
-            state.progress.enter(index);
+            let progress = state.progress;
+            progress.enter(index);
             let mut cx = self.context(processor, Some(&location.target), state);
-            let result = self.guarded(processor.read_location(location, presence, &mut cx)).await;
+            let result = self.guarded(progress, processor.read_location(location, presence, &mut cx)).await;
             let doing = format!("while reading {}:{}", location.kind, location.target);
             handled = result.map_err(|cause| threw(processor, &doing, cause))?;
             if handled == Handled::Yes {
@@ -102,30 +101,20 @@ fn absolute_target(scm: &dyn ScmResolver, base: &LocationSpec, kind: &str, targe
     }
 }
 
-/// The path without `.` and `..`, as far as that can be said without asking the disk.
+/// The path without `.` and `..`, as far as that can be said without asking the disk. Nothing is above the root.
 fn normalized(path: &Path) -> String {
     use std::path::Component;
     let mut parts = std::path::PathBuf::new();
     for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(parts.components().next_back(), Some(Component::Normal(_))) => {
+        match (component, parts.components().next_back()) {
+            (Component::CurDir, _) | (Component::ParentDir, Some(Component::RootDir)) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => {
                 parts.pop();
             }
-            other => parts.push(other),
+            (other, _) => parts.push(other),
         }
     }
-    parts.to_string_lossy().into_owned()
-}
-
-/// Takes the memories of these targets out of a collected cache, so that they are read afresh the next time.
-pub(crate) fn forget_targets(cache: &mut Map<String, Value>, groups: &BTreeSet<i64>) {
-    if groups.is_empty() {
-        return;
-    }
-    for memory in cache.values_mut().filter_map(Value::as_object_mut) {
-        memory.retain(|target, _| !groups.contains(&target_group(target)));
-    }
+    if parts.as_os_str().is_empty() { ".".to_owned() } else { parts.to_string_lossy().into_owned() }
 }
 
 #[cfg(test)]
@@ -167,6 +156,9 @@ mod tests {
             ("file", "/a/b/c.yaml", "file", "d.yaml", "d.yaml"),
             ("file", "/a/b/c.yaml", "file", "/d.yaml", "/d.yaml"),
             ("file", "a/c.yaml", "file", "../../d.yaml", "../d.yaml"),
+            ("file", "/c.yaml", "file", "../../d.yaml", "/d.yaml"),
+            ("file", "/a/c.yaml", "file", "..", "/"),
+            ("file", "a/c.yaml", "file", "..", "."),
             ("file", "/a/c.yaml", "url", "./d.yaml", "./d.yaml"),
             ("url", "base", "url", "t", "base+t"),
             ("url", "base", "url", "bad", "bad"),

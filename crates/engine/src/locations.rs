@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use callboard_model::{Digest, EntityRef, LocationRef, LocationSpec, location_entity, location_entity_name};
-use callboard_store::{NewEntity, Store, StoreError};
+use callboard_model::{
+    Digest, Entity, EntityRef, LocationRef, LocationSpec, location_entity, location_entity_name,
+};
+use callboard_sdk::DeferredEntity;
+use callboard_store::{NewEntity, Store, StoreError, StoredLocation};
 use uuid::Uuid;
 
 /// The provider in whose bucket registered locations are; the name is Backstage's.
@@ -26,13 +29,33 @@ pub(crate) async fn free_location_entity(
     Ok(registered_location_entity(spec, &name))
 }
 
+/// Locations that are read from the store at once.
+const PAGE: usize = 1_000;
+
+/// All registered locations as entities.
+pub(crate) async fn registered_locations(store: &dyn Store) -> Result<Vec<DeferredEntity>, StoreError> {
+    let mut entities = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = store.locations_list(after.as_deref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(entities) };
+        after = Some(last.id.clone());
+        for location in &page {
+            let entity = named_location(&location.spec, location_name(location));
+            let (entity, location_ref) = entity.map_err(StoreError::Inconsistent)?;
+            entities.push(DeferredEntity { entity, location_key: Some(location_ref) });
+        }
+    }
+}
+
+/// The name of the Location entity of a registered location.
+pub(crate) fn location_name(location: &StoredLocation) -> &str {
+    location.entity_ref.rsplit('/').next().unwrap_or(&location.entity_ref)
+}
+
 /// The Location entity of a registered location, by this name. An `Err` says why there can be none.
 pub(crate) fn registered_location_entity(spec: &LocationSpec, name: &str) -> Result<NewEntity, String> {
-    let location_ref = LocationRef::parse(&format!("{}:{}", spec.kind, spec.target))
-        .map_err(|error| error.message)?
-        .to_string();
-    let mut entity = location_entity(spec, &location_ref, &location_ref);
-    entity.metadata_mut().insert("name".to_owned(), name.into());
+    let (entity, location_ref) = named_location(spec, name)?;
     let json = serde_json::to_string(&entity).map_err(|error| error.to_string())?;
     Ok(NewEntity {
         entity_ref: entity.entity_ref().to_canonical().into(),
@@ -42,4 +65,15 @@ pub(crate) fn registered_location_entity(spec: &LocationSpec, name: &str) -> Res
         position: None,
         group: 0,
     })
+}
+
+/// With its location as `type:target`. Whether the target must be there is not registered.
+fn named_location(spec: &LocationSpec, name: &str) -> Result<(Entity, String), String> {
+    let location_ref = LocationRef::parse(&format!("{}:{}", spec.kind, spec.target))
+        .map_err(|error| error.message)?
+        .to_string();
+    let spec = LocationSpec::new(&spec.kind, &spec.target);
+    let mut entity = location_entity(&spec, &location_ref, &location_ref);
+    entity.metadata_mut().insert("name".to_owned(), name.into());
+    Ok((entity, location_ref))
 }

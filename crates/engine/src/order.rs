@@ -6,19 +6,19 @@ use std::sync::Arc;
 use callboard_sdk::CatalogProcessor;
 
 /// What the configuration says about one processor (`catalog.processorOptions.<name>`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ProcessorOptions {
     /// Leaves it out.
     pub is_disabled: bool,
-    /// Overrides its own priority.
-    pub priority: Option<i32>,
+    /// Overrides its own priority; also a fraction, to come between two others.
+    pub priority: Option<f64>,
 }
 
 /// A processor with its effective priority.
 #[derive(Debug, Clone)]
 pub(crate) struct Ordered {
     pub(crate) processor: Arc<dyn CatalogProcessor>,
-    pub(crate) priority: i32,
+    pub(crate) priority: f64,
 }
 
 /// Drops the disabled ones, and sorts by priority; equal ones stay in the order of registration.
@@ -30,11 +30,11 @@ pub(crate) fn effective_order(
         .into_iter()
         .filter_map(|processor| {
             let options = options.get(processor.name()).copied().unwrap_or_default();
-            let priority = options.priority.unwrap_or_else(|| processor.priority());
+            let priority = options.priority.unwrap_or_else(|| processor.priority().into());
             (!options.is_disabled).then_some(Ordered { processor, priority })
         })
         .collect();
-    ordered.sort_by_key(|ordered| ordered.priority);
+    ordered.sort_by(|one, other| one.priority.total_cmp(&other.priority));
     ordered
 }
 
@@ -61,11 +61,11 @@ mod tests {
         let processors = processors.into_iter().map(|it| Arc::new(it) as Arc<dyn CatalogProcessor>).collect();
         let options = BTreeMap::from([
             ("c".to_owned(), ProcessorOptions { is_disabled: true, priority: None }),
-            ("e".to_owned(), ProcessorOptions { is_disabled: false, priority: Some(5) }),
+            ("e".to_owned(), ProcessorOptions { is_disabled: false, priority: Some(10.5) }),
             ("unknown".to_owned(), ProcessorOptions::default()),
         ]);
         let order = effective_order(processors, &options);
         let names: Vec<_> = order.iter().map(|it| (it.processor.name(), it.priority)).collect();
-        assert_eq!(names, [("e", 5), ("b", 10), ("a", 20), ("d", 20)]);
+        assert_eq!(names, [("b", 10.0), ("e", 10.5), ("a", 20.0), ("d", 20.0)]);
     }
 }

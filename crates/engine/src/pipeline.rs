@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use callboard_model::format::Validators;
 use callboard_model::{Digest, Entity, EntityPolicy, default_policies};
 use callboard_sdk::{
     CatalogProcessor, Clock, EntityDataParser, LocationSpec, ScmResolver, SystemClock, YamlParser,
@@ -11,8 +12,10 @@ use callboard_sdk::{
 use tokio::sync::Semaphore;
 
 use crate::catalog::ProcessorInfo;
+use crate::dry_run::PARALLEL_WALKS_MAX;
 use crate::order::{Ordered, ProcessorOptions, effective_order};
 use crate::settings::RunLimits;
+use crate::threads::RunThreads;
 
 /// Raised whenever this crate comes to give another output for the same input.
 const PIPELINE_VERSION: u32 = 1;
@@ -33,6 +36,8 @@ pub struct PipelineParts {
     pub processors: Vec<Arc<dyn CatalogProcessor>>,
     /// By name of the processor.
     pub options: BTreeMap<String, ProcessorOptions>,
+    /// For the formats of single fields.
+    pub validators: Validators,
     /// Beside the built-in ones, and after them.
     pub policies: Vec<Box<dyn EntityPolicy>>,
     /// Which entities may come in.
@@ -47,8 +52,8 @@ pub struct PipelineParts {
     pub clock: Arc<dyn Clock>,
     /// The limits of a run.
     pub limits: RunLimits,
-    /// Whether processors of others are among them, which may block the thread that they run on.
-    pub has_foreign_processors: bool,
+    /// Where the runs are if code of others takes part in them, which may block the thread that it runs on.
+    pub run_threads: Option<RunThreads>,
 }
 
 impl PipelineParts {
@@ -57,6 +62,7 @@ impl PipelineParts {
         Self {
             processors: Vec::new(),
             options: BTreeMap::new(),
+            validators: Validators::default(),
             policies: Vec::new(),
             rules,
             scm,
@@ -64,7 +70,7 @@ impl PipelineParts {
             parser: Arc::new(YamlParser::default()),
             clock: Arc::new(SystemClock),
             limits: RunLimits::default(),
-            has_foreign_processors: false,
+            run_threads: None,
         }
     }
 }
@@ -75,7 +81,8 @@ pub struct Pipeline {
     ordered: Vec<Ordered>,
     policies: Vec<Box<dyn EntityPolicy>>,
     in_force: RwLock<InForce>,
-    parse_slots: Semaphore,
+    parse_slots: Arc<Semaphore>,
+    walk_slots: Semaphore,
     parts: PipelineParts,
 }
 
@@ -90,12 +97,20 @@ impl Pipeline {
     /// Orders the processors.
     pub fn new(mut parts: PipelineParts) -> Self {
         let ordered = effective_order(std::mem::take(&mut parts.processors), &parts.options);
-        let mut policies = default_policies();
+        let mut policies = default_policies(std::mem::take(&mut parts.validators));
         policies.append(&mut parts.policies);
-        let parse_slots = Semaphore::new(parts.limits.parallel_parses_max);
+        let parse_slots = Arc::new(Semaphore::new(parts.limits.parallel_parses_max));
+        let walk_slots = Semaphore::new(PARALLEL_WALKS_MAX);
         let rules = Arc::clone(&parts.rules);
         let fingerprint = fingerprint(&parts, &ordered, &policies, rules.as_ref());
-        Self { ordered, policies, in_force: RwLock::new(InForce { rules, fingerprint }), parse_slots, parts }
+        Self {
+            ordered,
+            policies,
+            in_force: RwLock::new(InForce { rules, fingerprint }),
+            parse_slots,
+            walk_slots,
+            parts,
+        }
     }
 
     /// The processors in their effective order.
@@ -148,8 +163,13 @@ impl Pipeline {
         self.parts.parser.as_ref()
     }
 
-    pub(crate) fn parse_slots(&self) -> &Semaphore {
+    pub(crate) fn parse_slots(&self) -> &Arc<Semaphore> {
         &self.parse_slots
+    }
+
+    /// Bounds how many dry runs are under way at once: what they bring in is in memory.
+    pub(crate) fn walk_slots(&self) -> &Semaphore {
+        &self.walk_slots
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -160,8 +180,8 @@ impl Pipeline {
         self.parts.limits
     }
 
-    pub(crate) fn has_foreign_processors(&self) -> bool {
-        self.parts.has_foreign_processors
+    pub(crate) fn run_threads(&self) -> Option<&RunThreads> {
+        self.parts.run_threads.as_ref()
     }
 }
 
@@ -177,7 +197,7 @@ fn fingerprint(
     let mut texts = vec![PIPELINE_VERSION.to_string(), rules.fingerprint(), parts.scm.fingerprint()];
     texts.push(parts.parser.fingerprint());
     texts.extend(parts.allowed_location_types.iter().cloned());
-    texts.extend(policies.iter().map(|policy| policy.name().to_owned()));
+    texts.extend(policies.iter().flat_map(|policy| [policy.name().to_owned(), policy.fingerprint()]));
     for ordered in ordered {
         texts.push(ordered.processor.name().to_owned());
         texts.push(ordered.processor.fingerprint());

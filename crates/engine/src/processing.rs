@@ -1,7 +1,7 @@
 //! From a claim to its outcome.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use callboard_model::annotations::MANAGED_BY_LOCATION;
 use callboard_model::{Body, Digest, Entity};
@@ -10,19 +10,12 @@ use callboard_store::{CacheWrite, Claim, NewError, Outcome, OutcomeKind, Process
 use rand::RngExt as _;
 use serde_json::Value;
 
-use crate::run::{Good, Progress, RunInput, RunOutput, panicked, timed_out};
+use crate::run::{Good, RunInput, RunOutput, RunProgress};
 use crate::settings::Interval;
-use crate::threads::RunThreads;
-use crate::{Pipeline, digest};
+use crate::{Pipeline, ProcessingErrorHandler, digest};
 
 /// Failures in a row that a cache survives.
 const CACHE_TTL: i64 = 5;
-
-/// Threads that processors may block at a time, beside those of the runs under way, before no further run is risked.
-pub(crate) const STUCK_RUNS_MAX: usize = 64;
-
-/// Time beyond a processor's own limit until a call that does not even yield is given up.
-const STUCK_GRACE: Duration = Duration::from_secs(5);
 
 /// Turns claims into outcomes.
 #[derive(Debug)]
@@ -30,8 +23,8 @@ pub(crate) struct Processing {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) interval: Interval,
+    pub(crate) on_error: Option<ProcessingErrorHandler>,
     pub(crate) cancellation: CancellationToken,
-    pub(crate) threads: RunThreads,
 }
 
 impl Processing {
@@ -46,11 +39,11 @@ impl Processing {
             cache: if may_keep { stored_cache(claim) } else { CacheState::default() },
             may_keep,
             cancellation: self.cancellation.clone(),
-            progress: Progress::default(),
+            progress: RunProgress::default(),
         });
         let started = Instant::now();
         let output = match input {
-            Ok(input) => self.run(input).await,
+            Ok(input) => self.pipeline.run_contained(input).await,
             Err(error) => RunOutput { result: Err(vec![error.into()]), is_pure: true },
         };
         let result = if output.result.is_ok() { "ok" } else { "failed" };
@@ -60,7 +53,10 @@ impl Processing {
         let previous = claim.result_digest.filter(|_| may_keep);
         let (kind, result_digest, cache) = match output.result {
             Ok(good) => good_outcome(good, claim, previous, location.as_ref()),
-            Err(errors) => failed_outcome(&errors, claim, location.as_ref()),
+            Err(errors) => {
+                self.tell(claim, &errors);
+                failed_outcome(&errors, claim, location.as_ref())
+            }
         };
         Outcome {
             id: claim.id,
@@ -75,42 +71,12 @@ impl Processing {
         }
     }
 
-    async fn run(&self, input: RunInput) -> RunOutput {
-        if self.pipeline.has_foreign_processors() {
-            self.run_apart(input).await
-        } else {
-            self.pipeline.run(input).await
-        }
-    }
-
-    /// Runs on a thread of its own, which is given up if a processor blocks it for longer than its time.
-    async fn run_apart(&self, input: RunInput) -> RunOutput {
-        let pipeline = Arc::clone(&self.pipeline);
-        let progress = input.progress.clone();
-        let limit = self.pipeline.limits().processor_timeout;
-        let Some(mut task) = self.threads.spawn(async move { pipeline.run(input).await }) else {
-            let message = format!("{STUCK_RUNS_MAX} processors did not come back; restart the daemon");
-            return cut_short(ProcessorError::general(message).with_rule("processor/stuck"));
-        };
-        loop {
-            let before = progress.steps();
-            match tokio::time::timeout(limit + STUCK_GRACE, &mut task).await {
-                Ok(Ok(output)) => return output,
-                // Text of the runtime has a task number in it: the same failure would look new each time.
-                Ok(Err(error)) => {
-                    return cut_short(error.try_into_panic().map_or_else(
-                        |_| ProcessorError::general("the run was cancelled"),
-                        |panic| panicked("processor", panic.as_ref()),
-                    ));
-                }
-                Err(_) if progress.steps() != before => {}
-                Err(_) => {
-                    let name = self.pipeline.processor_name(progress.processor());
-                    tracing::error!(processor = name, "a processor blocks its thread and does not come back");
-                    let message = format!("Processor {name} threw an error");
-                    return cut_short(ProcessorError::caused_by("InputError", &message, timed_out(limit)));
-                }
-            }
+    fn tell(&self, claim: &Claim, errors: &[ProcessorError]) {
+        if let Some(handler) = &self.on_error
+            && claim.result_digest != Some(digest::of_failed(errors))
+            && let Ok(entity) = serde_json::from_str(&claim.unprocessed)
+        {
+            handler.tell(&entity, errors);
         }
     }
 
@@ -119,10 +85,6 @@ impl Processing {
         let rest = if min < max { rand::rng().random_range(min..max) } else { min };
         self.clock.now() + rest
     }
-}
-
-fn cut_short(error: ProcessorError) -> RunOutput {
-    RunOutput { result: Err(vec![error]), is_pure: false }
 }
 
 fn stored_cache(claim: &Claim) -> CacheState {

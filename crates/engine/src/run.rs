@@ -5,40 +5,48 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use callboard_model::{Entity, check_entity_schema, enforce_all};
 use callboard_sdk::{
     CacheState, CancellationToken, CatalogProcessor, ContextParts, LocationSpec, ProcessorContext,
-    ProcessorError, Recognized,
+    ProcessorError, Progress, Recognized,
 };
 use callboard_store::{NewEntity, RelationKey};
 use futures::FutureExt;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
+use tracing::Instrument as _;
 
-use crate::Pipeline;
-use crate::collector::{Collector, Parent, RULE_EMITTED, parent_of};
-use crate::location_step::forget_targets;
+use crate::collector::{Collector, Parent, RULE_EMITTED, parent_of, target_group};
+use crate::{Pipeline, spans};
 
 const RULE_PANIC: &str = "processor/panic";
 const RULE_TIMEOUT: &str = "processor/timeout";
 
-/// Which processor is at work, for those who wait for a run that does not come back.
+/// A call that always gets on, and never to its end, may take this many times what one in which nothing happens may.
+pub(crate) const LIMITS_IN_ALL: u32 = 30;
+
+/// Which processor is at work, and how it gets on, for those who wait for a run that does not come back.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Progress(Arc<Steps>);
+pub(crate) struct RunProgress(Arc<Steps>);
 
 #[derive(Debug, Default)]
 struct Steps {
     processor: AtomicUsize,
-    count: AtomicUsize,
+    calls: AtomicUsize,
+    of_call: Progress,
 }
 
-impl Progress {
+impl RunProgress {
     pub(crate) fn enter(&self, processor: usize) {
         self.0.processor.store(processor, Ordering::Relaxed);
-        self.0.count.fetch_add(1, Ordering::Relaxed);
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        self.0.of_call.step();
     }
 
     /// Index of the processor that was called last.
@@ -47,9 +55,20 @@ impl Progress {
     }
 
     /// How many calls there were.
-    pub(crate) fn steps(&self) -> usize {
-        self.0.count.load(Ordering::Relaxed)
+    pub(crate) fn calls(&self) -> usize {
+        self.0.calls.load(Ordering::Relaxed)
     }
+
+    pub(crate) fn of_call(&self) -> &Progress {
+        &self.0.of_call
+    }
+}
+
+/// The stages at which processors change an entity.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    PreProcess,
+    PostProcess,
 }
 
 /// What goes into a run.
@@ -60,7 +79,7 @@ pub(crate) struct RunInput {
     /// Whether the children of the last good run are known, so that a processor may say that they stand.
     pub(crate) may_keep: bool,
     pub(crate) cancellation: CancellationToken,
-    pub(crate) progress: Progress,
+    pub(crate) progress: RunProgress,
 }
 
 /// What a good run gave.
@@ -94,7 +113,7 @@ pub(crate) struct RunState<'a> {
     pub(crate) parent: &'a Parent,
     pub(crate) location: &'a LocationSpec,
     pub(crate) cancellation: &'a CancellationToken,
-    pub(crate) progress: &'a Progress,
+    pub(crate) progress: &'a RunProgress,
 }
 
 impl Pipeline {
@@ -115,7 +134,8 @@ impl Pipeline {
             cancellation: &input.cancellation,
             progress: &input.progress,
         };
-        let stages = self.stages(input.entity, &mut state).await;
+        let span = spans::run(&input.entity);
+        let stages = self.stages(input.entity, &mut state).instrument(span).await;
         let result = self.conclude(stages, state, input.may_keep);
         let was_cut_short = result.as_ref().is_err_and(|errors| errors.iter().any(is_cut_short));
         RunOutput { result, is_pure: is_pure && !was_cut_short }
@@ -139,26 +159,36 @@ impl Pipeline {
     }
 
     async fn stages(&self, entity: Entity, state: &mut RunState<'_>) -> Result<Entity, ProcessorError> {
-        let entity = self.pre_process(entity, state).await?;
-        let entity = self.enforce_policies(entity, state)?;
-        self.validate_kind(&entity, state).await?;
+        let within = spans::stage;
+        let entity = self.change(Stage::PreProcess, entity, state).instrument(within("preProcess")).await?;
+        let entity = within("enforcePolicy").in_scope(|| self.enforce_policies(entity, state))?;
+        self.validate_kind(&entity, state).instrument(within("validate")).await?;
         if entity.kind() == "Location" {
-            self.read_targets(&entity, state).await?;
+            self.read_targets(&entity, state).instrument(within("readLocation")).await?;
         }
-        self.post_process(entity, state).await
+        self.change(Stage::PostProcess, entity, state).instrument(within("postProcessEntity")).await
     }
 
-    async fn pre_process(
+    /// Has each processor change the entity, one after the other.
+    async fn change(
         &self,
+        at: Stage,
         mut entity: Entity,
         state: &mut RunState<'_>,
     ) -> Result<Entity, ProcessorError> {
         for (index, ordered) in self.ordered().iter().enumerate() {
             let processor = ordered.processor.as_ref();
-            state.progress.enter(index);
+            let progress = state.progress;
+            progress.enter(index);
             let mut cx = self.context(processor, None, state);
-            let result = self.guarded(processor.pre_process_entity(entity, &mut cx)).await;
-            entity = result.map_err(|cause| threw(processor, "while preprocessing", cause))?;
+            let (call, doing) = match at {
+                Stage::PreProcess => (processor.pre_process_entity(entity, &mut cx), "while preprocessing"),
+                Stage::PostProcess => {
+                    (processor.post_process_entity(entity, &mut cx), "while postprocessing")
+                }
+            };
+            let result = self.guarded(progress, call).await;
+            entity = result.map_err(|cause| threw(processor, doing, cause))?;
         }
         Ok(entity)
     }
@@ -188,7 +218,7 @@ impl Pipeline {
         for (index, ordered) in self.ordered().iter().enumerate() {
             let processor = ordered.processor.as_ref();
             state.progress.enter(index);
-            let result = self.guarded(processor.validate_entity_kind(entity)).await;
+            let result = self.guarded(state.progress, processor.validate_entity_kind(entity)).await;
             let doing = format!("while validating the entity {entity_ref}");
             is_recognized |= result.map_err(|cause| threw(processor, &doing, cause))? == Recognized::Yes;
         }
@@ -199,21 +229,6 @@ impl Pipeline {
             "No processor recognized the entity {entity_ref} as valid, possibly caused by a foreign kind or apiVersion"
         );
         Err(ProcessorError::input(message).with_rule("kind/recognized"))
-    }
-
-    async fn post_process(
-        &self,
-        mut entity: Entity,
-        state: &mut RunState<'_>,
-    ) -> Result<Entity, ProcessorError> {
-        for (index, ordered) in self.ordered().iter().enumerate() {
-            let processor = ordered.processor.as_ref();
-            state.progress.enter(index);
-            let mut cx = self.context(processor, None, state);
-            let result = self.guarded(processor.post_process_entity(entity, &mut cx)).await;
-            entity = result.map_err(|cause| threw(processor, "while postprocessing", cause))?;
-        }
-        Ok(entity)
     }
 
     fn conclude(
@@ -253,16 +268,18 @@ impl Pipeline {
                 return Err(errors);
             }
         };
-        let mut cache = cache.collect(|name| self.ordered().iter().any(|it| it.processor.name() == name));
-        forget_targets(&mut cache, &collector.unkeepable_groups);
+        let cache = cache.collect(
+            |name| self.ordered().iter().any(|it| it.processor.name() == name),
+            |target| !collector.unkeepable_groups.contains(&target_group(target)),
+        );
         Ok(Good {
             entity,
             is_all_kept: !kept_groups.is_empty()
-                && read_groups.iter().all(|group| kept_groups.contains(group))
+                && read_groups.is_subset(&kept_groups)
                 && children.iter().all(|child| child.group == 0),
             children,
             duplicates,
-            kept_groups,
+            kept_groups: kept_groups.into_iter().collect(),
             relations: relations.into_iter().collect(),
             refresh_keys: refresh_keys.into_iter().collect(),
             cache,
@@ -284,6 +301,7 @@ impl Pipeline {
             cache: &mut state.cache,
             parser: self.parser(),
             parse_slots: self.parse_slots(),
+            progress: state.progress.of_call(),
             cancellation: state.cancellation,
             clock: self.clock(),
         })
@@ -292,15 +310,36 @@ impl Pipeline {
     /// Calls a processor so that nothing it does reaches further than this run.
     pub(crate) async fn guarded<T>(
         &self,
+        progress: &RunProgress,
         call: impl Future<Output = Result<T, ProcessorError>>,
     ) -> Result<T, ProcessorError> {
         let limit = self.limits().processor_timeout;
-        match tokio::time::timeout(limit, AssertUnwindSafe(call).catch_unwind()).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => Err(panicked("processor", panic.as_ref())),
-            Err(_) => Err(timed_out(limit)),
+        let call = patiently(limit, progress.of_call(), AssertUnwindSafe(call).catch_unwind());
+        match tokio::time::timeout(limit.saturating_mul(LIMITS_IN_ALL), call).await {
+            Ok(Some(Ok(result))) => result,
+            Ok(Some(Err(panic))) => Err(panicked("processor", panic.as_ref())),
+            Ok(None) => Err(timed_out(limit)),
+            Err(_) => Err(took_too_long(limit)),
         }
     }
+}
+
+/// Waits for a call as long as it gets on; `None` once nothing happened in it for as long as `limit`.
+async fn patiently<T>(limit: Duration, progress: &Progress, call: impl Future<Output = T>) -> Option<T> {
+    let mut call = pin!(call);
+    let mut silence = pin!(tokio::time::sleep(limit));
+    let mut steps = progress.steps();
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(result) = call.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        let before = std::mem::replace(&mut steps, progress.steps());
+        if steps != before || progress.is_waiting() {
+            silence.as_mut().reset(Instant::now() + limit);
+        }
+        silence.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }
 
 /// The error of a run that a processor ended.
@@ -309,11 +348,20 @@ pub(crate) fn threw(processor: &dyn CatalogProcessor, doing: &str, cause: Proces
     ProcessorError::caused_by("InputError", &message, cause)
 }
 
-/// The error of a processor that did not come back in time.
+/// The error of a processor in which nothing happened for as long as `limit`.
 pub(crate) fn timed_out(limit: Duration) -> ProcessorError {
     let message = format!(
-        "the processor did not come back within {} s (callboard.limits.processorTimeout)",
+        "nothing came of the processor for {} s (callboard.limits.processorTimeout)",
         limit.as_secs()
+    );
+    ProcessorError::general(message).with_rule(RULE_TIMEOUT)
+}
+
+/// The error of a processor that got on, but not to its end.
+pub(crate) fn took_too_long(limit: Duration) -> ProcessorError {
+    let message = format!(
+        "the processor did not come back within {} s ({LIMITS_IN_ALL} times callboard.limits.processorTimeout)",
+        limit.saturating_mul(LIMITS_IN_ALL).as_secs()
     );
     ProcessorError::general(message).with_rule(RULE_TIMEOUT)
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::ProcessingErrorHandler;
+
 /// Limits of one run of one entity. What is over a limit fails the run with an error that names the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunLimits {
@@ -15,7 +17,7 @@ pub struct RunLimits {
     pub errors_max: usize,
     /// Files that are parsed at once; all runs together.
     pub parallel_parses_max: usize,
-    /// Time for one call of one processor.
+    /// Time for which nothing may happen in one call of one processor.
     pub processor_timeout: Duration,
 }
 
@@ -75,6 +77,9 @@ pub struct EngineSettings {
     pub orphans: OrphanStrategy,
     /// What becomes of the buckets of providers that are not installed any more.
     pub provider_orphans: OrphanStrategy,
+    /// Whether locations can be registered; without it the entities of those that are registered go like those of a
+    /// provider that is not installed any more.
+    pub has_location_store: bool,
     /// Runs that may be under way at once; most of them wait for the network. A few more are for what somebody waits
     /// for.
     pub concurrency: usize,
@@ -94,6 +99,8 @@ pub struct EngineSettings {
     pub drain_timeout: Duration,
     /// Changes that the change log keeps.
     pub changes_kept: u64,
+    /// Who is told of entities that cannot be processed.
+    pub on_processing_error: Option<ProcessingErrorHandler>,
 }
 
 impl Default for EngineSettings {
@@ -102,15 +109,17 @@ impl Default for EngineSettings {
             interval: Interval::default(),
             orphans: OrphanStrategy::Delete,
             provider_orphans: OrphanStrategy::Delete,
+            has_location_store: true,
             concurrency: 16,
             queue_max: 4_000,
             commit_batch_max: 2_000,
-            pending_bytes_max: 2 << 20,
+            pending_bytes_max: 4 << 20,
             stitch_batch_max: 1_000,
             lease: Duration::from_mins(1),
             janitor_interval: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
             changes_kept: 100_000,
+            on_processing_error: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callboard_store::StitchReport;
+use callboard_store::{StitchFailure, StitchReport};
 
 use crate::engine::Shared;
 
@@ -18,13 +18,22 @@ const GATHER: Duration = Duration::from_secs(1);
 /// How often the rest looks whether there is still much being processed.
 const GATHER_POLL: Duration = Duration::from_millis(50);
 
+/// After so many final entities the janitor is called as soon as there is nothing else to do.
+const MUCH: usize = 1_000;
+
 pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut written = 0;
     while !shared.stopping.is_cancelled() {
         let started = Instant::now();
         match shared.store.stitch(shared.settings.stitch_batch_max, shared.clock.now()).await {
             Ok(report) => {
                 record(&report, started);
+                written += report.changed;
                 if !report.has_more {
+                    if written >= MUCH && shared.leases.is_empty() {
+                        written = 0;
+                        shared.wake.tidy();
+                    }
                     rest(&shared).await;
                 }
             }
@@ -60,13 +69,18 @@ async fn rest(shared: &Shared) {
 }
 
 fn record(report: &StitchReport, started: Instant) {
-    let StitchReport { changed, unchanged, abandoned, .. } = *report;
-    for (result, count) in [("changed", changed), ("unchanged", unchanged), ("abandoned", abandoned)] {
-        if count > 0 {
-            metrics::counter!("catalog_stitched_entities_count", "result" => result).increment(count as u64);
-        }
+    let StitchReport { changed, unchanged, abandoned, ref failed, .. } = *report;
+    for StitchFailure { entity_ref, error } in failed {
+        tracing::error!("Failed to stitch {entity_ref}, {error}");
     }
-    if changed + unchanged + abandoned > 0 {
-        metrics::histogram!("catalog_stitching_duration_seconds").record(started.elapsed().as_secs_f64());
+    let results =
+        [("changed", changed), ("unchanged", unchanged), ("abandoned", abandoned), ("error", failed.len())];
+    let total: usize = results.iter().map(|(_, count)| count).sum();
+    // They were made together, so each took its share.
+    let share = started.elapsed() / u32::try_from(total.max(1)).unwrap_or(u32::MAX);
+    for (result, count) in results.into_iter().filter(|(_, count)| *count > 0) {
+        metrics::counter!("catalog_stitched_entities_count", "result" => result).increment(count as u64);
+        metrics::histogram!("catalog_stitching_duration_seconds", "result" => result)
+            .record_many(share, count);
     }
 }

@@ -1,7 +1,9 @@
 //! What the tests share: processors that do as they are told, and pipelines made of them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use callboard_model::Entity;
 use callboard_sdk::{
@@ -9,8 +11,11 @@ use callboard_sdk::{
     ProcessorError, Recognized, ScmFile, ScmResolver, async_trait, results,
 };
 use serde_json::{Value, json};
+use tracing::field::{Field, Visit};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Metadata, span};
 
-use crate::run::{Good, Progress, RunInput, RunOutput};
+use crate::run::{Good, RunInput, RunOutput, RunProgress};
 use crate::{Pipeline, PipelineParts, RulesEnforcer};
 
 /// The location of [`component`], and the origin of everything.
@@ -30,6 +35,10 @@ pub(crate) enum Act {
     Rename(&'static str),
     SetSpec(Value),
     Fail(ProcessorError),
+    /// Does nothing for so long.
+    Rest(Duration),
+    /// Says that it gets on.
+    Step,
     Panic(&'static str),
     PanicInWords(String),
     Hang,
@@ -125,6 +134,8 @@ impl Fake {
                 Act::Emit(item) => cx.emit(item)?,
                 Act::EmitCarelessly(item) => drop(cx.emit(item)),
                 Act::Parse(text) => drop(cx.emit_parsed(text.as_bytes(), location).await?),
+                Act::Rest(time) => tokio::time::sleep(time).await,
+                Act::Step => cx.progress().step(),
                 Act::Remember(key, value) => cx.cache().set(key, &value)?,
                 Act::Recall(key) => {
                     let value = cx.cache().get::<i64>(key);
@@ -259,8 +270,8 @@ pub(crate) fn parts(processors: impl IntoIterator<Item = Fake>) -> PipelineParts
 }
 
 /// A pipeline with these processors, in which everything is allowed.
-pub(crate) fn pipeline(processors: impl IntoIterator<Item = Fake>) -> Pipeline {
-    Pipeline::new(parts(processors))
+pub(crate) fn pipeline(processors: impl IntoIterator<Item = Fake>) -> Arc<Pipeline> {
+    Arc::new(Pipeline::new(parts(processors)))
 }
 
 /// An entity as it stands in a file.
@@ -321,7 +332,7 @@ pub(crate) async fn rerun(pipeline: &Pipeline, entity: Value, cache: Value, may_
         cache: CacheState::from_stored(cache),
         may_keep,
         cancellation: CancellationToken::new(),
-        progress: Progress::default(),
+        progress: RunProgress::default(),
     };
     pipeline.run(input).await
 }
@@ -343,4 +354,51 @@ pub(crate) fn summaries(errors: &[ProcessorError]) -> Vec<String> {
 /// The refs of the children.
 pub(crate) fn child_refs(good: &Good) -> Vec<&str> {
     good.children.iter().map(|child| child.entity_ref.as_ref()).collect()
+}
+
+/// The messages of what is logged as a warning or an error, on this thread.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    /// Collects until the guard is dropped.
+    pub(crate) fn collect() -> (Self, DefaultGuard) {
+        let warnings = Self::default();
+        let guard = tracing::subscriber::set_default(warnings.clone());
+        (warnings, guard)
+    }
+
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+impl Visit for Warnings {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
 }

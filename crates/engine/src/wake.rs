@@ -10,6 +10,7 @@ pub struct Wake {
     claim: Arc<Notify>,
     stitch: Arc<Notify>,
     stitch_at_once: Arc<Notify>,
+    tidy: Arc<Notify>,
 }
 
 impl Wake {
@@ -27,6 +28,15 @@ impl Wake {
     pub(crate) fn stitch_at_once(&self) {
         self.stitch();
         self.stitch_at_once.notify_one();
+    }
+
+    /// Much was written, and there is time to clean up.
+    pub(crate) fn tidy(&self) {
+        self.tidy.notify_one();
+    }
+
+    pub(crate) async fn tidy_wanted(&self) {
+        self.tidy.notified().await;
     }
 
     pub(crate) async fn claim_wanted(&self) {

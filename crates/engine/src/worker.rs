@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use callboard_store::{Claim, Outcome, OutcomeKind, RelationKey};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use uuid::Uuid;
 
 use crate::digest;
 use crate::engine::Shared;
@@ -14,11 +15,12 @@ use crate::queue::Serves;
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) entity_ref: Arc<str>,
+    pub(crate) uid: Uuid,
     pub(crate) had_failed: bool,
     pub(crate) started: Instant,
     pub(crate) outcome: Outcome,
     /// Its share of the memory for outcomes that wait to be written.
-    pub(crate) _room: OwnedSemaphorePermit,
+    pub(crate) room: OwnedSemaphorePermit,
 }
 
 pub(crate) async fn run(shared: Arc<Shared>, serves: Serves, outcomes: mpsc::Sender<Finished>) {
@@ -29,7 +31,8 @@ pub(crate) async fn run(shared: Arc<Shared>, serves: Serves, outcomes: mpsc::Sen
         let outcome = shared.processing.process(&claim).await;
         let had_failed = claim.result_digest.is_some_and(digest::is_failed);
         let Some(room) = room(&shared, &outcome).await else { return };
-        let finished = Finished { entity_ref: claim.entity_ref, had_failed, started, outcome, _room: room };
+        let Claim { entity_ref, uid, .. } = claim;
+        let finished = Finished { entity_ref, uid, had_failed, started, outcome, room };
         if outcomes.send(finished).await.is_err() {
             return;
         }

@@ -9,6 +9,14 @@ pub enum IntegrationsError {
     /// A value is missing or of the wrong type.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// An integration whose values are well formed but make no sense; the text says which.
+    #[error("{message}")]
+    Entry {
+        /// Such as `integrations.github[0]`.
+        key: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// Values that are well formed but make no sense; the text says which.
     #[error("{0}")]
     Invalid(String),

@@ -9,7 +9,7 @@
 //!
 //! Nothing outside the integrations and `backend.reading.allow` is ever asked, on any hop of a redirect. A
 //! token goes only to the origin that it is for, and no message shows one. Of all answers, only a 404 says
-//! that there is nothing: the rest is unknown, and an error.
+//! that there is nothing, and to a token only if it sees where that would be: the rest is unknown, and an error.
 #![warn(missing_docs)]
 
 mod allow;

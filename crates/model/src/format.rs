@@ -13,7 +13,7 @@ pub const DNS_SUBDOMAIN_LENGTH_MAX: usize = 253;
 pub type Validator = fn(&str) -> bool;
 
 /// The validators that an installation may replace.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Validators {
     /// For `apiVersion`.
     pub api_version: Validator,
@@ -33,6 +33,9 @@ pub struct Validators {
     pub annotation_value: Validator,
     /// For the items of `metadata.tags`.
     pub tag: Validator,
+    /// Changes whenever a validator that was replaced may come to another answer; functions cannot be compared. All
+    /// entities are processed afresh after a change.
+    pub fingerprint: String,
 }
 
 impl Default for Validators {
@@ -47,6 +50,7 @@ impl Default for Validators {
             annotation_key: is_valid_annotation_key,
             annotation_value: is_valid_annotation_value,
             tag: is_valid_tag,
+            fingerprint: String::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::entity::{DEFAULT_NAMESPACE, Entity};
 use crate::entity_ref::EntityRef;
 use crate::error::{ErrorKind, ModelError};
+use crate::format::Validators;
 use crate::schema_check::first_complaint;
 
 mod field_format;
@@ -23,6 +24,12 @@ pub trait EntityPolicy: Debug + Send + Sync {
 
     /// Returns the entity to go on with. `None` counts as a fault of the policy.
     fn enforce(&self, entity: Entity) -> Result<Option<Entity>, ModelError>;
+
+    /// Changes whenever the same entity may be judged or completed in another way: a version, a digest of the
+    /// configuration. All entities are processed afresh after a change.
+    fn fingerprint(&self) -> String {
+        String::new()
+    }
 }
 
 /// The entity must fit the schema that all kinds share.
@@ -104,15 +111,19 @@ impl EntityPolicy for GroupDefaultParent {
         }
         Ok(Some(entity))
     }
+
+    fn fingerprint(&self) -> String {
+        self.parent_ref.clone()
+    }
 }
 
-/// The policies that are in force unless an installation says otherwise.
-pub fn default_policies() -> Vec<Box<dyn EntityPolicy>> {
+/// The policies that every installation has; it may replace the validators of single fields.
+pub fn default_policies(validators: Validators) -> Vec<Box<dyn EntityPolicy>> {
     vec![
         Box::new(SchemaValid),
         Box::new(DefaultNamespace),
         Box::new(NoForeignRootFields),
-        Box::new(FieldFormat::default()),
+        Box::new(FieldFormat::new(validators)),
     ]
 }
 
@@ -126,7 +137,7 @@ pub fn enforce_all(policies: &[Box<dyn EntityPolicy>], entity: Entity) -> Result
     })
 }
 
-/// The same as [`enforce_all`] with [`default_policies`], without the boxes.
+/// The same as [`enforce_all`] with [`default_policies`] and the standard validators, without the boxes.
 pub fn enforce_default(mut entity: Entity) -> Result<Entity, ModelError> {
     check_schema(&entity)?;
     fill_in_namespace(&mut entity);

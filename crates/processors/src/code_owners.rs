@@ -60,7 +60,9 @@ impl CodeOwnersProcessor {
                 cancellation: cx.cancellation().clone(),
                 ..ReadUrlOptions::default()
             };
-            match (self.reader.read_url(&url, &options).await, known) {
+            let read = self.reader.read_url(&url, &options).await;
+            cx.progress().step();
+            match (read, known) {
                 (Ok(response), _) => {
                     let owner = main_owner(&String::from_utf8_lossy(&response.data));
                     if let Some(etag) = response.etag {

@@ -14,15 +14,13 @@ use callboard_sdk::{
     Address, CancellationToken, CatalogProcessor, Entity, Handled, LocationSpec, Presence, ProcessorContext,
     ProcessorError, Timestamp, async_trait, results,
 };
-use serde::{Deserialize, Serialize};
 
 use self::glob::GlobError;
-use crate::cache::forget;
+use crate::cache::{emptied, remember, validator, was_filled};
+use crate::file_threads::FileThreads;
 use crate::files::{self, FILE_BYTES_MAX, Stamp};
 
 const TYPE: &str = "file";
-/// To be changed with [`CacheItem`] or the digest.
-const CACHE_KEY: &str = "v1";
 /// How old the last change of a file has to be for its times to be trusted: the coarsest clock of a file system in
 /// use (FAT) counts in steps of two seconds.
 const SETTLED_AFTER_NS: i128 = 2_000_000_000;
@@ -34,18 +32,13 @@ const SETTLED_AFTER_NS: i128 = 2_000_000_000;
 #[derive(Debug)]
 pub struct FileReaderProcessor {
     bytes_max: u64,
+    threads: FileThreads,
 }
 
 impl Default for FileReaderProcessor {
     fn default() -> Self {
         Self::new(FILE_BYTES_MAX)
     }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct CacheItem {
-    /// Digest of paths and stamps.
-    files: String,
 }
 
 /// A file that belongs to a target.
@@ -59,7 +52,7 @@ struct FoundFile {
 impl FileReaderProcessor {
     /// A reader for files of at most `bytes_max` bytes each.
     pub fn new(bytes_max: u64) -> Self {
-        Self { bytes_max }
+        Self { bytes_max, threads: FileThreads::default() }
     }
 
     async fn read_files(
@@ -70,22 +63,25 @@ impl FileReaderProcessor {
         cx: &mut ProcessorContext<'_>,
     ) -> Result<(), ProcessorError> {
         let mut may_remember = found.iter().all(|file| is_settled(file.stamp, read_at));
+        let mut is_filled = false;
         for file in found {
             let (path, bytes_max) = (file.path.clone(), self.bytes_max);
-            let (data, stamp) = match blocking(move || files::read(&path, bytes_max)).await? {
+            let read = self.threads.run(&location.target, move || files::read(&path, bytes_max)).await;
+            let (data, stamp) = match read {
                 Ok(read) => read,
                 Err(error) => return cx.emit(unreadable(location, Some(&file.path), &error)),
             };
+            if found.len() == 1 && data.is_empty() && was_filled(cx) {
+                return cx.emit(unreadable(location, Some(&file.path), &emptied(&file.path)));
+            }
             let source = LocationSpec::new(TYPE, files::normalize(&file.path));
             let summary = cx.emit_parsed(&data, &source).await?;
             cx.emit(refresh_key(&file.path))?;
+            is_filled |= summary.entities > 0;
             may_remember &= summary.is_all_entities() && stamp == file.stamp;
         }
-        if may_remember {
-            cx.cache().set(CACHE_KEY, &CacheItem { files: digest(found) })?;
-            return Ok(());
-        }
-        forget(cx, CACHE_KEY)
+        let digest = may_remember.then(|| digest(found));
+        remember(cx, digest.as_deref(), is_filled)
     }
 }
 
@@ -114,7 +110,8 @@ impl CatalogProcessor for FileReaderProcessor {
         }
         let read_at = cx.clock().now();
         let (target, cancellation) = (location.target.clone(), cx.cancellation().clone());
-        let found = match blocking(move || find(&target, &cancellation)).await? {
+        let found = self.threads.run(&location.target, move || find(&target, &cancellation)).await;
+        let found = match found {
             Ok(found) => found,
             Err(error) => {
                 cx.emit(unreadable(location, None, &error))?;
@@ -122,12 +119,12 @@ impl CatalogProcessor for FileReaderProcessor {
             }
         };
         if found.is_empty() {
-            forget(cx, CACHE_KEY)?;
+            remember(cx, None, false)?;
             if presence == Presence::Required {
                 let message = format!("{TYPE} {} does not exist", location.target);
                 cx.emit(results::not_found_error(location, message))?;
             }
-        } else if cx.cache().get(CACHE_KEY).is_some_and(|item: CacheItem| item.files == digest(&found)) {
+        } else if validator(cx).is_some_and(|known| known == digest(&found)) {
             cx.emit(results::unchanged())?;
             for file in &found {
                 cx.emit(refresh_key(&file.path))?;
@@ -188,17 +185,4 @@ fn digest(found: &[FoundFile]) -> String {
         hasher.update(&stamp.device.to_le_bytes());
     }
     hasher.finalize().to_hex().to_string()
-}
-
-/// Runs `work` where it may block.
-async fn blocking<T, E>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<Result<T, E>, ProcessorError>
-where
-    T: Send + 'static,
-    E: Send + 'static,
-{
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| ProcessorError::general(format!("reading files was interrupted, {error}")))
 }

@@ -1,10 +1,12 @@
 //! Local files: read whole, within a size limit, with errors in the words that people know from Backstage.
 //!
-//! Everything here blocks and belongs on a thread of its own.
+//! Everything here blocks and belongs on one of the [`FileThreads`](crate::file_threads::FileThreads).
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
+
+use crate::file_threads::FileThreadsError;
 
 /// The largest file that is read if nothing else is configured: far above any descriptor that a person wrote,
 /// far below what hurts.
@@ -21,6 +23,8 @@ pub(crate) enum FileError {
     NotRegular { path: String },
     #[error("Error: '{path}' is larger than the limit of {bytes_max} bytes")]
     TooLarge { path: String, bytes_max: u64 },
+    #[error("Error: {0}")]
+    Threads(#[from] FileThreadsError),
 }
 
 impl FileError {

@@ -11,6 +11,7 @@ mod builtin_kinds;
 mod cache;
 mod code_owners;
 mod file_reader;
+mod file_threads;
 mod files;
 mod openapi;
 mod placeholder;

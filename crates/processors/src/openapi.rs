@@ -11,7 +11,7 @@ mod tests;
 use callboard_sdk::{PlaceholderParams, PlaceholderResolver, ProcessorError, async_trait, results};
 use serde_json::Value;
 
-use self::documents::{Documents, parse};
+use self::documents::Documents;
 use crate::placeholder::{LocalFiles, Sources, read_source};
 
 /// Why a description could not be put together. Displays as a JavaScript error does.
@@ -54,11 +54,11 @@ impl PlaceholderResolver for OpenApiResolver {
         let (source, text) = read_source(&mut params, &self.local).await?;
         let sources = Sources::new(&params, &self.local);
         let bundled = async {
-            let documents = Documents::load(parse(&text)?, source, &sources).await?;
-            let bundled = bundle::bundle(&documents)?;
-            let text =
-                serde_yaml::to_string(&bundled).map_err(|error| BundleError::Write(error.to_string()))?;
-            Ok::<_, BundleError>((text, documents))
+            let documents = Documents::load(&text, source, &sources).await?;
+            // Within its limits this takes seconds, and a task cannot yield in the midst of it.
+            let work = move || bundle::bundle(&documents).map(|text| (text, documents));
+            let finished = tokio::task::spawn_blocking(work).await;
+            finished.unwrap_or_else(|error| Err(BundleError::Write(error.to_string())))
         };
         let (text, documents) = bundled.await.map_err(|error| {
             let (key, value) = (params.key, params.value.as_str().unwrap_or_default());

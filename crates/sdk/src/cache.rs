@@ -17,9 +17,14 @@ pub struct ProcessorCache {
     next: Option<Map<String, Value>>,
 }
 
+/// Where the memories about targets stand among what a processor has stored.
+const TARGETS: &str = "@targets";
+
 impl ProcessorCache {
     fn from_stored(stored: Option<&Value>) -> Self {
-        Self { previous: stored.and_then(Value::as_object).cloned().unwrap_or_default(), next: None }
+        let mut previous = stored.and_then(Value::as_object).cloned().unwrap_or_default();
+        previous.remove(TARGETS);
+        Self { previous, next: None }
     }
 
     /// What the previous run stored under `key`; `None` also if it has another shape by now.
@@ -71,30 +76,45 @@ impl CacheState {
             Some(target) => handle
                 .targets
                 .entry(target.to_owned())
-                .or_insert_with(|| ProcessorCache::from_stored(stored.and_then(|stored| stored.get(target)))),
+                .or_insert_with(|| ProcessorCache::from_stored(stored_target(stored, target))),
         }
     }
 
     /// What to store after a good run. Of processors that asked for nothing in this run, the memory of those for
-    /// which `is_kept` says so stays.
-    pub fn collect(self, is_kept: impl Fn(&str) -> bool) -> Map<String, Value> {
-        let mut collected = self.stored;
-        collected.retain(|processor, _| is_kept(processor));
+    /// which `is_kept` says so stays. A memory about a target stays if the target was asked about in this run and
+    /// `is_target_kept` says so: what is remembered of a target holds for the run that read it last, and a run that
+    /// did not read it gave up what came from it.
+    pub fn collect(
+        self,
+        is_kept: impl Fn(&str) -> bool,
+        is_target_kept: impl Fn(&str) -> bool,
+    ) -> Map<String, Value> {
+        let mut collected = Map::new();
+        for (processor, stored) in self.stored.iter().filter(|(processor, _)| is_kept(processor)) {
+            put(&mut collected, processor, ProcessorCache::from_stored(Some(stored)).into_object());
+        }
         for (processor, handle) in self.handles {
             let mut object = handle.own.into_object();
-            for (target, cache) in handle.targets {
-                let cache = cache.into_object();
-                if !cache.is_empty() {
-                    object.insert(target, Value::Object(cache));
-                }
+            let mut targets = Map::new();
+            for (target, cache) in handle.targets.into_iter().filter(|(target, _)| is_target_kept(target)) {
+                put(&mut targets, &target, cache.into_object());
             }
-            if object.is_empty() {
-                collected.remove(&processor);
-            } else {
-                collected.insert(processor, Value::Object(object));
-            }
+            put(&mut object, TARGETS, targets);
+            collected.remove(&processor);
+            put(&mut collected, &processor, object);
         }
         collected
+    }
+}
+
+fn stored_target<'v>(stored: Option<&'v Value>, target: &str) -> Option<&'v Value> {
+    stored?.get(TARGETS)?.get(target)
+}
+
+/// Nothing to remember takes no room.
+fn put(into: &mut Map<String, Value>, key: &str, object: Map<String, Value>) {
+    if !object.is_empty() {
+        into.insert(key.to_owned(), Value::Object(object));
     }
 }
 
@@ -105,7 +125,7 @@ mod tests {
     use super::*;
 
     fn collect(state: CacheState) -> Value {
-        Value::Object(state.collect(|_| false))
+        Value::Object(state.collect(|_| false, |_| true))
     }
 
     #[test]
@@ -129,16 +149,30 @@ mod tests {
     fn without_any_handle_nothing_is_collected_but_what_the_host_keeps() {
         let state = CacheState::from_stored(json!({"p": {"k": 1}, "gone": {"k": 1}}));
         assert_eq!(collect(state.clone()), json!({}));
-        assert_eq!(Value::Object(state.collect(|name| name == "p")), json!({"p": {"k": 1}}));
+        assert_eq!(Value::Object(state.collect(|name| name == "p", |_| true)), json!({"p": {"k": 1}}));
     }
 
     #[test]
     fn targets_are_kept_and_replaced_independently() {
-        let stored = json!({"p": {"a": {"k": 1, "l": 1}, "b": {"k": 2}}});
+        let stored = json!({"p": {"k": 0, "@targets": {"a": {"k": 1, "l": 1}, "b": {"k": 2}}}});
         let mut state = CacheState::from_stored(stored);
         state.handle("p", Some("b")).set("k", &3).unwrap();
         assert_eq!(state.handle("p", Some("a")).get::<u32>("k"), Some(1));
-        assert_eq!(collect(state), json!({"p": {"a": {"k": 1, "l": 1}, "b": {"k": 3}}}));
+        assert_eq!(
+            collect(state),
+            json!({"p": {"k": 0, "@targets": {"a": {"k": 1, "l": 1}, "b": {"k": 3}}}})
+        );
+    }
+
+    #[test]
+    fn what_was_known_of_a_target_that_is_not_read_any_more_is_forgotten() {
+        let stored =
+            json!({"p": {"@targets": {"a": {"k": 1}, "b": {"k": 2}}}, "q": {"@targets": {"a": {"k": 3}}}});
+        let mut state = CacheState::from_stored(stored);
+        state.handle("p", Some("a"));
+        let collected = state.clone().collect(|_| true, |_| true);
+        assert_eq!(Value::Object(collected), json!({"p": {"@targets": {"a": {"k": 1}}}}));
+        assert_eq!(Value::Object(state.collect(|_| true, |_| false)), json!({}));
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! What a processor can do besides returning: emit, remember, parse, look at the time.
 
+use std::sync::Arc;
+
 use callboard_model::LocationSpec;
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{CacheState, Clock, Emit, EntityDataParser, ProcessorCache, ProcessorError};
+use crate::{CacheState, Clock, Emit, EntityDataParser, ProcessorCache, ProcessorError, Progress};
 
 /// Documents parsed between two chances for other tasks to run: some milliseconds of work.
 const DOCUMENTS_PER_YIELD: usize = 32;
+/// Texts of this length take tens of milliseconds to parse, for which nothing else should have to wait.
+const LARGE_BYTES: usize = 1 << 20;
 
 /// Takes what processors emit.
 pub trait EmitSink: Send {
@@ -33,7 +38,9 @@ pub struct ContextParts<'a> {
     /// Turns file contents into entities.
     pub parser: &'a dyn EntityDataParser,
     /// Bounds how many files are parsed at once: what comes out of them is in memory until it is written.
-    pub parse_slots: &'a Semaphore,
+    pub parse_slots: &'a Arc<Semaphore>,
+    /// How the run gets on.
+    pub progress: &'a Progress,
     /// Ends the run.
     pub cancellation: &'a CancellationToken,
     /// The time.
@@ -78,6 +85,7 @@ impl<'a> ProcessorContext<'a> {
 
     /// Emits one item.
     pub fn emit(&mut self, item: Emit) -> Result<(), ProcessorError> {
+        self.parts.progress.step();
         self.parts.sink.emit(item)
     }
 
@@ -101,6 +109,12 @@ impl<'a> ProcessorContext<'a> {
         self.parts.cancellation
     }
 
+    /// To say that the call gets on, for calls that work for minutes without emitting or parsing anything: the host
+    /// gives up a call in which nothing happens for too long.
+    pub fn progress(&self) -> &'a Progress {
+        self.parts.progress
+    }
+
     /// The time.
     pub fn clock(&self) -> &'a dyn Clock {
         self.parts.clock
@@ -112,22 +126,45 @@ impl<'a> ProcessorContext<'a> {
         data: &[u8],
         location: &LocationSpec,
     ) -> Result<ParseSummary, ProcessorError> {
-        // A host that closed the slots is about to drop this call.
-        let _slot = self.parts.parse_slots.acquire().await.ok();
+        let _slot = self.parts.progress.parse_slot(self.parts.parse_slots).await;
         let mut summary = ParseSummary::default();
-        for (index, item) in self.parts.parser.parse(data, location).enumerate() {
-            if index % DOCUMENTS_PER_YIELD == DOCUMENTS_PER_YIELD - 1 {
-                tokio::task::yield_now().await;
-                if self.parts.cancellation.is_cancelled() {
-                    return Err(ProcessorError::general("the run was cancelled"));
+        let mut items = self.parts.parser.parse(data, location);
+        loop {
+            let is_done = aside(data.len(), || {
+                for _ in 0..DOCUMENTS_PER_YIELD {
+                    let Some(item) = items.next() else { return Ok(true) };
+                    match item {
+                        Emit::Entity { .. } => summary.entities += 1,
+                        _ => summary.others += 1,
+                    }
+                    self.emit(item)?;
                 }
+                Ok::<_, ProcessorError>(false)
+            })?;
+            if is_done {
+                return Ok(summary);
             }
-            match item {
-                Emit::Entity { .. } => summary.entities += 1,
-                _ => summary.others += 1,
+            tokio::task::yield_now().await;
+            if self.parts.cancellation.is_cancelled() {
+                return Err(ProcessorError::general("the run was cancelled"));
             }
-            self.parts.sink.emit(item)?;
         }
-        Ok(summary)
+    }
+
+    /// Parses a text of `bytes` when it is its turn: only so many are parsed at the same time. For texts that are not
+    /// emitted as they are; [`emit_parsed`](Self::emit_parsed) does it by itself.
+    pub async fn parsing<T>(&mut self, bytes: usize, parse: impl FnOnce() -> T) -> T {
+        let _slot = self.parts.progress.parse_slot(self.parts.parse_slots).await;
+        aside(bytes, parse)
+    }
+}
+
+/// Lets the other tasks of this thread go on elsewhere while much is parsed.
+fn aside<T>(bytes: usize, parse: impl FnOnce() -> T) -> T {
+    let flavor = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    if bytes >= LARGE_BYTES && matches!(flavor, Ok(RuntimeFlavor::MultiThread)) {
+        tokio::task::block_in_place(parse)
+    } else {
+        parse()
     }
 }

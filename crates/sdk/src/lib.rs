@@ -52,6 +52,7 @@ mod error;
 mod parser;
 mod placeholder;
 mod processor;
+mod progress;
 mod provider;
 pub mod results;
 mod scm;
@@ -70,6 +71,7 @@ pub use error::{Address, ProcessorError};
 pub use parser::{EntityDataParser, YamlParser};
 pub use placeholder::{PlaceholderParams, PlaceholderResolver};
 pub use processor::{CatalogProcessor, DEFAULT_PRIORITY, Handled, Recognized};
+pub use progress::Progress;
 pub use provider::{
     DeferredEntity, EntityProvider, EntityProviderConnection, EntityProviderMutation, ProviderError,
     RemovedEntity,

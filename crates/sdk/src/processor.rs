@@ -35,8 +35,9 @@ pub enum Recognized {
 ///
 /// **Concurrency.** Many entities are processed at the same time through one shared processor.
 ///
-/// **Cancellation.** A call has a time limit, and a shutdown ends it. The future may be dropped at any await;
-/// long loops without an await look at [`ProcessorContext::cancellation`].
+/// **Cancellation.** A call in which nothing happens for too long is given up (see [`ProcessorContext::progress`]), and
+/// a shutdown ends it. The future may be dropped at any await; long loops without an await look at
+/// [`ProcessorContext::cancellation`].
 ///
 /// **Determinism.** The same arguments, cache and upstream answer give the same output: the loop compares
 /// outputs to find out what changed.

@@ -33,7 +33,7 @@ pub use self::fake_clock::FakeClock;
 pub use self::fake_reader::{FakeReader, Request};
 use crate::{
     CacheState, CatalogProcessor, ContextParts, Emit, EmitSink, EntityDataParser, Handled, ProcessorContext,
-    ProcessorError, Recognized, YamlParser,
+    ProcessorError, Progress, Recognized, YamlParser,
 };
 
 /// What a call gave back, and what it emitted on the way.
@@ -232,7 +232,8 @@ struct Host {
     parser: Arc<dyn EntityDataParser>,
     clock: FakeClock,
     cancellation: CancellationToken,
-    parse_slots: Semaphore,
+    parse_slots: Arc<Semaphore>,
+    progress: Progress,
 }
 
 impl Host {
@@ -245,7 +246,8 @@ impl Host {
             parser: Arc::clone(&kit.parser),
             clock: kit.clock.clone(),
             cancellation: kit.cancellation.clone(),
-            parse_slots: Semaphore::new(1),
+            parse_slots: Arc::new(Semaphore::new(1)),
+            progress: Progress::default(),
         }
     }
 
@@ -259,12 +261,13 @@ impl Host {
             cache: &mut self.cache,
             parser: self.parser.as_ref(),
             parse_slots: &self.parse_slots,
+            progress: &self.progress,
             cancellation: &self.cancellation,
             clock: &self.clock,
         })
     }
 
     fn finish(self) -> (Vec<Emit>, Value) {
-        (self.recorder.0, Value::Object(self.cache.collect(|_| true)))
+        (self.recorder.0, Value::Object(self.cache.collect(|_| true, |_| true)))
     }
 }

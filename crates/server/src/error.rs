@@ -42,3 +42,15 @@ pub enum ServerError {
     #[error("cannot accept connections any more")]
     Accept(#[source] io::Error),
 }
+
+impl ServerError {
+    /// The key of the configuration that it is about, if it is about one.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Invalid { key, .. } => Some(key),
+            Self::ListenAddress(_) => Some("backend.listen"),
+            Self::Https => Some("backend.https"),
+            Self::Config(_) | Self::Bind { .. } | Self::Accept(_) => None,
+        }
+    }
+}

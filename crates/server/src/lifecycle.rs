@@ -1,10 +1,11 @@
 //! Starting, ready, stopping: what readiness tells, and which requests the API lets in.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use callboard_engine::Catalog;
 use tokio::sync::watch;
 
 use crate::api_error::ApiError;
@@ -12,7 +13,14 @@ use crate::state::AppState;
 
 /// Where the daemon is in its life. Clones share it; it only moves forward.
 #[derive(Debug, Clone)]
-pub struct Lifecycle(Arc<watch::Sender<Phase>>);
+pub struct Lifecycle(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    phases: watch::Sender<Phase>,
+    /// There from [`Phase::Ready`] on.
+    catalog: OnceLock<Catalog>,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
@@ -35,11 +43,12 @@ impl Default for Lifecycle {
 impl Lifecycle {
     /// A daemon that starts.
     pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Phase::Starting)))
+        Self(Arc::new(Shared { phases: watch::Sender::new(Phase::Starting), catalog: OnceLock::new() }))
     }
 
-    /// The daemon can serve requests; those that wait go on.
-    pub fn set_ready(&self) {
+    /// The daemon can serve requests out of this catalog; those that wait go on.
+    pub fn set_ready(&self, catalog: Catalog) {
+        self.0.catalog.get_or_init(|| catalog);
         self.advance(|_| Phase::Ready);
     }
 
@@ -59,11 +68,15 @@ impl Lifecycle {
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        *self.0.borrow()
+        *self.0.phases.borrow()
+    }
+
+    pub(crate) fn catalog(&self) -> Option<&Catalog> {
+        self.0.catalog.get()
     }
 
     fn advance(&self, to: impl FnOnce(Phase) -> Phase) {
-        self.0.send_if_modified(|phase| {
+        self.0.phases.send_if_modified(|phase| {
             let to = to(*phase);
             let is_forward = *phase < to;
             if is_forward {
@@ -75,7 +88,7 @@ impl Lifecycle {
 
     /// The phase after the start; waits for it.
     async fn started(&self) -> Phase {
-        let mut phases = self.0.subscribe();
+        let mut phases = self.0.phases.subscribe();
         // The sender lives in `self`, so that waiting cannot fail.
         phases.wait_for(|phase| *phase != Phase::Starting).await.map_or(Phase::Closed, |phase| *phase)
     }
@@ -91,20 +104,26 @@ pub(crate) async fn gate(
     match tokio::time::timeout(pause, state.lifecycle.started()).await {
         Ok(Phase::Closed) => Err(ApiError::unavailable("Service is shutting down")),
         Ok(_) => Ok(next.run(request).await),
-        Err(_) => Err(ApiError::unavailable("Service has not started up yet")),
+        Err(_) => Err(not_started()),
     }
+}
+
+/// What is asked for while there is no catalog yet.
+pub(crate) fn not_started() -> ApiError {
+    ApiError::unavailable("Service has not started up yet")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::empty_catalog;
 
-    #[test]
-    fn never_goes_back() {
-        let lifecycle = Lifecycle::new();
-        lifecycle.set_ready();
+    #[tokio::test]
+    async fn never_goes_back() {
+        let (lifecycle, catalog) = (Lifecycle::new(), empty_catalog().await);
+        lifecycle.set_ready(catalog.clone());
         lifecycle.set_stopping();
-        lifecycle.set_ready();
+        lifecycle.set_ready(catalog);
         assert_eq!(lifecycle.phase(), Phase::Stopping);
     }
 
@@ -117,8 +136,8 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_for_the_start_sees_it() {
-        let lifecycle = Lifecycle::new();
-        let (phase, ()) = tokio::join!(lifecycle.started(), async { lifecycle.set_ready() });
+        let (lifecycle, catalog) = (Lifecycle::new(), empty_catalog().await);
+        let (phase, ()) = tokio::join!(lifecycle.started(), async { lifecycle.set_ready(catalog) });
         assert_eq!(phase, Phase::Ready);
     }
 }

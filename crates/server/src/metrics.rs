@@ -41,11 +41,17 @@ pub(crate) fn routes() -> Router<AppState> {
 
 async fn render(State(state): State<AppState>) -> Response {
     let mut text = state.metrics.recorded.render();
-    match state.metrics.gauges.text(state.store().as_ref(), SystemClock.now()).await {
+    // While the daemon starts there is nothing to count yet.
+    let Ok(store) = state.store() else { return exposed(text) };
+    match state.metrics.gauges.text(store.as_ref(), SystemClock.now()).await {
         Ok(gauges) => text.push_str(&gauges),
         // The other metrics are wanted most while the store is in trouble.
         Err(error) => tracing::warn!(error = chain(&error), "cannot count the catalog for metrics"),
     }
+    exposed(text)
+}
+
+fn exposed(text: String) -> Response {
     ([(CONTENT_TYPE, CONTENT)], text).into_response()
 }
 

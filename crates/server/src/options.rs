@@ -34,10 +34,10 @@ pub struct ServerOptions {
     pub(crate) shutdown_delay: Duration,
     /// How long requests in flight may take after that.
     pub(crate) drain_limit: Duration,
-    /// How long a head may take to arrive, and a connection may idle.
-    pub(crate) headers_timeout: Duration,
-    /// How long a body may take to arrive.
-    pub(crate) request_timeout: Duration,
+    /// How long a head may take to arrive, and a connection may idle; without end if `None`.
+    pub(crate) headers_timeout: Option<Duration>,
+    /// How long a body may take to arrive; without end if `None`.
+    pub(crate) request_timeout: Option<Duration>,
     /// How many connections are open at most.
     pub(crate) connections_max: usize,
 }
@@ -54,8 +54,8 @@ impl Default for ServerOptions {
             startup_request_pause: Duration::from_secs(5),
             shutdown_delay: Duration::ZERO,
             drain_limit: Duration::from_secs(10),
-            headers_timeout: Duration::from_secs(30),
-            request_timeout: Duration::from_mins(1),
+            headers_timeout: Some(Duration::from_secs(30)),
+            request_timeout: Some(Duration::from_mins(1)),
             connections_max: 1024,
         }
     }

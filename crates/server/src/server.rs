@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_engine::Catalog;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,16 +41,16 @@ impl Server {
         self.local_addr
     }
 
-    /// Serves until `shutdown`. Then readiness fails, and after the configured delay the server closes: it takes no
-    /// more connections, lets requests in flight end within the drain limit, and returns.
+    /// Serves until `shutdown`: what tells how the daemon is at once, and the API as soon as `lifecycle` is ready. Then
+    /// readiness fails, and after the configured delay the server closes: it takes no more connections, lets requests in
+    /// flight end within the drain limit, and returns.
     pub async fn serve(
         self,
-        catalog: Catalog,
         lifecycle: Lifecycle,
         metrics: PrometheusHandle,
         shutdown: CancellationToken,
     ) -> Result<(), ServerError> {
-        let state = AppState::new(catalog, lifecycle.clone(), Arc::clone(&self.options), metrics.clone());
+        let state = AppState::new(lifecycle.clone(), Arc::clone(&self.options), metrics.clone());
         let mut connections = Connections::new(router::app(&state), &self.options);
         let ended = tokio::select! {
             () = closing(&lifecycle, &shutdown, self.options.shutdown_delay) => Ok(()),

@@ -6,14 +6,14 @@ use callboard_engine::Catalog;
 use callboard_store::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::lifecycle::Lifecycle;
+use crate::api_error::ApiError;
+use crate::lifecycle::{Lifecycle, not_started};
 use crate::metrics::CatalogGauges;
 use crate::options::ServerOptions;
 
 /// Shared by all requests; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct AppState {
-    pub(crate) catalog: Catalog,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) options: Arc<ServerOptions>,
     pub(crate) metrics: Arc<MetricsState>,
@@ -27,17 +27,17 @@ pub(crate) struct MetricsState {
 }
 
 impl AppState {
-    pub(crate) fn new(
-        catalog: Catalog,
-        lifecycle: Lifecycle,
-        options: Arc<ServerOptions>,
-        recorded: PrometheusHandle,
-    ) -> Self {
+    pub(crate) fn new(lifecycle: Lifecycle, options: Arc<ServerOptions>, recorded: PrometheusHandle) -> Self {
         let metrics = Arc::new(MetricsState { recorded, gauges: CatalogGauges::default() });
-        Self { catalog, lifecycle, options, metrics }
+        Self { lifecycle, options, metrics }
     }
 
-    pub(crate) fn store(&self) -> &Arc<dyn Store> {
-        self.catalog.store()
+    /// The catalog; the error is for requests that come before there is one.
+    pub(crate) fn catalog(&self) -> Result<&Catalog, ApiError> {
+        self.lifecycle.catalog().ok_or_else(not_started)
+    }
+
+    pub(crate) fn store(&self) -> Result<&Arc<dyn Store>, ApiError> {
+        self.catalog().map(Catalog::store)
     }
 }

@@ -9,8 +9,11 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use callboard_engine::{Catalog, Pipeline, PipelineParts, RulesEnforcer, Wake};
-use callboard_model::{Digest, Entity, SerializedError};
-use callboard_sdk::{Clock, LocationSpec, ScmFile, ScmResolver, Timestamp};
+use callboard_model::{Digest, Entity, Presence, SerializedError};
+use callboard_sdk::{
+    CatalogProcessor, Clock, Handled, LocationSpec, ProcessorContext, ProcessorError, Recognized, ScmFile,
+    ScmResolver, Timestamp, async_trait, results,
+};
 use callboard_store::sqlite::{SqliteOptions, SqliteStore};
 use callboard_store::{
     CacheWrite, Claim, ClaimRequest, Lane, NewEntity, NewError, Outcome, OutcomeKind, Processed,
@@ -74,6 +77,31 @@ impl ScmResolver for NoForges {
     }
 }
 
+/// Knows all kinds, and finds the Component `found` behind every URL.
+#[derive(Debug)]
+struct Finder;
+
+#[async_trait]
+impl CatalogProcessor for Finder {
+    fn name(&self) -> &'static str {
+        "Finder"
+    }
+
+    async fn read_location(
+        &self,
+        location: &LocationSpec,
+        _: Presence,
+        cx: &mut ProcessorContext<'_>,
+    ) -> Result<Handled, ProcessorError> {
+        cx.emit(results::entity(location, Entity::from_value(component("found"))?))?;
+        Ok(Handled::Yes)
+    }
+
+    async fn validate_entity_kind(&self, _: &Entity) -> Result<Recognized, ProcessorError> {
+        Ok(Recognized::Yes)
+    }
+}
+
 /// The application, with all that is behind it.
 pub(crate) struct Fixture {
     pub(crate) app: Router,
@@ -107,8 +135,12 @@ impl Fixture {
     /// A catalog without entities, ready to serve.
     pub(crate) async fn new(options: ServerOptions) -> Self {
         let fixture = Self::starting(options).await;
-        fixture.lifecycle.set_ready();
+        fixture.set_ready();
         fixture
+    }
+
+    pub(crate) fn set_ready(&self) {
+        self.lifecycle.set_ready(self.catalog.clone());
     }
 
     /// As [`Self::new`], but not ready yet.
@@ -117,13 +149,21 @@ impl Fixture {
         let mut sqlite = SqliteOptions::memory();
         let flag = Arc::clone(&is_store_broken);
         sqlite.fault = Some(Arc::new(move |_| flag.load(Ordering::Relaxed)));
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(sqlite).await.unwrap());
-        let parts = PipelineParts::new(Arc::new(EverythingAllowed), Arc::new(NoForges));
-        let pipeline = Arc::new(Pipeline::new(parts));
-        let catalog = Catalog::new(store, pipeline, Arc::new(Standstill), Wake::default());
+        Self::of(catalog(sqlite, Vec::new()).await, options, is_store_broken)
+    }
+
+    /// As [`Self::new`], with a processor that finds something behind every URL.
+    pub(crate) async fn finding() -> Self {
+        let catalog = catalog(SqliteOptions::memory(), vec![Arc::new(Finder)]).await;
+        let fixture = Self::of(catalog, ServerOptions::default(), Arc::default());
+        fixture.set_ready();
+        fixture
+    }
+
+    fn of(catalog: Catalog, options: ServerOptions, is_store_broken: Arc<AtomicBool>) -> Self {
         let lifecycle = Lifecycle::new();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let state = AppState::new(catalog.clone(), lifecycle.clone(), Arc::new(options), metrics);
+        let state = AppState::new(lifecycle.clone(), Arc::new(options), metrics);
         Self { app: router::app(&state), catalog, lifecycle, is_store_broken }
     }
 
@@ -201,6 +241,18 @@ impl Fixture {
     pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
         self.app.clone().oneshot(request).await.unwrap()
     }
+}
+
+/// A catalog without entities.
+pub(crate) async fn empty_catalog() -> Catalog {
+    catalog(SqliteOptions::memory(), Vec::new()).await
+}
+
+async fn catalog(sqlite: SqliteOptions, processors: Vec<Arc<dyn CatalogProcessor>>) -> Catalog {
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(sqlite).await.unwrap());
+    let mut parts = PipelineParts::new(Arc::new(EverythingAllowed), Arc::new(NoForges));
+    parts.processors = processors;
+    Catalog::new(store, Arc::new(Pipeline::new(parts)), Arc::new(Standstill), Wake::default())
 }
 
 /// A Component of this name.

@@ -62,8 +62,8 @@ pub struct Claim {
     pub location_key: Option<Arc<str>>,
     /// What the processors remember, as JSON; and how many more failures it survives.
     pub cache: Option<(String, i64)>,
-    /// Digest of the last run's result; `None` if a full run is needed whatever the result is.
+    /// Digest of the last run's result.
     pub result_digest: Option<Digest>,
-    /// Fingerprint of the processors of the last good run.
+    /// Fingerprint of the processors of the last good run; `None` if a full run is needed whatever the result is.
     pub fingerprint: Option<Digest>,
 }

@@ -117,7 +117,8 @@ pub struct CommitReport {
     pub refused: Vec<usize>,
     /// Children that need processing, leased already for the caller: at most as many as were asked for.
     pub handed: Vec<Claim>,
-    /// Children that need processing and were not handed out.
+    /// Entities that need processing and were not handed out: children, and those of the batch that were asked for
+    /// again while they were processed.
     pub left_due: usize,
     /// Children that were refused.
     pub conflicts: Vec<Conflict>,

@@ -36,7 +36,7 @@ pub struct Ancestor {
 }
 
 /// What a round of stitching did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StitchReport {
     /// Final entities written.
     pub changed: usize,
@@ -44,8 +44,19 @@ pub struct StitchReport {
     pub unchanged: usize,
     /// Refs without an entity, or with one that was never processed well.
     pub abandoned: usize,
+    /// Entities of which none could be made: what is stored of them makes no sense. What was served of them stays.
+    pub failed: Vec<StitchFailure>,
     /// Whether more work was due than the limit let through.
     pub has_more: bool,
+}
+
+/// An entity whose final entity could not be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StitchFailure {
+    /// Its canonical ref.
+    pub entity_ref: String,
+    /// What is wrong, as `<name>: <message>`.
+    pub error: String,
 }
 
 /// Sizes, for metrics.

@@ -21,6 +21,7 @@ mod delete;
 mod edges;
 mod error;
 mod errors;
+mod forget;
 mod intake;
 mod leases;
 mod locations;

@@ -47,7 +47,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn fingerprint_apply(&self, fingerprint: Digest, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Makes final entities for up to `limit` queued refs, appends to the change log, and empties the queue by
-    /// them, in one transaction.
+    /// them, in one transaction. An entity of which none can be made keeps the one that it has, and has an error of
+    /// the category [`Stitching`](crate::ErrorCategory::Stitching) until it can; it is queued again like any other.
     async fn stitch(&self, limit: usize, now: Timestamp) -> Result<StitchReport, StoreError>;
 
     /// Deletes entities without any source, at most `limit`; queues those that had relations with them. Answers
@@ -91,10 +92,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// A final entity.
     async fn entity_by_uid(&self, uid: Uuid) -> Result<Option<FinalEntity>, StoreError>;
 
-    /// All final entities, page by page, ordered by ref.
+    /// All final entities, page by page, ordered by ref. A page of large ones has fewer than `limit`.
     async fn entities_page(&self, after: Option<&str>, limit: usize) -> Result<EntityPage, StoreError>;
 
-    /// The final entity and all its ancestors that have one, itself first; empty if it has none itself.
+    /// The final entity and all its ancestors that have one, itself first, depth first; empty if it has none itself.
     async fn ancestry(&self, entity_ref: &str) -> Result<Vec<Ancestor>, StoreError>;
 
     /// Errors, ordered by number.

@@ -41,6 +41,7 @@ macro_rules! store_suite {
             a_child_that_is_no_longer_emitted_is_an_orphan
             children_of_kept_groups_stay
             a_child_may_move_to_another_group
+            a_child_of_two_targets_needs_a_run_that_reads_both
             an_outcome_without_children_drops_them_all
             whole_batches_go_in_at_once
         });
@@ -60,6 +61,7 @@ macro_rules! store_suite {
         $crate::store_suite!(@area $open conflicts {
             keys_of_a_child_follow_the_table
             a_refused_parent_is_no_parent
+            a_parent_may_change_the_key_of_what_only_it_hands_over
             a_refusal_is_an_error_of_the_parent
             a_refused_parent_is_due_when_the_entity_in_its_way_is_deleted
             a_refused_parent_is_due_when_the_key_in_its_way_changes
@@ -75,6 +77,10 @@ macro_rules! store_suite {
             errors_go_away_with_their_cause
             repeated_errors_of_one_run_are_one
             errors_are_shown_in_the_status_until_they_are_gone
+            an_error_is_shown_with_its_causes
+            an_error_with_endless_causes_is_kept_like_any_other
+            a_warning_lasts_until_a_good_run_does_without_it
+            a_warning_is_neither_shown_in_the_status_nor_counted
             an_entity_that_never_ran_well_has_errors_but_no_final_entity
             errors_are_found_by_what_they_are_about
             errors_come_in_pages
@@ -105,6 +111,7 @@ macro_rules! store_suite {
             an_outcome_gives_its_location_key_to_an_entity_without
             an_entity_that_was_taken_over_meanwhile_refuses_the_outcome
             an_entity_that_was_deleted_meanwhile_refuses_the_outcome
+            a_refused_outcome_leaves_no_trace
             a_refused_outcome_does_not_touch_the_others
             a_good_run_is_remembered_for_the_next_claim
             an_unchanged_outcome_only_moves_the_due_time
@@ -163,6 +170,7 @@ macro_rules! store_suite {
             a_refresh_ends_at_a_limit_of_depth
             a_deleted_entity_comes_back_as_another_one
             a_full_run_that_was_asked_for_outlives_a_run_under_way
+            a_full_run_that_was_asked_for_outlives_failures_and_other_results
             deleting_stitches_those_with_relations_from_the_deleted
             deleting_an_unknown_uid_is_no_error
             a_deleted_root_comes_back_with_the_next_mutation
@@ -178,6 +186,7 @@ macro_rules! store_suite {
             stitching_goes_in_rounds_own_changes_first
             a_ref_that_is_queued_twice_is_stitched_once
             pages_are_ordered_by_ref
+            a_page_of_large_entities_has_fewer
             ancestry_leads_up_to_the_roots_and_ends_in_cycles
             final_entities_are_counted_by_kind
         });

@@ -49,7 +49,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth_max: 128, nodes_max: 1_000_000, bytes_max: 64 * 1024 * 1024, documents_max: 100_000 }
+        // What is written as JSON has to be read again, and serde_json reads 127 levels.
+        Self { depth_max: 127, nodes_max: 1_000_000, bytes_max: 64 * 1024 * 1024, documents_max: 100_000 }
     }
 }
 

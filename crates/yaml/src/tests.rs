@@ -350,17 +350,23 @@ fn nested_anchors_pay_for_their_copies() {
 
 #[test]
 fn deep_nesting_is_refused_wherever_it_comes_from() {
-    let expected = "Document is nested more than 128 levels deep";
+    let expected = "Document is nested more than 127 levels deep";
     assert!(error(&"- ".repeat(100_000)).starts_with(expected));
     assert!(error(&format!("{}1", "? ".repeat(100_000))).starts_with(expected));
-    assert!(error(&"[".repeat(100_000)).contains("128") || error(&"[".repeat(100_000)).contains("limit"));
-    assert!(value(&format!("{}x", "- ".repeat(128))).is_array());
+    assert!(error(&"[".repeat(100_000)).contains("127") || error(&"[".repeat(100_000)).contains("limit"));
+    assert!(error(&format!("{}x", "- ".repeat(128))).starts_with(expected));
 
     let chain: Vec<_> = (1..50).map(|level| format!("- &a{level} [[[[[*a{}]]]]]\n", level - 1)).collect();
     let chain = chain.concat();
     assert!(error(&format!("- &a0 x\n{chain}")).starts_with(expected));
     let generous = Limits { depth_max: usize::MAX, ..Limits::default() };
     assert!(single(&"- ".repeat(100_000), generous).is_err());
+}
+
+#[test]
+fn the_deepest_document_can_be_read_again_as_json() {
+    let deepest = value(&format!("{}x", "- ".repeat(127)));
+    assert_eq!(serde_json::from_str::<Value>(&deepest.to_string()).unwrap(), deepest);
 }
 
 #[test]

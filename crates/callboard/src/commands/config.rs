@@ -1,19 +1,32 @@
 //! `callboard config`: what the configuration is, and what is wrong with it.
 
+mod refusals;
+
 use std::process::ExitCode;
 
 use callboard_config::{Config, Effective, Finding, Origin, Severity};
 use serde_json::{Value, json};
 
 use super::output::{print, print_json};
-use crate::Error;
 use crate::cli::{ConfigCommand, OutputFormat};
+use crate::{CatalogBuilder, Error};
 
-pub(crate) fn run(config: &Config, command: ConfigCommand) -> Result<ExitCode, Error> {
+pub(crate) fn run(mut builder: CatalogBuilder, command: ConfigCommand) -> Result<ExitCode, Error> {
     match command {
-        ConfigCommand::Print { format } => show(config, format),
-        ConfigCommand::Check { format } => check(config, format),
+        ConfigCommand::Print { format } => show(&builder.config, format),
+        ConfigCommand::Check { format } => check(&findings(&mut builder), format),
     }
+}
+
+/// What is known about the keys, and what the daemon would refuse.
+fn findings(builder: &mut CatalogBuilder) -> Vec<Finding> {
+    let mut findings = builder.config.check();
+    for refusal in refusals::findings(builder) {
+        if findings.iter().all(|finding| finding.message != refusal.message) {
+            findings.push(refusal);
+        }
+    }
+    findings
 }
 
 fn show(config: &Config, format: OutputFormat) -> Result<ExitCode, Error> {
@@ -25,8 +38,7 @@ fn show(config: &Config, format: OutputFormat) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(config: &Config, format: OutputFormat) -> Result<ExitCode, Error> {
-    let findings = config.check();
+fn check(findings: &[Finding], format: OutputFormat) -> Result<ExitCode, Error> {
     match format {
         OutputFormat::Json => print_json(&findings.iter().map(finding_json).collect::<Vec<_>>())?,
         OutputFormat::Text if findings.is_empty() => print("no findings")?,

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use callboard_yaml::js_number;
 use serde_json::json;
 
 use super::output::{columns, print, print_json};
@@ -15,8 +16,10 @@ pub(crate) fn run(mut builder: CatalogBuilder, format: OutputFormat) -> Result<E
     let processors = wired.pipeline.processors();
     match format {
         OutputFormat::Json => {
-            let items: Vec<_> =
-                processors.iter().map(|it| json!({"name": it.name, "priority": it.priority})).collect();
+            let items: Vec<_> = processors
+                .iter()
+                .map(|it| json!({"name": it.name, "priority": js_number(it.priority)}))
+                .collect();
             print_json(&items)?;
         }
         OutputFormat::Text => {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use callboard_config::Config;
-use callboard_engine::{Catalog, Engine, RunningEngine};
+use callboard_engine::{Catalog, Engine, LOCATION_STORE, RunningEngine};
 use callboard_providers::ConfigLocationProvider;
-use callboard_sdk::{Clock, EntityProvider, SystemClock};
+use callboard_sdk::{Clock, SystemClock};
 use callboard_store::{Counts, Store, StoreError};
 
 use crate::database::Database;
@@ -43,20 +43,26 @@ impl Running {
     pub(crate) async fn prepare(mut builder: CatalogBuilder) -> Result<Self, Error> {
         let CatalogBuilder { config, integrations, sources, added, .. } = &mut builder;
         let directory = sources.cwd.clone();
+        checks::log_findings(config);
         checks::before_start(config, &added.processors, |name| sources.env.contains_key(name))?;
         let engine_settings = settings::engine_settings(config)?;
         let wired = Wired::new(config, &directory, integrations, added)?;
         log_processors(&wired);
-        let config_locations = ConfigLocationProvider::new(&locations(config), &directory);
+        let config_locations = ConfigLocationProvider::new(&locations(config)?, &directory);
         let config_locations = Arc::new(config_locations.map_err(|error| Error::Setting(error.to_string()))?);
-        let mut providers = std::mem::take(&mut added.providers);
-        providers.push(Arc::clone(&config_locations) as Arc<dyn EntityProvider>);
-        providers.retain(|provider| !settings::is_provider_disabled(config, provider.name()));
+        let mut providers = Vec::new();
+        for provider in added.providers.drain(..).chain([Arc::clone(&config_locations) as _]) {
+            if !settings::is_provider_disabled(config, provider.name())? {
+                providers.push(provider);
+            }
+        }
         let store = Database::from_config(config, &directory)?.open().await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let is_processing = engine_settings.is_some();
         let pipeline = Arc::clone(&wired.pipeline);
-        let settings = engine_settings.unwrap_or_default();
+        let mut settings = engine_settings.unwrap_or_default();
+        settings.on_processing_error = added.on_processing_error.take();
+        settings.has_location_store = !settings::is_provider_disabled(config, LOCATION_STORE)?;
         let engine = Engine::new(store, pipeline, providers, Arc::clone(&clock), settings)?;
         let live = Live { catalog: engine.catalog(), clock, wired, config_locations, directory };
         Ok(Self { live: Arc::new(live), state: State::Prepared(Some(Box::new((engine, is_processing)))) })
@@ -123,7 +129,7 @@ impl Live {
     /// Puts the locations and rules of a changed configuration into force. After [`Error::Setting`] nothing has
     /// changed; after an error of the store some of it has, and the same call again does the rest.
     pub(crate) async fn update(&self, config: &Config) -> Result<(), Error> {
-        let locations = locations(config);
+        let locations = locations(config)?;
         ConfigLocationProvider::new(&locations, &self.directory)
             .map_err(|error| Error::Setting(error.to_string()))?;
         self.wired.update(config, &self.directory)?;

@@ -9,9 +9,11 @@ use callboard_engine::EngineError;
 use callboard_server::{Lifecycle, Server, ServerOptions};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::running::{Live, Running};
+use crate::logging::Redaction;
 use crate::{CatalogBuilder, Error};
 
 /// How often the files of the configuration are looked at.
@@ -19,7 +21,7 @@ const RELOAD_POLL: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     let mut stop_signal = StopSignal::new()?;
-    let reloader = Reloader::new(builder.sources.clone())?;
+    let (reloader, redaction) = (builder.reloader.clone(), builder.redaction.clone());
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .map_err(|error| Error::Setting(format!("metrics cannot be recorded: {error}")))?;
@@ -30,31 +32,28 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     if builder.config.get_opt_bool("catalog.readonly")?.unwrap_or(false) {
         tracing::info!("Catalog is running in readonly mode");
     }
-    let mut running = Running::prepare(builder).await?;
     let lifecycle = Lifecycle::new();
     let server_shutdown = CancellationToken::new();
-    let mut serving = Box::pin(server.serve(
-        running.live().catalog().clone(),
-        lifecycle.clone(),
-        metrics,
-        server_shutdown.clone(),
-    ));
+    // From here on, so that a platform does not take a long migration for a daemon that hangs.
+    let mut serving = Box::pin(server.serve(lifecycle.clone(), metrics, server_shutdown.clone()));
     let start = async {
+        let mut running = Running::prepare(builder).await?;
         running.start().await?;
-        lifecycle.set_ready();
+        lifecycle.set_ready(running.live().catalog().clone());
         tracing::info!(%address, "listening on http://{address}/api/catalog");
-        Ok::<_, Error>(())
+        Ok::<_, Error>(running)
     };
-    tokio::select! {
+    let mut running = tokio::select! {
         result = start => result?,
         result = &mut serving => return result.map(|()| ExitCode::SUCCESS).map_err(Error::from),
         () = stop_signal.received() => return Ok(ExitCode::SUCCESS),
-    }
+    };
     let live = Arc::clone(running.live());
+    let news = watch_config(reloader)?;
     let ended = tokio::select! {
         result = &mut serving => result.map_err(Error::from),
         () = running.died() => Err(EngineError::Died.into()),
-        () = follow_config(reloader, live) => Ok(()),
+        () = follow_config(news, live, redaction) => Ok(()),
         () = stop_signal.received() => Ok(()),
     };
     tracing::info!("stopping");
@@ -77,17 +76,41 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     ended.map(|()| ExitCode::SUCCESS)
 }
 
+/// Looks at the files of the configuration, on a thread that nobody waits for: a file system that does not answer holds up
+/// neither requests nor the end of the process.
+fn watch_config(mut reloader: Reloader) -> Result<mpsc::Receiver<Poll>, Error> {
+    let (tell, told) = mpsc::channel(1);
+    let watch = move || {
+        while !tell.is_closed() {
+            std::thread::sleep(RELOAD_POLL);
+            match reloader.poll() {
+                Poll::Unchanged => {}
+                news => drop(tell.blocking_send(news)),
+            }
+        }
+    };
+    let spawned = std::thread::Builder::new().name("callboard-config".to_owned()).spawn(watch);
+    spawned.map_err(|source| Error::Io { what: "cannot start a thread".to_owned(), source })?;
+    Ok(told)
+}
+
 /// Puts changes of the configuration into force; tries again while the store does not take them. Never comes back.
-async fn follow_config(mut reloader: Reloader, live: Arc<Live>) {
-    let mut ticks = tokio::time::interval(RELOAD_POLL);
+async fn follow_config(mut news: mpsc::Receiver<Poll>, live: Arc<Live>, redaction: Redaction) {
     let mut changed = None;
     loop {
-        ticks.tick().await;
-        match reloader.poll() {
-            Poll::Unchanged => {}
-            Poll::Changed(config) => changed = Some(config),
-            Poll::Broken(error) => {
+        let waiting = if changed.is_some() { RELOAD_POLL } else { Duration::MAX };
+        match tokio::time::timeout(waiting, news.recv()).await {
+            Err(_) | Ok(Some(Poll::Unchanged)) => {}
+            Ok(Some(Poll::Changed(config))) => {
+                redaction.follow(config.secrets());
+                changed = Some(config);
+            }
+            Ok(Some(Poll::Broken(error))) => {
                 tracing::error!(%error, "the configuration cannot be read; the last good one stays in force");
+            }
+            Ok(None) => {
+                tracing::error!("the configuration is not looked at any more");
+                return std::future::pending().await;
             }
         }
         let Some(config) = changed.take() else { continue };

@@ -9,6 +9,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use callboard_engine::{DryRunEntity, DryRunItem, Pipeline, RulesEnforcer};
 use callboard_model::location_entity;
@@ -74,7 +75,7 @@ pub(crate) async fn run(
     let files =
         targets.iter().filter_map(|target| target.path().map(|path| path.to_string_lossy().into_owned()));
     wired.local_files.set(files);
-    wired.pipeline.set_rules(std::sync::Arc::new(NoRules));
+    wired.pipeline.set_rules(Arc::new(NoRules));
     let mut reports = Vec::with_capacity(targets.len());
     for target in &targets {
         reports.push(validate(&wired.pipeline, target).await);
@@ -143,7 +144,7 @@ fn search(directory: &Path, depth: usize, found: &mut Vec<Target>) -> Result<(),
     Ok(())
 }
 
-async fn validate(pipeline: &Pipeline, target: &Target) -> Report {
+async fn validate(pipeline: &Arc<Pipeline>, target: &Target) -> Report {
     let (spec, name) = match target {
         Target::File(path) => {
             (LocationSpec::new("file", path.to_string_lossy()), path.to_string_lossy().into_owned())
@@ -165,7 +166,7 @@ async fn validate(pipeline: &Pipeline, target: &Target) -> Report {
         Target::File(path) => {
             let source = SourceFile::read(path);
             let seeds = source.entities(&location_ref, &mut report.problems);
-            sources.insert(location_text, source);
+            sources.insert(location_text.clone(), source);
             seeds
         }
         Target::Url(_) => {
@@ -182,8 +183,8 @@ async fn validate(pipeline: &Pipeline, target: &Target) -> Report {
             true
         })
         .await;
-    if let Err(message) = walked {
-        report.problems.push(Problem::of_file(&report.target, "Error", message));
+    if let Err(error) = walked {
+        report.problems.push(problem(&mut sources, &location_text, None, None, error));
     }
     report
 }
@@ -196,7 +197,13 @@ fn collect(report: &mut Report, sources: &mut BTreeMap<String, SourceFile>, item
         Err(errors) => {
             let location = item.location.unwrap_or_default();
             for error in errors {
-                report.problems.push(problem(sources, &location, &item.entity_ref, item.position, error));
+                report.problems.push(problem(
+                    sources,
+                    &location,
+                    Some(&item.entity_ref),
+                    item.position,
+                    error,
+                ));
             }
         }
     }
@@ -205,7 +212,7 @@ fn collect(report: &mut Report, sources: &mut BTreeMap<String, SourceFile>, item
 fn problem(
     sources: &mut BTreeMap<String, SourceFile>,
     location: &str,
-    entity_ref: &str,
+    entity_ref: Option<&str>,
     position: Option<(u32, u32)>,
     error: ProcessorError,
 ) -> Problem {
@@ -228,7 +235,7 @@ fn problem(
         file: location.split_once(':').map_or(location, |(_, target)| target).to_owned(),
         line,
         column,
-        entity_ref: Some(entity_ref.to_owned()),
+        entity_ref: entity_ref.map(str::to_owned),
         pointer: address.pointer.clone(),
         rule: error.rule,
         name: error.name,
@@ -290,4 +297,38 @@ fn json(reports: &[Report]) -> Value {
         .collect();
     let is_valid = reports.iter().all(|report| report.problems.is_empty());
     json!({"valid": is_valid, "files": files})
+}
+
+#[cfg(test)]
+mod tests {
+    use callboard_config::Config;
+    use callboard_integrations::Integrations;
+
+    use super::*;
+    use crate::builder::Added;
+
+    async fn problems(directory: &Path, file: &str) -> Vec<String> {
+        let config = Config::empty();
+        let integrations = Integrations::from_config(&config).unwrap();
+        let wired = Wired::new(&config, directory, &integrations, &mut Added::default()).unwrap();
+        wired.pipeline.set_rules(Arc::new(NoRules));
+        let report = validate(&wired.pipeline, &Target::File(directory.join(file))).await;
+        report.problems.iter().map(Problem::text).collect()
+    }
+
+    #[tokio::test]
+    async fn an_entity_that_stands_twice_in_a_file_is_an_error_with_its_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let system =
+            "apiVersion: backstage.io/v1alpha1\nkind: System\nmetadata: {name: twice}\nspec: {owner: me}\n";
+        let locations = "apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata: {name: all}\nspec: {target: ./twice.yaml}\n";
+        std::fs::write(directory.path().join("twice.yaml"), format!("{system}---\n{system}")).unwrap();
+        std::fs::write(directory.path().join("all.yaml"), locations).unwrap();
+        let place = directory.path().join("twice.yaml");
+        let expected = "Error: Duplicate nested entity: system:default/twice [conflict/duplicate]";
+        for file in ["twice.yaml", "all.yaml"] {
+            let expected = format!("{}:5: {expected}", place.display());
+            assert_eq!(problems(directory.path(), file).await, [expected], "{file}");
+        }
+    }
 }

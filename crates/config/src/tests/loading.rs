@@ -38,7 +38,7 @@ fn default_files_come_in_order() {
 fn a_missing_default_file_can_be_fine() {
     let dir = tempfile::tempdir().unwrap();
     let config = Config::load(&Sources { allow_missing_default: true, ..sources(dir.path()) }).unwrap();
-    assert_eq!(config.get_value(""), Some(json!({})));
+    assert_eq!(config.get_opt_value("").unwrap(), Some(json!({})));
 }
 
 #[test]
@@ -56,8 +56,8 @@ fn explicit_files_replace_the_default_ones() {
         let args = args.iter().map(Into::into).collect();
         Config::load(&Sources { args, env: env(&[("BACKSTAGE_ENV", "local")]), ..sources(dir.path()) })
     };
-    assert_eq!(load(&["y.yaml", "x.yaml"]).unwrap().get_value(""), Some(json!({ "a": "x" })));
-    assert_eq!(load(&["x.yaml", "y.yaml"]).unwrap().get_value(""), Some(json!({ "a": "y" })));
+    assert_eq!(load(&["y.yaml", "x.yaml"]).unwrap().get_opt_value("").unwrap(), Some(json!({ "a": "x" })));
+    assert_eq!(load(&["x.yaml", "y.yaml"]).unwrap().get_opt_value("").unwrap(), Some(json!({ "a": "y" })));
     let missing = format!("Config file \"{}\" does not exist", dir.path().join("z.yaml").display());
     assert_eq!(load(&["z.yaml"]).unwrap_err().to_string(), missing);
     assert_eq!(
@@ -119,7 +119,7 @@ fn layers_merge_by_object() {
         (&["b: 1\na: 1", "c: 1\na: 2"], json!({ "b": 1, "a": 2, "c": 1 })),
     ];
     for (layers, expected) in table {
-        assert_eq!(merged(layers).get_value("").unwrap(), expected, "{layers:?}");
+        assert_eq!(merged(layers).get_opt_value("").unwrap().unwrap(), expected, "{layers:?}");
     }
     let config = merged(&["a: {x: 1, y: 2}", "a: {x: null}"]);
     assert!(!config.has("a.x"));

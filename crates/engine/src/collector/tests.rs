@@ -224,7 +224,7 @@ fn what_is_over_a_limit_is_refused_by_its_name_from_then_on() {
     assert!(stays);
     assert_eq!(
         error.message,
-        "location:default/l emitted more than 1000 bytes of entities (callboard.limits.emittedBytes)"
+        "location:default/l emitted more than 1000 bytes (callboard.limits.emittedBytes)"
     );
 
     let (count, error, stays) = fill(RunLimits { emitted_relations_max: 3, ..defaults }, relation);
@@ -233,6 +233,46 @@ fn what_is_over_a_limit_is_refused_by_its_name_from_then_on() {
         error.message,
         "location:default/l emitted more than 3 relations (callboard.limits.emittedRelations)"
     );
+}
+
+#[test]
+fn refresh_keys_are_limited_by_number_and_by_bytes() {
+    let parent = parent();
+    let mut collector = Collector::new(&parent, &AllBut(&[]), RunLimits::default());
+    for index in 0..REFRESH_KEYS_MAX {
+        collector.emit(results::refresh(format!("key {index}"))).unwrap();
+    }
+    let error = collector.emit(results::refresh("one more")).unwrap_err();
+    assert_eq!(error.message, "location:default/l emitted more than 100000 refresh keys");
+
+    let long = |_| results::refresh("k".repeat(300));
+    let (count, error, _) = fill(RunLimits { emitted_bytes_max: 1_000, ..RunLimits::default() }, long);
+    assert_eq!(count, 3);
+    assert!(error.message.contains("emittedBytes"), "{}", error.message);
+}
+
+#[test]
+fn a_target_that_says_again_and_again_that_it_stands_does_so_once() {
+    let parent = parent();
+    let mut collector = collect(&parent, []);
+    collector.enter_target(Some("a"));
+    for _ in 0..3 {
+        collector.emit(results::unchanged()).unwrap();
+    }
+    assert_eq!(collector.kept_groups.len(), 1);
+}
+
+#[test]
+fn a_refusal_names_the_location_of_the_entity_in_hand_and_has_the_file_as_its_address() {
+    let parent = parent();
+    let mut collector = Collector::new(&parent, &AllBut(&["User"]), RunLimits::default());
+    collector.emit(emitted(document("User", "u"))).unwrap();
+    let refused = collector.refused.unwrap();
+    assert_eq!(
+        refused.message,
+        "Entity user:default/u at url:./here, originated at url:./there, is not of an allowed kind for that location"
+    );
+    assert_eq!(refused.address.location.as_deref(), Some("url:there"));
 }
 
 #[test]

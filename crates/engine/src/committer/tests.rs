@@ -3,9 +3,12 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
+const MANY_KIB: usize = 1_000;
+
 fn finished(id: i64, lane: Lane) -> Finished {
     Finished {
         entity_ref: Arc::from("component:default/c"),
+        uid: Uuid::nil(),
         had_failed: false,
         started: std::time::Instant::now(),
         outcome: Outcome {
@@ -19,11 +22,11 @@ fn finished(id: i64, lane: Lane) -> Finished {
             fingerprint: Digest::of(""),
             kind: OutcomeKind::Unchanged,
         },
-        _room: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
+        room: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
     }
 }
 
-async fn batches(ids: std::ops::Range<i64>, limit: usize) -> Vec<Vec<i64>> {
+async fn batches(ids: std::ops::Range<i64>, max: BatchMax) -> Vec<Vec<i64>> {
     let (outcomes, mut commits) = mpsc::channel(100);
     for id in ids {
         outcomes.send(finished(id, Lane::New)).await.unwrap();
@@ -31,7 +34,7 @@ async fn batches(ids: std::ops::Range<i64>, limit: usize) -> Vec<Vec<i64>> {
     drop(outcomes);
     let mut batches = Vec::new();
     let mut batch = Vec::new();
-    while gather(&mut commits, limit, &mut batch).await {
+    while gather(&mut commits, max, &mut batch).await {
         batches.push(batch.drain(..).map(|it| it.outcome.id.0).collect());
     }
     batches
@@ -39,9 +42,15 @@ async fn batches(ids: std::ops::Range<i64>, limit: usize) -> Vec<Vec<i64>> {
 
 #[tokio::test(start_paused = true)]
 async fn every_outcome_is_in_a_batch_whatever_the_limit_is() {
-    assert_eq!(batches(0..3, 1).await, [[0], [1], [2]]);
-    assert_eq!(batches(0..3, 2).await, [vec![0, 1], vec![2]]);
-    assert_eq!(batches(0..3, 1_000).await, [[0, 1, 2]]);
+    for (outcomes, kib, expected) in [
+        (1, MANY_KIB, vec![vec![0], vec![1], vec![2]]),
+        (2, MANY_KIB, vec![vec![0, 1], vec![2]]),
+        (1_000, MANY_KIB, vec![vec![0, 1, 2]]),
+        (1_000, 0, vec![vec![0], vec![1], vec![2]]),
+        (1_000, 2, vec![vec![0, 1], vec![2]]),
+    ] {
+        assert_eq!(batches(0..3, BatchMax { outcomes, kib }).await, expected, "{outcomes} {kib}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,11 +64,11 @@ async fn a_few_outcomes_wait_for_more_and_none_is_taken_beyond_the_limit() {
             outcomes.send(finished(id, Lane::New)).await.unwrap();
         }
     };
-    tokio::join!(gather(&mut commits, 40, &mut batch), later);
+    tokio::join!(gather(&mut commits, BatchMax { outcomes: 40, kib: MANY_KIB }, &mut batch), later);
     assert_eq!(batch.len(), 40);
     batch.clear();
     drop(outcomes);
-    assert!(gather(&mut commits, 40, &mut batch).await);
+    assert!(gather(&mut commits, BatchMax { outcomes: 40, kib: MANY_KIB }, &mut batch).await);
     assert_eq!(batch.len(), 10);
 }
 
@@ -68,6 +77,22 @@ async fn what_somebody_waits_for_does_not_wait_for_more() {
     let (outcomes, mut commits) = mpsc::channel(100);
     outcomes.send(finished(0, Lane::Interactive)).await.unwrap();
     let before = tokio::time::Instant::now();
-    assert!(gather(&mut commits, 40, &mut Vec::new()).await);
+    assert!(gather(&mut commits, BatchMax { outcomes: 40, kib: MANY_KIB }, &mut Vec::new()).await);
     assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
+#[test]
+fn a_refusal_names_what_was_to_be_written() {
+    let Finished { entity_ref, uid, had_failed, started, mut outcome, .. } = finished(7, Lane::New);
+    let head = Head { entity_ref, uid, had_failed, started };
+    for (key, shown) in [(Some("url:x"), "url:x"), (None, "undefined")] {
+        outcome.location_key = key.map(Arc::from);
+        assert_eq!(
+            refusal(&head, &outcome),
+            format!(
+                "ConflictError: Conflicting write of processing result for 00000000-0000-0000-0000-000000000000 with \
+                 location key '{shown}'"
+            )
+        );
+    }
 }

@@ -1,4 +1,5 @@
 use callboard_sdk::results;
+use futures::FutureExt as _;
 use serde_json::json;
 
 use super::*;
@@ -109,10 +110,10 @@ async fn the_first_failure_is_what_is_said() {
     let fake = Fake::new("p").read("url:root", [complaint("one"), complaint("two")]);
     assert_eq!(pipeline([fake]).dry_run(&root()).await, Err("InputError: one, InputError: two".to_owned()));
     let mut parts = parts([Fake::new("p").read("url:root", [entity("User", "u")])]);
-    parts.rules = std::sync::Arc::new(AllBut(&["User"]));
+    parts.rules = Arc::new(AllBut(&["User"]));
     assert_eq!(
-        Pipeline::new(parts).dry_run(&root()).await,
-        Err("NotAllowedError: Entity user:default/u at url:there, originated at url:root, is not of an allowed kind \
+        Arc::new(Pipeline::new(parts)).dry_run(&root()).await,
+        Err("NotAllowedError: Entity user:default/u at url:root, originated at url:root, is not of an allowed kind \
              for that location"
             .to_owned())
     );
@@ -138,6 +139,64 @@ async fn a_location_that_brings_in_too_much_is_given_up() {
 }
 
 #[tokio::test]
+async fn what_is_still_to_be_run_counts_too() {
+    let calls = Calls::default();
+    let half = |prefix: &str, further: &str| {
+        let mut acts: Vec<_> = (0..DRY_RUN_ENTITIES_MAX / 2)
+            .map(|index| entity("Component", &format!("{prefix}{index}")))
+            .collect();
+        acts.push(includes(further));
+        acts
+    };
+    let fake =
+        Fake::new("p").read("url:root", half("a", "more")).read("url:more", half("b", "rest")).log(&calls);
+    assert_eq!(
+        pipeline([fake]).dry_run(&root()).await,
+        Err("the location brings in more than 10000 entities".to_owned())
+    );
+    assert_eq!(calls.all().iter().filter(|call| *call == "p pre").count(), 2);
+}
+
+#[tokio::test]
+async fn a_location_that_brings_in_too_many_bytes_is_given_up() {
+    let large = || json!({"text": "x".repeat(DRY_RUN_BYTES_MAX / 2)});
+    let component = |name| {
+        let mut entity = document("Component", name);
+        entity["spec"] = large();
+        Act::Emit(emitted(entity))
+    };
+    let read = Fake::new("p").read("url:root", [component("a"), component("b")]);
+    let made = Fake::new("p").read("url:root", [entity("Component", "c")]).post([Act::SetSpec(large())]);
+    for fake in [read, made] {
+        assert_eq!(
+            pipeline([fake]).dry_run(&root()).await,
+            Err("the location brings in more than 67108864 bytes of entities".to_owned())
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_entity_that_is_nested_too_deep_to_be_stored_is_a_failure() {
+    let mut deep = document("Component", "deep");
+    deep["spec"] = (0..200).fold(json!({}), |inner, _| json!({"a": inner}));
+    let fake = Fake::new("p").read("url:root", [Act::Emit(emitted(deep))]);
+    let failure = pipeline([fake]).dry_run(&root()).await.unwrap_err();
+    assert!(failure.starts_with("SyntaxError: recursion limit exceeded"), "{failure}");
+}
+
+#[tokio::test]
+async fn only_so_many_walks_are_under_way_at_once() {
+    let pipeline = pipeline([Fake::new("p").read("url:root", [])]);
+    let max = u32::try_from(PARALLEL_WALKS_MAX).unwrap();
+    let others = pipeline.walk_slots().acquire_many(max).await.unwrap();
+    let spec = root();
+    let mut walk = Box::pin(pipeline.dry_run(&spec));
+    assert!((&mut walk).now_or_never().is_none());
+    drop(others);
+    assert_eq!(walk.await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_walk_shows_failures_too_and_goes_on() {
     let fake = Fake::new("p").read("url:root", [entity("Component", "c")]).read("url:bad", [failure("NOPE")]);
     let location = |target: &str| location_entity(&LocationSpec::new("url", target), "url:x", "url:x");
@@ -159,6 +218,15 @@ async fn a_walk_shows_failures_too_and_goes_on() {
             (true, Some("url:there".to_owned()), None),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_walk_says_where_a_duplicate_stands() {
+    let at = |line| DryRunEntity { entity: to_run(component()).entity, position: Some((line, line)) };
+    let error = pipeline([Fake::new("p")]).walk(vec![at(1), at(9)], |_| true).await.unwrap_err();
+    assert_eq!(error.message, "Duplicate nested entity: component:default/c");
+    let Address { location, document, line, .. } = *error.address;
+    assert_eq!((location.as_deref(), document, line), (Some(crate::testing::HERE), Some(9), Some(9)));
 }
 
 #[tokio::test]

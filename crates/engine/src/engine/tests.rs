@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use callboard_model::{Entity, LocationSpec};
@@ -5,11 +6,51 @@ use callboard_sdk::{
     DeferredEntity, EntityProviderConnection, EntityProviderMutation, SystemClock, async_trait,
 };
 use callboard_store::sqlite::{SqliteOptions, SqliteStore};
-use callboard_store::{ClaimRequest, LocationConflict};
+use callboard_store::{ClaimRequest, LocationConflict, StoredLocation};
+use futures::FutureExt as _;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{Act, Fake, pipeline, stored};
+use crate::testing::{Act, Fake, Warnings, pipeline, stored};
+
+async fn store() -> Arc<dyn Store> {
+    Arc::new(SqliteStore::open(SqliteOptions::memory()).await.unwrap())
+}
+
+/// An engine that can read `url:quick`.
+fn engine(
+    store: &Arc<dyn Store>,
+    providers: Vec<Arc<dyn EntityProvider>>,
+    settings: EngineSettings,
+) -> Result<Engine, EngineError> {
+    let reader = Fake::new("reader").read("url:quick", []);
+    Engine::new(Arc::clone(store), pipeline([reader]), providers, Arc::new(SystemClock), settings)
+}
+
+/// An engine without providers, started.
+async fn running(store: &Arc<dyn Store>, settings: EngineSettings) -> (Catalog, RunningEngine) {
+    let engine = engine(store, Vec::new(), settings).unwrap();
+    (engine.catalog(), engine.start().await.unwrap())
+}
+
+async fn register(catalog: &Catalog) -> StoredLocation {
+    catalog.location_register(&LocationSpec::new("url", "quick"), LocationConflict::Reject).await.unwrap()
+}
+
+/// Has nothing to say.
+#[derive(Debug)]
+struct Silent(&'static str);
+
+#[async_trait]
+impl EntityProvider for Silent {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    async fn connect(&self, _connection: Arc<dyn EntityProviderConnection>) -> Result<(), ProviderError> {
+        Ok(())
+    }
+}
 
 /// Brings in Locations that read `url:slow`.
 #[derive(Debug)]
@@ -34,7 +75,7 @@ impl EntityProvider for Slow {
 
 /// A loop with one worker, which `url:slow` keeps from all else.
 async fn start(slow: usize, queue_max: usize) -> (Arc<dyn Store>, Catalog, RunningEngine) {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::memory()).await.unwrap());
+    let store = store().await;
     let reader = Fake::new("reader").read("url:slow", [Act::Hang]).read("url:quick", []);
     let settings = EngineSettings {
         concurrency: 1,
@@ -44,7 +85,7 @@ async fn start(slow: usize, queue_max: usize) -> (Arc<dyn Store>, Catalog, Runni
     };
     let engine = Engine::new(
         Arc::clone(&store),
-        Arc::new(pipeline([reader])),
+        pipeline([reader]),
         vec![Arc::new(Slow(slow))],
         Arc::new(SystemClock),
         settings,
@@ -91,4 +132,143 @@ async fn a_part_that_dies_ends_the_wait_for_rest() {
     running.committer.abort_all();
     assert!(matches!(running.settled().await, Err(EngineError::Died)));
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_a_moment_while_work_is_looked_for_is_asked_again() {
+    let failures = Arc::new(AtomicUsize::new(2));
+    let left = Arc::clone(&failures);
+    let mut options = SqliteOptions::memory();
+    options.fault = Some(Arc::new(move |statement| {
+        let fails = |left: usize| left.checked_sub(1);
+        statement == "SELECT_DUE" && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok()
+    }));
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.unwrap());
+    let (warnings, _guard) = Warnings::collect();
+    let (catalog, mut engine) = running(&store, EngineSettings::default()).await;
+    let location = register(&catalog).await;
+    engine.settled().await.unwrap();
+    assert!(store.entity_by_ref(&location.entity_ref).await.unwrap().is_some());
+    assert_eq!(warnings.all(), ["Failed to load processing items"; 2]);
+    assert_eq!(failures.load(Ordering::Relaxed), 0);
+    engine.stop().await;
+}
+
+/// A store in which these providers have an entity each, and one location is registered.
+async fn with_buckets(providers: &[&str]) -> Arc<dyn Store> {
+    let store = store().await;
+    let engine = engine(&store, Vec::new(), EngineSettings::default()).unwrap();
+    for provider in providers {
+        let entity = Entity::from_value(stored("Component", provider)).unwrap();
+        let entities = vec![DeferredEntity { entity, location_key: None }];
+        let connection = Connection::new(provider, &engine.shared);
+        connection.apply_mutation(EntityProviderMutation::Full { entities }).await.unwrap();
+    }
+    register(&engine.catalog()).await;
+    store
+}
+
+#[tokio::test]
+async fn the_buckets_of_providers_that_are_gone_are_emptied_unless_they_are_to_be_kept() {
+    let gone = [
+        "Found 2 orphaned entity provider(s)",
+        "Database contained providers: 'DefaultLocationStore', 'bar', 'foo', 'provider1'",
+        "Installed providers were: 'provider1', 'provider2', 'DefaultLocationStore'",
+        "Orphaned providers were thus: 'bar', 'foo'",
+    ];
+    let left: [&[&str]; 2] =
+        [&["DefaultLocationStore", "provider1"], &["DefaultLocationStore", "bar", "foo", "provider1"]];
+    for (strategy, left, log) in
+        [(OrphanStrategy::Delete, left[0], &gone[..]), (OrphanStrategy::Keep, left[1], &[])]
+    {
+        let store = with_buckets(&["foo", "bar", "provider1"]).await;
+        let installed: Vec<Arc<dyn EntityProvider>> =
+            vec![Arc::new(Silent("provider1")), Arc::new(Silent("provider2"))];
+        let settings = EngineSettings { provider_orphans: strategy, ..EngineSettings::default() };
+        let engine = engine(&store, installed, settings).unwrap();
+        let (warnings, _guard) = Warnings::collect();
+        let running = engine.start().await.unwrap();
+        assert_eq!(store.providers().await.unwrap(), left);
+        assert_eq!(warnings.all(), log);
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn no_provider_takes_the_name_of_the_location_store() {
+    let store = store().await;
+    let providers: Vec<Arc<dyn EntityProvider>> = vec![Arc::new(Silent(LOCATION_STORE))];
+    let refused = engine(&store, providers, EngineSettings::default()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "an entity provider cannot be named 'DefaultLocationStore': its entities would take the place of those of the \
+         registered locations"
+    );
+}
+
+#[tokio::test]
+async fn a_registered_location_whose_entity_was_deleted_is_back_after_the_next_start() {
+    let store = store().await;
+    let (catalog, mut engine) = running(&store, EngineSettings::default()).await;
+    let location = register(&catalog).await;
+    engine.settled().await.unwrap();
+    let entity = store.entity_by_ref(&location.entity_ref).await.unwrap().unwrap();
+    catalog.delete_entity(entity.uid).await.unwrap();
+    engine.settled().await.unwrap();
+    assert!(store.entity_by_ref(&location.entity_ref).await.unwrap().is_none());
+    engine.stop().await;
+
+    let (_, mut engine) = running(&store, EngineSettings::default()).await;
+    engine.settled().await.unwrap();
+    assert!(store.entity_by_ref(&location.entity_ref).await.unwrap().is_some());
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn registered_locations_of_which_nothing_is_missing_are_left_alone_at_start() {
+    let store = store().await;
+    let (catalog, mut engine) = running(&store, EngineSettings::default()).await;
+    register(&catalog).await;
+    engine.settled().await.unwrap();
+    engine.stop().await;
+    let engine = self::engine(&store, Vec::new(), EngineSettings::default()).unwrap();
+    hand_over_locations(&engine.shared).await.unwrap();
+    let counts = store.counts(SystemClock.now()).await.unwrap();
+    assert_eq!((counts.due, counts.stitch_queue), (0, 0));
+}
+
+#[tokio::test]
+async fn without_the_location_store_registered_locations_bring_in_nothing_until_it_is_back() {
+    let store = with_buckets(&[]).await;
+    let disabled = EngineSettings { has_location_store: false, ..EngineSettings::default() };
+    let (catalog, mut engine) = running(&store, disabled).await;
+    engine.settled().await.unwrap();
+    assert_eq!(store.providers().await.unwrap(), Vec::<String>::new());
+    let location = store.locations_list(None, 10).await.unwrap().remove(0);
+    let spec = LocationSpec::new("url", "other");
+    for refused in [
+        catalog.location_register(&spec, LocationConflict::Reject).await.map(drop),
+        catalog.location_update(&location.id, &spec).await.map(drop),
+        catalog.location_delete(&location.id).await,
+    ] {
+        assert_eq!(refused.unwrap_err().to_string(), "location store is not initialized");
+    }
+    engine.stop().await;
+
+    let (_, mut engine) = running(&store, EngineSettings::default()).await;
+    engine.settled().await.unwrap();
+    assert!(store.entity_by_ref(&location.entity_ref).await.unwrap().is_some());
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn unregistering_a_location_wakes_the_claimer_for_those_whom_it_was_in_the_way_of() {
+    let store = store().await;
+    let engine = engine(&store, Vec::new(), EngineSettings::default()).unwrap();
+    let catalog = engine.catalog();
+    let location = register(&catalog).await;
+    let wake = &engine.shared.wake;
+    assert!(wake.claim_wanted().now_or_never().is_some());
+    catalog.location_delete(&location.id).await.unwrap();
+    assert!(wake.claim_wanted().now_or_never().is_some());
 }

@@ -1,6 +1,6 @@
 use callboard_model::Entity as ModelEntity;
 use callboard_sdk::testkit::FakeClock;
-use callboard_sdk::{CatalogProcessor, ScmFile, ScmResolver, async_trait, results};
+use callboard_sdk::{CatalogProcessor, async_trait, results};
 use callboard_store::{EntityId, Lane, LeaseToken};
 use serde_json::json;
 use uuid::Uuid;
@@ -14,8 +14,8 @@ fn processing(parts: PipelineParts) -> Processing {
         pipeline: Arc::new(Pipeline::new(parts)),
         clock: Arc::new(FakeClock::default()),
         interval: Interval::default(),
+        on_error: None,
         cancellation: CancellationToken::new(),
-        threads: RunThreads::new(2).unwrap(),
     }
 }
 
@@ -90,6 +90,35 @@ async fn an_outcome_carries_on_what_the_claim_says() {
     let outcome = of(Fake::new("p")).process(&claim(&component())).await;
     assert_eq!((outcome.id, outcome.token, outcome.lane), (EntityId(7), LeaseToken(8), Lane::Event));
     assert_eq!(outcome.location_key.as_deref(), Some("url:x"));
+}
+
+#[tokio::test]
+async fn the_error_handler_hears_of_errors_when_they_begin_or_change() {
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let telling = |fake| {
+        let told = Arc::clone(&told);
+        let handler = ProcessingErrorHandler::new(move |entity, errors| {
+            told.lock().unwrap().push(format!("{} {}", entity.name(), errors[0].to_serialized().summary()));
+        });
+        Processing { on_error: Some(handler), ..of(fake) }
+    };
+    let mut claim = claim(&component());
+    let other = || Fake::new("p").pre([failure("NEVER")]);
+    for fake in [failing(), failing(), other(), Fake::new("p"), other()] {
+        turn(&telling(fake), &mut claim).await;
+    }
+    let [nope, never] = ["NOPE", "NEVER"].map(|message| {
+        format!("c InputError: Processor p threw an error while preprocessing; caused by Error: {message}")
+    });
+    assert_eq!(*told.lock().unwrap(), [nope, never.clone(), never]);
+}
+
+#[tokio::test]
+async fn an_error_handler_that_panics_changes_nothing() {
+    let handler = ProcessingErrorHandler::new(|_, _| panic!("oops"));
+    let processing = Processing { on_error: Some(handler), ..of(failing()) };
+    let outcome = processing.process(&claim(&component())).await;
+    assert_eq!(messages(&outcome), messages(&of(failing()).process(&claim(&component())).await));
 }
 
 #[tokio::test]
@@ -292,34 +321,6 @@ async fn what_depends_on_its_input_alone_is_due_when_that_changes_and_all_else_a
     assert_eq!(due, Some(now + min));
 }
 
-#[tokio::test]
-async fn processors_of_others_give_the_same_outcomes_on_threads_of_their_own() {
-    for fake in [Fake::new("p"), failing(), Fake::new("p").pre([Act::Panic("oh")])] {
-        let mut foreign = parts([fake.clone()]);
-        foreign.has_foreign_processors = true;
-        let here = of(fake).process(&claim(&component())).await;
-        let apart = processing(foreign).process(&claim(&component())).await;
-        assert_eq!((word(&apart), apart.result_digest), (word(&here), here.result_digest));
-    }
-}
-
-#[tokio::test]
-async fn a_processor_of_others_that_does_not_come_back_is_given_up_too() {
-    let mut parts = parts([Fake::new("p").pre([Act::Hang])]);
-    parts.has_foreign_processors = true;
-    parts.limits.processor_timeout = Duration::from_millis(1);
-    let processing = processing(parts);
-    let outcome = processing.process(&claim(&component())).await;
-    assert_eq!(
-        messages(&outcome),
-        [
-            "InputError: Processor p threw an error while preprocessing; caused by Error: the processor did not come \
-             back within 0 s (callboard.limits.processorTimeout)"
-        ]
-    );
-    assert!(outcome.next_update_at.is_some());
-}
-
 #[derive(Debug)]
 struct PanicsEarly;
 
@@ -341,59 +342,4 @@ async fn a_processor_that_panics_over_its_purity_is_asked_again() {
     let outcome = processing(parts).process(&claim(&component())).await;
     assert_eq!(word(&outcome), "processed");
     assert!(outcome.next_update_at.is_some());
-}
-
-/// Panics over every target.
-#[derive(Debug)]
-struct PanickingScm;
-
-impl ScmResolver for PanickingScm {
-    fn resolve_url(&self, _target: &str, _base: &str) -> Result<String, String> {
-        panic!("lost")
-    }
-
-    fn resolve_edit_url(&self, _url: &str) -> Option<String> {
-        None
-    }
-
-    fn integration_kind(&self, _url: &str) -> Option<&'static str> {
-        None
-    }
-
-    fn file(&self, _url: &str) -> Option<ScmFile> {
-        None
-    }
-
-    fn fingerprint(&self) -> String {
-        String::new()
-    }
-}
-
-#[tokio::test]
-async fn a_panic_outside_of_all_stages_is_an_error_of_the_run_with_the_same_text_each_time() {
-    let mut parts = parts([Fake::new("p")]);
-    parts.scm = Arc::new(PanickingScm);
-    parts.has_foreign_processors = true;
-    let processing = processing(parts);
-    for _ in 0..2 {
-        let outcome = processing.process(&claim(&location(json!({"target": "a"})))).await;
-        assert_eq!(messages(&outcome), ["Error: the processor panicked: lost"]);
-        assert!(outcome.next_update_at.is_some());
-    }
-}
-
-#[tokio::test]
-async fn with_too_many_threads_stuck_nothing_is_risked_any_more() {
-    let mut parts = parts([Fake::new("p")]);
-    parts.has_foreign_processors = true;
-    let mut processing = processing(parts);
-    processing.threads = RunThreads::new(1).unwrap();
-    let (release, held) = std::sync::mpsc::channel::<()>();
-    let stuck = processing.threads.spawn(async move { held.recv().is_ok() }).unwrap();
-    let outcome = processing.process(&claim(&component())).await;
-    assert_eq!(messages(&outcome), ["Error: 64 processors did not come back; restart the daemon"]);
-    assert!(outcome.next_update_at.is_some());
-    release.send(()).unwrap();
-    stuck.await.unwrap();
-    assert_eq!(word(&processing.process(&claim(&component())).await), "processed");
 }

@@ -69,8 +69,8 @@ impl<'a> FetchRequest<'a> {
         self
     }
 
-    pub(crate) fn has_token(&self) -> bool {
-        self.token.is_some()
+    pub(crate) fn url(&self) -> &'a Url {
+        self.url
     }
 
     pub(super) fn authorization(&self) -> Result<Option<HeaderValue>, ReadError> {

@@ -37,6 +37,14 @@ impl FetchResponse {
         }
     }
 
+    /// The status as messages word it: with its usual reason, or the number alone if it has none.
+    pub fn status_text(&self) -> String {
+        match self.status.canonical_reason() {
+            Some(reason) => format!("{} {reason}", self.status.as_str()),
+            None => self.status.as_str().to_owned(),
+        }
+    }
+
     /// The `ETag` header, verbatim.
     pub fn etag(&self) -> Option<String> {
         self.headers.get(ETAG)?.to_str().ok().map(str::to_owned)

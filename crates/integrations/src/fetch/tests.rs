@@ -33,7 +33,7 @@ fn fetcher(settings: FetchSettings) -> Fetcher {
 async fn get_with(fetcher: &Fetcher, url: &Url) -> Result<FetchResponse, ReadError> {
     let cancellation = CancellationToken::new();
     let response = fetcher.get(&FetchRequest::new(url, &Anywhere, &cancellation)).await?;
-    response.accepted(|response| format!("could not read it, {}", response.status))
+    response.accepted(|response| format!("could not read it, {}", response.status_text()))
 }
 
 async fn get(url: &Url) -> Result<FetchResponse, ReadError> {

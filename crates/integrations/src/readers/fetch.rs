@@ -35,8 +35,8 @@ impl UrlReader for FetchReader {
             .if_modified_since(options.last_modified_after)
             .bearer(options.token.as_deref());
         let response = self.fetcher.get(&request).await?;
-        let response =
-            response.accepted(|response| format!("could not read {}, {}", shown(url), response.status))?;
+        let response = response
+            .accepted(|response| format!("could not read {}, {}", shown(url), response.status_text()))?;
         Ok(response.into_file())
     }
 

@@ -1,9 +1,11 @@
 //! Reads files, trees and globs from GitHub.
 
 mod api;
+mod client;
 mod hosts;
 #[cfg(test)]
 mod tests;
+mod visibility;
 
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use callboard_sdk::{
     CancellationToken, LoadContent, ReadError, ReadTreeOptions, ReadTreeResponse, ReadUrlOptions,
     ReadUrlResponse, SearchFile, SearchOptions, SearchResponse, TreeFile, TreeFilter, UrlReader,
 };
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::Url;
 
 use super::archive::Unpack;
@@ -25,7 +28,12 @@ use crate::redact::shown;
 use crate::scm::config::GitHubConfig;
 use crate::scm::git_url::GitUrl;
 use crate::{AllowList, IntegrationsError};
-use api::{Call, GitHubApi, encoded};
+use api::{GitHubApi, encoded};
+use client::Call;
+
+/// What would not come through as the character that it is when a URL's path is set: it is taken for syntax,
+/// or dropped.
+const NOT_IN_PATHS: &AsciiSet = &CONTROLS.add(b'%').add(b'\\').add(b'?').add(b'#');
 
 /// The reader of one GitHub instance.
 #[derive(Debug)]
@@ -192,7 +200,7 @@ fn has_dot_segment(path: &str) -> bool {
 fn file_url(url: &Url, path: &str) -> String {
     let base: Vec<&str> = url.path().split('/').skip(1).take(4).collect();
     let mut url = url.clone();
-    url.set_path(&format!("{}/{}", base.join("/"), encoded(path)));
+    url.set_path(&format!("{}/{}", base.join("/"), utf8_percent_encode(path, NOT_IN_PATHS)));
     url.into()
 }
 

@@ -178,7 +178,8 @@ pub(crate) fn read(config: &Config) -> Result<Vec<Entry>, IntegrationsError> {
     let mut all = Vec::new();
     for kind in Kind::ALL {
         let configs = kind.configs(config)?;
-        let mut entries = configs.iter().map(|config| kind.read(config)).collect::<Result<Vec<_>, _>>()?;
+        let read = |config| kind.read(config).map_err(|error| located(error, config));
+        let mut entries = configs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         if let Some(host) = kind.default_host().filter(|host| entries.iter().all(|entry| entry.host != *host))
         {
             entries.push(Entry::new(kind, host));
@@ -191,11 +192,20 @@ pub(crate) fn read(config: &Config) -> Result<Vec<Entry>, IntegrationsError> {
 /// The GitHub integrations with what it takes to read from them.
 pub(crate) fn read_github(config: &Config) -> Result<Vec<GitHubConfig>, IntegrationsError> {
     let configs = Kind::GitHub.configs(config)?;
-    let mut entries = configs.iter().map(GitHubConfig::read).collect::<Result<Vec<_>, _>>()?;
+    let read = |config| GitHubConfig::read(config).map_err(|error| located(error, config));
+    let mut entries = configs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     if entries.iter().all(|entry| entry.host != github::HOST) {
         entries.push(GitHubConfig::default());
     }
     Ok(entries)
+}
+
+/// With the key of the integration.
+fn located(error: IntegrationsError, config: &Config) -> IntegrationsError {
+    match error {
+        IntegrationsError::Invalid(message) => IntegrationsError::Entry { key: config.full_key(""), message },
+        other => other,
+    }
 }
 
 /// Whether the secret is there; one that is there is checked to be a text.

@@ -44,7 +44,7 @@ const LINK_TITLE: Format = Format { rule: "field-format/links.title", expectatio
 const LINK_ICON: Format = Format { rule: "field-format/links.icon", expectation: "a non empty string" };
 
 /// Fields must be formed as their validators want them.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct FieldFormat {
     validators: Validators,
 }
@@ -89,6 +89,10 @@ impl EntityPolicy for FieldFormat {
     fn enforce(&self, entity: Entity) -> Result<Option<Entity>, ModelError> {
         self.check(&entity)?;
         Ok(Some(entity))
+    }
+
+    fn fingerprint(&self) -> String {
+        self.validators.fingerprint.clone()
     }
 }
 

@@ -12,7 +12,7 @@ fn entity(metadata: Value) -> Entity {
 
 /// Both ways of enforcement must agree.
 fn enforce(entity: Entity) -> Result<Entity, ModelError> {
-    let boxed = enforce_all(&default_policies(), entity.clone());
+    let boxed = enforce_all(&default_policies(Validators::default()), entity.clone());
     let direct = enforce_default(entity);
     assert_eq!(boxed, direct);
     direct
@@ -171,10 +171,23 @@ fn absent_and_odd_values_have_their_own_texts() {
 
 #[test]
 fn validators_can_be_replaced() {
-    let validators = crate::format::Validators { tag: |tag| tag == "UP", ..Default::default() };
-    let policy = FieldFormat::new(validators);
-    assert!(policy.enforce(entity(json!({"name": "n", "tags": ["UP"]}))).unwrap().is_some());
-    assert!(policy.enforce(entity(json!({"name": "n", "tags": ["up"]}))).is_err());
+    let validators =
+        Validators { tag: |tag| tag == "UP", fingerprint: "tags 1".to_owned(), ..Default::default() };
+    let policies = default_policies(validators);
+    assert!(enforce_all(&policies, entity(json!({"name": "n", "tags": ["UP"]}))).is_ok());
+    assert!(enforce_all(&policies, entity(json!({"name": "n", "tags": ["up"]}))).is_err());
+    assert!(enforce_all(&policies, entity(json!({"name": "a b"}))).is_err());
+}
+
+#[test]
+fn fingerprints_follow_what_a_policy_was_given() {
+    let field_format = |fingerprint: &str| {
+        FieldFormat::new(Validators { fingerprint: fingerprint.to_owned(), ..Default::default() })
+    };
+    assert_ne!(field_format("tags 1").fingerprint(), field_format("tags 2").fingerprint());
+    let parent = |parent| GroupDefaultParent::new(parent).unwrap().fingerprint();
+    assert_ne!(parent("root"), parent("top"));
+    assert_eq!(parent("root"), parent("Group:default/ROOT"));
 }
 
 #[derive(Debug)]

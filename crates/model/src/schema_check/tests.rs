@@ -30,6 +30,7 @@ fn lets_sound_entities_through() {
         ("labels", json!({})),
         ("annotations", json!({"a": "", "": 1, "b\nc": 2})),
         ("tags", json!([])),
+        ("links", json!([])),
         ("links", json!([{"url": "x", "more": 1}])),
         ("other", json!(null)),
     ] {
@@ -54,8 +55,11 @@ fn lets_sound_entities_through() {
 fn names_the_first_fault_of_the_root() {
     let rows = [
         ("apiVersion", json!(1), "/apiVersion must be string - type: string"),
+        ("apiVersion", json!(""), "/apiVersion must NOT have fewer than 1 characters - limit: 1"),
+        ("kind", json!(1), "/kind must be string - type: string"),
         ("kind", json!(""), "/kind must NOT have fewer than 1 characters - limit: 1"),
         ("metadata", json!(null), "/metadata must be object - type: object"),
+        ("metadata", json!([]), "/metadata must be object - type: object"),
         ("spec", json!(null), "/spec must be object - type: object"),
         ("spec", json!([]), "/spec must be object - type: object"),
         ("foo", json!(1), "<root> must NOT have additional properties - additionalProperty: foo"),
@@ -71,16 +75,40 @@ fn names_the_first_fault_of_the_root() {
 }
 
 #[test]
+fn names_what_is_missing() {
+    let rows = [
+        (&["apiVersion"][..], "apiVersion"),
+        (&["kind"], "kind"),
+        (&["metadata"], "metadata"),
+        (&["apiVersion", "kind", "metadata"], "apiVersion"),
+    ];
+    for (keys, missing) in rows {
+        let mut entity = with("spec", json!({}));
+        for key in keys {
+            entity.as_map_mut().remove(*key);
+        }
+        let message = format!("<root> must have required property '{missing}' - missingProperty: {missing}");
+        assert_eq!(refused(&entity), message);
+    }
+    assert_eq!(
+        refused(&with("metadata", json!({"namespace": "n"}))),
+        "/metadata must have required property 'name' - missingProperty: name"
+    );
+}
+
+#[test]
 fn names_the_first_fault_of_the_metadata() {
     let rows = [
         ("uid", json!(""), "/metadata/uid must NOT have fewer than 1 characters - limit: 1"),
         ("etag", json!(1), "/metadata/etag must be string - type: string"),
+        ("etag", json!(""), "/metadata/etag must NOT have fewer than 1 characters - limit: 1"),
         ("name", json!(1), "/metadata/name must be string - type: string"),
         ("namespace", json!(null), "/metadata/namespace must be string - type: string"),
         ("title", json!(""), "/metadata/title must NOT have fewer than 1 characters - limit: 1"),
         ("description", json!(1), "/metadata/description must be string - type: string"),
         ("labels", json!([]), "/metadata/labels must be object - type: object"),
         ("labels", json!({"a": 1}), "/metadata/labels/a must be string - type: string"),
+        ("annotations", json!([]), "/metadata/annotations must be object - type: object"),
         ("annotations", json!({"a~/b": true}), "/metadata/annotations/a~0~1b must be string - type: string"),
     ];
     for (key, value, message) in rows {

@@ -12,6 +12,7 @@ use callboard_sdk::CancellationToken;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::braces;
+use crate::file_threads::FileThreadsError;
 use crate::files::{FileError, join, says_absent};
 
 /// Bytes of a target; no path can be longer.
@@ -28,6 +29,8 @@ const DEPTH_MAX: usize = 128;
 pub(super) enum GlobError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error("Error: {0}")]
+    Threads(#[from] FileThreadsError),
     #[error("Error: {0} are not supported")]
     Unsupported(&'static str),
     #[error("Error: more than {limit} {what}")]

@@ -7,6 +7,7 @@ use callboard_sdk::testkit::{Run, TestKit, conformance};
 use serde_json::json;
 
 use super::*;
+use crate::file_threads::tests::hang;
 
 const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
 
@@ -116,7 +117,23 @@ async fn a_file_that_has_just_changed_is_not_trusted() {
     fs::write(directory.path().join("a.yaml"), "kind: A\n").unwrap();
     let mut kit = kit();
     kit.read_location(&location(directory.path(), "a.yaml")).await;
-    assert_eq!(kit.cache(), &json!({}));
+    fs::write(directory.path().join("a.yaml"), "kind: B\n").unwrap();
+    let run = kit.read_location(&location(directory.path(), "a.yaml")).await;
+    assert_eq!(run.entities()[0].kind(), "B");
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_is_writing_keeps_its_entities() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.yaml");
+    fs::write(&path, "kind: A\n").unwrap();
+    let mut kit = kit();
+    kit.read_location(&location(directory.path(), "a.yaml")).await;
+    fs::write(&path, "").unwrap();
+    let run = kit.read_location(&location(directory.path(), "a.yaml")).await;
+    assert!(run.errors()[0].message.contains("is empty (0 bytes) and was not before"), "{run:?}");
+    fs::write(&path, "# nothing\n").unwrap();
+    assert_eq!(kit.read_location(&location(directory.path(), "a.yaml")).await.errors().len(), 0);
 }
 
 #[tokio::test]
@@ -142,6 +159,23 @@ async fn a_file_with_an_error_in_it_is_not_remembered() {
     let run = kit.read_location(&location(directory.path(), "a.yaml")).await;
     assert_eq!((run.entities().len(), run.errors().len()), (1, 1));
     assert_eq!(kit.cache(), &json!(null));
+}
+
+#[tokio::test]
+async fn a_target_that_hangs_is_an_error_until_it_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.yaml"), "kind: A\n").unwrap();
+    let location = location(directory.path(), "a.yaml");
+    let processor = FileReaderProcessor::default();
+    let release = hang(&processor.threads, &location.target).await;
+    let mut kit = TestKit::new(processor);
+    let run = kit.read_location(&location).await;
+    let expected = "Error file /a.yaml could not be read, Error: an earlier read of it has not come back yet";
+    assert_eq!(emitted(&run, directory.path()), [expected]);
+    release.send(()).unwrap();
+    while kit.read_location(&location).await.entities().is_empty() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[test]

@@ -1,42 +1,62 @@
 //! Makes one document out of many.
 //!
 //! A reference to another file is replaced by what it stands for, the first time that it is met; later ones refer to
-//! that place. So the output holds everything once, whatever circles there are.
+//! that place. So the output holds everything once, whatever circles there are. The exception are references with
+//! further keys, which get a copy of their own; so values and bytes are counted as they are put in.
 
 use std::collections::HashMap;
+use std::io;
 
 use serde_json::{Map, Value};
 
 use super::BundleError;
-use super::documents::{DocumentId, Documents, ROOT, check};
+use super::documents::{DocumentId, Documents, ROOT, check, reference_of};
 use crate::placeholder::escape;
 
 /// Values of the output.
-const NODES_MAX: usize = 1_000_000;
-/// Collections inside each other in the output.
-const DEPTH_MAX: usize = 200;
+const VALUES_MAX: usize = 1_000_000;
+/// Values inside each other, and references that lead to references, on the way to one value of the output.
+const DEPTH_MAX: usize = 256;
+/// Bytes of the output.
+const BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// The description with everything in it.
-pub(super) fn bundle(documents: &Documents) -> Result<Value, BundleError> {
-    let root = documents.value(ROOT, "").unwrap_or(&Value::Null);
-    let mut bundler = Bundler { documents, placed: HashMap::new(), path: Vec::new(), nodes: 0 };
-    bundler.copy(root, ROOT)
+const BYTES: &str = "bytes in the result";
+
+/// The description with everything in it, as YAML.
+pub(super) fn bundle(documents: &Documents) -> Result<String, BundleError> {
+    let placed = HashMap::new();
+    let mut bundler = Bundler { documents, placed, path: Vec::new(), depth: 0, values: 0, bytes: 0 };
+    let whole = bundler.copy(documents.root(), ROOT)?;
+    write(&whole, BYTES_MAX)
 }
 
 struct Bundler<'a> {
     documents: &'a Documents,
-    /// Where in the output what stands at a pointer of another document is.
-    placed: HashMap<(DocumentId, String), String>,
+    /// Where in the output a value of another document is.
+    placed: HashMap<Identity, String>,
     /// Where in the output the current value is.
     path: Vec<String>,
-    nodes: usize,
+    depth: usize,
+    values: usize,
+    bytes: usize,
 }
+
+/// Tells a value from all others of all documents, which stay where they are while they are bundled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Identity(*const Value);
 
 impl Bundler<'_> {
     fn copy(&mut self, value: &Value, document: DocumentId) -> Result<Value, BundleError> {
-        self.nodes += 1;
-        check(self.nodes <= NODES_MAX, "values", NODES_MAX)?;
-        check(self.path.len() <= DEPTH_MAX, "values inside each other", DEPTH_MAX)?;
+        self.values += 1;
+        check(self.values <= VALUES_MAX, "values in the result", VALUES_MAX)?;
+        check(self.depth <= DEPTH_MAX, "values and references inside each other", DEPTH_MAX)?;
+        self.depth += 1;
+        let copied = self.copy_content(value, document);
+        self.depth -= 1;
+        copied
+    }
+
+    fn copy_content(&mut self, value: &Value, document: DocumentId) -> Result<Value, BundleError> {
         Ok(match value {
             Value::Array(items) => {
                 let mut copied = Vec::with_capacity(items.len());
@@ -45,15 +65,25 @@ impl Bundler<'_> {
                 }
                 Value::Array(copied)
             }
-            Value::Object(object) => match object.get("$ref").and_then(Value::as_str) {
+            Value::Object(object) => match reference_of(object) {
                 Some(reference) => self.follow(reference, object, document)?,
                 None => Value::Object(self.copy_object(object, document)?),
             },
+            Value::String(text) => {
+                self.count_bytes(text.len())?;
+                Value::String(text.clone())
+            }
             plain => plain.clone(),
         })
     }
 
+    fn count_bytes(&mut self, bytes: usize) -> Result<(), BundleError> {
+        self.bytes += bytes;
+        check(self.bytes <= BYTES_MAX, BYTES, BYTES_MAX)
+    }
+
     fn copy_below(&mut self, token: &str, value: &Value, document: DocumentId) -> Result<Value, BundleError> {
+        self.count_bytes(token.len())?;
         self.path.push(escape(token));
         let copied = self.copy(value, document);
         self.path.pop();
@@ -88,27 +118,29 @@ impl Bundler<'_> {
             beside.insert(key.clone(), self.copy_below(key, value, document)?);
         }
         if document == ROOT && reference.starts_with('#') {
-            return Ok(referring(reference.to_owned(), beside));
+            return self.referring(reference.to_owned(), beside);
         }
         let missing = || BundleError::Missing { reference: reference.to_owned() };
-        let (target, pointer) = self.documents.follow(document, reference).ok_or_else(missing)?;
+        let documents = self.documents;
+        let (target, pointer) = documents.follow(document, reference).ok_or_else(missing)?;
         if target == ROOT {
-            return Ok(referring(format!("#{pointer}"), beside));
+            return self.referring(format!("#{pointer}"), beside);
         }
-        if let Some(place) = self.place_of(target, &pointer) {
-            return Ok(referring(format!("#{place}"), beside));
+        let way = documents.way(target, &pointer).ok_or_else(missing)?;
+        if let Some(place) = self.place_of(&way, &pointer) {
+            return self.referring(format!("#{place}"), beside);
         }
-        let value = self.documents.value(target, &pointer).ok_or_else(missing)?;
+        let (_, value) = way.last().ok_or_else(missing)?;
         let place: String = self.path.iter().flat_map(|token| ["/", token]).collect();
-        let key = (target, pointer);
-        self.placed.insert(key.clone(), place.clone());
+        self.count_bytes(place.len())?;
+        self.placed.insert(Identity(*value), place.clone());
         let mut copied = self.copy(value, target)?;
         if copied.get("$ref").and_then(Value::as_str) == Some(&format!("#{place}")) {
             return Err(BundleError::Circular { reference: reference.to_owned() });
         }
         if !beside.is_empty() {
             // Others refer to the value as it is, without what was put on top of it here.
-            self.placed.remove(&key);
+            self.placed.remove(&Identity(*value));
             if let Value::Object(copied) = &mut copied {
                 copied.extend(beside);
             }
@@ -116,34 +148,70 @@ impl Bundler<'_> {
         Ok(copied)
     }
 
-    /// Where in the output a value of another document is, if it is there on its own or as a part of something.
-    fn place_of(&self, document: DocumentId, pointer: &str) -> Option<String> {
-        let ends = pointer.match_indices('/').map(|(at, _)| at).chain([pointer.len()]);
-        let mut ends: Vec<_> = ends.collect();
-        ends.reverse();
-        ends.into_iter().find_map(|end| {
-            let (start, rest) = (pointer.get(..end)?, pointer.get(end..)?);
-            let place = self.placed.get(&(document, start.to_owned()))?;
-            self.is_copied_verbatim(document, start, rest).then(|| format!("{place}{rest}"))
-        })
+    /// Where in the output the value at the end of `way` is, if it is there on its own or as a part of something.
+    fn place_of(&self, way: &[(usize, &Value)], pointer: &str) -> Option<String> {
+        let mut nearest = None;
+        for (at, value) in way {
+            if let Some(place) = self.placed.get(&Identity(*value)) {
+                nearest = Some((place, *at));
+            }
+            // What a reference stands for is put in its place, so nothing below it is where the pointer says.
+            let is_replaced = value.as_object().is_some_and(|object| reference_of(object).is_some());
+            if is_replaced && *at < pointer.len() {
+                nearest = None;
+            }
+        }
+        nearest.map(|(place, at)| format!("{place}{}", pointer.get(at..).unwrap_or_default()))
     }
 
-    /// Whether the way from `start` along `rest` leads through no reference, whose place in the output is elsewhere.
-    fn is_copied_verbatim(&self, document: DocumentId, start: &str, rest: &str) -> bool {
-        let mut value = self.documents.value(document, start);
-        for token in rest.split('/').skip(1) {
-            let Some(here) = value.filter(|here| here.get("$ref").is_none()) else {
-                return false;
-            };
-            value = here.pointer(&format!("/{token}"));
-        }
-        value.is_some()
+    fn referring(&mut self, reference: String, beside: Map<String, Value>) -> Result<Value, BundleError> {
+        self.count_bytes(reference.len())?;
+        let mut object = Map::new();
+        object.insert("$ref".to_owned(), Value::String(reference));
+        object.extend(beside);
+        Ok(Value::Object(object))
     }
 }
 
-fn referring(reference: String, beside: Map<String, Value>) -> Value {
-    let mut object = Map::new();
-    object.insert("$ref".to_owned(), Value::String(reference));
-    object.extend(beside);
-    Value::Object(object)
+fn write(value: &Value, bytes_max: usize) -> Result<String, BundleError> {
+    let mut text = Text { bytes: Vec::new(), bytes_max };
+    serde_yaml::to_writer(&mut text, value).map_err(|error| BundleError::Write(error.to_string()))?;
+    String::from_utf8(text.bytes).map_err(|error| BundleError::Write(error.to_string()))
+}
+
+/// A text that takes no more than a number of bytes: indentation and escapes can make it many times longer than its
+/// values are.
+struct Text {
+    bytes: Vec<u8>,
+    bytes_max: usize,
+}
+
+impl io::Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.bytes_max {
+            return Err(io::Error::other(format!("more than {} {BYTES}", self.bytes_max)));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_written_text_is_limited_with_its_indentation() {
+        let value = json!({"a": {"b": [1, 2]}});
+        let text = "a:\n  b:\n  - 1\n  - 2\n";
+        assert_eq!(write(&value, text.len()).unwrap(), text);
+        let error = write(&value, text.len() - 1).unwrap_err().to_string();
+        assert_eq!(error, "Error: more than 19 bytes in the result");
+    }
 }

@@ -31,7 +31,7 @@ async fn run(files: &[(&str, &str)]) -> Run<Entity> {
 
 async fn bundled(files: &[(&str, &str)]) -> Value {
     let entity = run(files).await.result.unwrap();
-    parse(entity.spec_str("definition").unwrap()).unwrap()
+    documents::parse(entity.spec_str("definition").unwrap()).unwrap()
 }
 
 async fn failure(files: &[(&str, &str)]) -> String {
@@ -133,11 +133,71 @@ async fn failures_name_the_reference() {
 async fn too_many_files_are_an_error() {
     let names: Vec<_> = (0..300).map(|index| format!("api/f{index}.yaml")).collect();
     let lines: Vec<_> = (0..300).map(|index| format!("k{index}: {{$ref: f{index}.yaml}}")).collect();
-    let api = lines.join(
-        "
-",
-    );
+    let api = lines.join("\n");
     let mut files: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
     files.push(("api/api.yaml", &api));
     assert!(failure(&files).await.ends_with("more than 200 files"));
+}
+
+/// A file in which each of `length` values refers to the next one, in the way that `link` says.
+fn chain(length: usize, link: impl Fn(String) -> String) -> String {
+    let links = (0..length).map(|index| format!("r{index}: {}\n", link(format!("'#/r{}'", index + 1))));
+    links.collect::<String>() + &format!("r{length}: 1\n")
+}
+
+#[tokio::test]
+async fn a_long_chain_of_references_is_an_error() {
+    let links: [fn(String) -> String; 3] = [
+        |next| format!("{{$ref: {next}}}"),
+        |next| format!("{{x: {{y: [{{$ref: {next}}}]}}}}"),
+        |next| format!("{{x: 1, $ref: {next}}}"),
+    ];
+    for link in links {
+        let chain = chain(50_000, link);
+        let files = [("api/api.yaml", "a: {$ref: 'b.yaml#/r0'}"), ("api/b.yaml", chain.as_str())];
+        let error = failure(&files).await;
+        assert!(error.ends_with("more than 256 values and references inside each other"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_short_chain_of_references_is_followed_to_its_end() {
+    let chain = chain(200, |next| format!("{{$ref: {next}}}"));
+    let files = [("api/api.yaml", "a: {$ref: 'b.yaml#/r0'}"), ("api/b.yaml", chain.as_str())];
+    assert_eq!(bundled(&files).await, json!({"a": 1}));
+}
+
+#[tokio::test]
+async fn a_text_that_is_put_in_many_times_counts_each_time() {
+    let uses: Vec<_> = (0..40).map(|index| format!("t{index}: {{$ref: t.md, n: {index}}}")).collect();
+    let (api, text) = (uses.join("\n"), "x".repeat(1024 * 1024));
+    let files = [("api/api.yaml", api.as_str()), ("api/t.md", text.as_str())];
+    assert!(failure(&files).await.ends_with("more than 33554432 bytes in the result"));
+}
+
+#[tokio::test]
+async fn what_aliases_stand_for_counts_in_all_files_together() {
+    let bomb = "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n\
+                c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n\
+                e: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
+    let names: Vec<_> = (0..10).map(|index| format!("api/b{index}.yaml")).collect();
+    let uses: Vec<_> = (0..10).map(|index| format!("k{index}: {{$ref: 'b{index}.yaml#/none'}}")).collect();
+    let api = uses.join("\n");
+    let mut files: Vec<_> = names.iter().map(|name| (name.as_str(), bomb)).collect();
+    files.push(("api/api.yaml", &api));
+    assert!(failure(&files).await.ends_with("more than 1000000 values"));
+}
+
+#[tokio::test]
+async fn a_reference_with_more_steps_than_any_document_points_at_nothing() {
+    let api = format!("a: {{$ref: b.yaml}}\nc: {{$ref: 'b.yaml#{}'}}", "/a".repeat(500_000));
+    let files = [("api/api.yaml", api.as_str()), ("api/b.yaml", "a: {a: {a: 1}}")];
+    assert!(failure(&files).await.ends_with("points at nothing"));
+}
+
+#[tokio::test]
+async fn a_property_that_is_named_ref_is_no_reference() {
+    let api = "a: {$ref: b.yaml}\nc: {$ref: 'b.yaml#/$ref/type'}\n";
+    let expected = json!({"a": {"$ref": {"type": {"x": 1}}}, "c": {"$ref": "#/a/$ref/type"}});
+    assert_eq!(bundled(&[("api/api.yaml", api), ("api/b.yaml", "$ref: {type: {x: 1}}")]).await, expected);
 }

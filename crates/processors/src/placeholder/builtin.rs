@@ -58,7 +58,8 @@ impl PlaceholderResolver for TextResolver {
 impl PlaceholderResolver for JsonResolver {
     async fn resolve(&self, mut params: PlaceholderParams<'_, '_>) -> Result<Value, ProcessorError> {
         let (_, text) = read_source(&mut params, &self.local).await?;
-        let mut value = serde_json::from_str(&text).map_err(|error| {
+        let parsed = params.cx.parsing(text.len(), || serde_json::from_str(&text)).await;
+        let mut value = parsed.map_err(|error| {
             failure(
                 &params,
                 &format!("failed to parse JSON data at {}, SyntaxError: {error}", shown(&params)),
@@ -74,10 +75,11 @@ impl PlaceholderResolver for YamlResolver {
     async fn resolve(&self, mut params: PlaceholderParams<'_, '_>) -> Result<Value, ProcessorError> {
         let (_, text) = read_source(&mut params, &self.local).await?;
         let at = shown(&params);
-        let mut documents = callboard_yaml::documents(&text, Limits::default());
-        let first = documents.next();
-        let further = documents.count();
-        match (first, further) {
+        let parse = || {
+            let mut documents = callboard_yaml::documents(&text, Limits::default());
+            (documents.next(), documents.count())
+        };
+        match params.cx.parsing(text.len(), parse).await {
             (Some(document), 0) => document.value.map_err(|error| {
                 failure(&params, &format!("found an error in the data at {at}, YAMLParseError: {error}"))
             }),

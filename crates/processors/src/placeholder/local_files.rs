@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use callboard_sdk::{LocationSpec, ReadError};
 
+use crate::file_threads::{FileThreads, FileThreadsError};
 use crate::files::{self, FILE_BYTES_MAX, FileError, says_absent};
 
 /// The `file` locations of the configuration. Clones share them, so that a changed configuration reaches everybody.
@@ -18,6 +19,7 @@ use crate::files::{self, FILE_BYTES_MAX, FileError, says_absent};
 pub struct LocalFiles {
     origins: Arc<RwLock<BTreeSet<String>>>,
     bytes_max: u64,
+    threads: FileThreads,
 }
 
 impl Default for LocalFiles {
@@ -29,7 +31,11 @@ impl Default for LocalFiles {
 impl LocalFiles {
     /// `targets` are the absolute targets of the configured `file` locations; without any nothing is read.
     pub fn new(targets: impl IntoIterator<Item = String>) -> Self {
-        Self { origins: Arc::new(RwLock::new(targets.into_iter().collect())), bytes_max: FILE_BYTES_MAX }
+        Self {
+            origins: Arc::new(RwLock::new(targets.into_iter().collect())),
+            bytes_max: FILE_BYTES_MAX,
+            threads: FileThreads::default(),
+        }
     }
 
     /// Reads files of at most `bytes_max` bytes.
@@ -54,7 +60,7 @@ impl LocalFiles {
         }
         let root = root_of(&origin.target);
         // The whole disk is no directory that anybody meant to open.
-        (root != "/").then_some(LocalTree { root, bytes_max: self.bytes_max })
+        (root != "/").then(|| LocalTree { root, bytes_max: self.bytes_max, threads: self.threads.clone() })
     }
 }
 
@@ -71,6 +77,13 @@ fn root_of(target: &str) -> String {
 pub(super) struct LocalTree {
     root: String,
     bytes_max: u64,
+    threads: FileThreads,
+}
+
+impl From<FileThreadsError> for ReadError {
+    fn from(error: FileThreadsError) -> Self {
+        Self::failed(error.to_string())
+    }
 }
 
 impl LocalTree {
@@ -83,28 +96,35 @@ impl LocalTree {
         Path::new(&path).starts_with(&self.root).then_some(path)
     }
 
-    /// Reads a file of the tree; blocks.
-    pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        let canonical = |path: &str| {
-            std::fs::canonicalize(path).map_err(|error| {
-                let is_absent = says_absent(&error);
-                let text = FileError::io("open", path, error).to_string();
-                let text = text.strip_prefix("Error: ").unwrap_or(&text).to_owned();
-                if is_absent { ReadError::NotFound(text) } else { ReadError::failed(text) }
-            })
-        };
-        let (root, path) = (canonical(&self.root)?, canonical(path)?);
-        let inside = path.to_str().filter(|_| path.starts_with(&root)).ok_or_else(|| {
-            ReadError::NotAllowed(format!("a link leads out of the directory '{}'", self.root))
-        })?;
-        match files::read(inside, self.bytes_max) {
-            Ok((data, _)) => Ok(data),
-            Err(error) => {
-                let text = error.to_string();
-                Err(ReadError::failed(text.strip_prefix("Error: ").unwrap_or(&text)))
-            }
-        }
+    /// Reads a file of the tree.
+    pub(super) async fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        let (root, inside, bytes_max) = (self.root.clone(), path.to_owned(), self.bytes_max);
+        self.threads.run(path, move || read(&root, &inside, bytes_max)).await
     }
+}
+
+fn read(root: &str, path: &str, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
+    let canonical = |path: &str| {
+        std::fs::canonicalize(path).map_err(|error| {
+            let is_absent = says_absent(&error);
+            let text = without_class(&FileError::io("open", path, error));
+            if is_absent { ReadError::NotFound(text) } else { ReadError::failed(text) }
+        })
+    };
+    let (canonical_root, path) = (canonical(root)?, canonical(path)?);
+    let inside = path
+        .to_str()
+        .filter(|_| path.starts_with(&canonical_root))
+        .ok_or_else(|| ReadError::NotAllowed(format!("a link leads out of the directory '{root}'")))?;
+    let (data, _) =
+        files::read(inside, bytes_max).map_err(|error| ReadError::failed(without_class(&error)))?;
+    Ok(data)
+}
+
+/// A [`ReadError`] has a class of its own.
+fn without_class(error: &FileError) -> String {
+    let text = error.to_string();
+    text.strip_prefix("Error: ").unwrap_or(&text).to_owned()
 }
 
 /// Whether a reference is a URL rather than a path.
@@ -118,6 +138,11 @@ fn has_scheme(reference: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file_threads::tests::hang;
+
+    fn tree(root: &str) -> LocalTree {
+        LocalTree { root: root.to_owned(), bytes_max: FILE_BYTES_MAX, threads: FileThreads::default() }
+    }
 
     #[test]
     fn the_root_of_a_target_is_its_directory() {
@@ -150,7 +175,7 @@ mod tests {
 
     #[test]
     fn references_stay_in_the_tree() {
-        let tree = LocalTree { root: "/srv/catalog".to_owned(), bytes_max: 9 };
+        let tree = tree("/srv/catalog");
         let base = "/srv/catalog/apis/a.yaml";
         for (reference, expected) in [
             ("./x.yaml", Some("/srv/catalog/apis/x.yaml")),
@@ -165,5 +190,13 @@ mod tests {
         ] {
             assert_eq!(tree.resolve(reference, base).as_deref(), expected, "{reference}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_hangs_is_not_read_again() {
+        let tree = tree("/srv");
+        let _held = hang(&tree.threads, "/srv/a.yaml").await;
+        let error = tree.read("/srv/a.yaml").await.unwrap_err();
+        assert_eq!(error, ReadError::failed("an earlier read of it has not come back yet"));
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use callboard_sdk::{
-    Bytes, CancellationToken, PlaceholderParams, ProcessorError, ReadError, ReadUrlOptions, ScmResolver,
-    UrlReader, results,
+    Bytes, CancellationToken, PlaceholderParams, ProcessorError, Progress, ReadError, ReadUrlOptions,
+    ScmResolver, UrlReader, results,
 };
 
 use super::local_files::{LocalFiles, LocalTree};
@@ -33,6 +33,7 @@ pub(crate) struct Sources<'a> {
     scm: &'a dyn ScmResolver,
     tree: Option<LocalTree>,
     cancellation: CancellationToken,
+    progress: &'a Progress,
 }
 
 impl<'a> Sources<'a> {
@@ -42,6 +43,7 @@ impl<'a> Sources<'a> {
             scm: params.scm,
             tree: local.tree(params.cx.location(), params.cx.origin_location()),
             cancellation: params.cx.cancellation().clone(),
+            progress: params.cx.progress(),
         }
     }
 
@@ -57,19 +59,14 @@ impl<'a> Sources<'a> {
     }
 
     pub(crate) async fn read(&self, source: &Source) -> Result<Bytes, ReadError> {
+        self.progress.step();
         match (source, &self.tree) {
             (Source::Url(url), _) => {
                 let options =
                     ReadUrlOptions { cancellation: self.cancellation.clone(), ..ReadUrlOptions::default() };
                 Ok(self.reader.read_url(url, &options).await?.data)
             }
-            (Source::File(path), Some(tree)) => {
-                let (tree, path) = (tree.clone(), path.clone());
-                tokio::task::spawn_blocking(move || tree.read(&path))
-                    .await
-                    .map_err(|error| ReadError::failed(format!("reading was interrupted, {error}")))?
-                    .map(Bytes::from)
-            }
+            (Source::File(path), Some(tree)) => tree.read(path).await.map(Bytes::from),
             (Source::File(path), None) => {
                 Err(ReadError::NotAllowed(format!("'{path}' is not open to placeholders")))
             }

@@ -1,11 +1,13 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use callboard_sdk::testkit::{FakeReader, TestKit, conformance};
+use callboard_sdk::testkit::{FakeClock, FakeReader, TestKit, conformance};
 use callboard_sdk::{
-    LoadContent, ReadTreeOptions, ReadTreeResponse, ReadUrlOptions, ReadUrlResponse, SearchResponse,
+    CacheState, CancellationToken, ContextParts, EmitSink, LoadContent, ReadTreeOptions, ReadTreeResponse,
+    ReadUrlOptions, ReadUrlResponse, YamlParser,
 };
-use serde_json::json;
+use futures::FutureExt as _;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -32,7 +34,7 @@ async fn entities_are_followed_by_the_refresh_key() {
     let run = kit.read_location(&location()).await;
     assert_eq!(run.entities().len(), 2);
     assert_eq!(run.emitted.last(), Some(&results::refresh(format!("url:{URL}"))));
-    assert_eq!(kit.cache(), &json!({"url-reader": {URL: {"v1": {"etag": "e1"}}}}));
+    assert_eq!(kit.cache(), &json!({"url-reader": {"@targets": {URL: {"validator": "e1", "filled": true}}}}));
 }
 
 #[tokio::test]
@@ -60,6 +62,24 @@ async fn a_result_without_an_etag_ends_the_trust_in_the_old_one() {
     assert_eq!(kit.read_location(&location()).await.entities().len(), 1);
     reader.put(URL, TWO, Some("e1"));
     assert_eq!(kit.read_location(&location()).await.entities().len(), 2);
+}
+
+#[tokio::test]
+async fn an_empty_answer_where_there_were_entities_is_an_error() {
+    let reader = FakeReader::default();
+    let mut kit = kit(&reader);
+    reader.put(URL, "", None);
+    assert_eq!(kit.read_location(&location()).await.errors().len(), 0, "nothing was there before");
+    reader.put(URL, TWO, None);
+    assert_eq!(kit.read_location(&location()).await.entities().len(), 2);
+    reader.put(URL, "", Some("e2"));
+    for _ in 0..2 {
+        let run = kit.read_location(&location()).await;
+        assert!(run.errors()[0].message.contains("is empty (0 bytes) and was not before"), "{run:?}");
+    }
+    reader.put(URL, "# none any more\n", Some("e3"));
+    let run = kit.read_location(&location()).await;
+    assert_eq!((run.entities().len(), run.errors().len()), (0, 0));
 }
 
 #[tokio::test]
@@ -158,12 +178,14 @@ async fn the_contract_is_kept() {
 struct Twenty {
     running: AtomicUsize,
     most: AtomicUsize,
+    loaded: AtomicUsize,
     search_failure: Mutex<Option<ReadError>>,
-    load_failure: Mutex<Option<ReadError>>,
+    /// From which file on loading fails, and how.
+    load_failure: Mutex<Option<(usize, ReadError)>>,
 }
 
 #[derive(Debug)]
-struct Load(Arc<Twenty>);
+struct Load(Arc<Twenty>, usize);
 
 #[async_trait]
 impl LoadContent for Load {
@@ -174,7 +196,11 @@ impl LoadContent for Load {
             tokio::task::yield_now().await;
         }
         self.0.running.fetch_sub(1, Ordering::SeqCst);
-        self.0.load_failure.lock().unwrap().clone().map_or(Ok(Bytes::from_static(b"kind: A")), Err)
+        self.0.loaded.fetch_add(1, Ordering::SeqCst);
+        match self.0.load_failure.lock().unwrap().clone() {
+            Some((from, error)) if self.1 >= from => Err(error),
+            _ => Ok(Bytes::from_static(b"kind: A")),
+        }
     }
 }
 
@@ -196,7 +222,8 @@ impl UrlReader for TwentyReader {
             return Err(error);
         }
         let file = |index| {
-            SearchFile::lazy(format!("https://example.com/{index}"), Arc::new(Load(Arc::clone(&self.0))))
+            let load = Load(Arc::clone(&self.0), index);
+            SearchFile::lazy(format!("https://example.com/{index}"), Arc::new(load))
         };
         Ok(SearchResponse { files: (0..20).map(file).collect(), etag: "e".to_owned() })
     }
@@ -214,9 +241,65 @@ async fn at_most_five_contents_are_loaded_at_once() {
 }
 
 #[tokio::test]
+async fn files_are_emitted_before_all_are_loaded() {
+    let twenty = Arc::new(Twenty::default());
+    *twenty.load_failure.lock().unwrap() = Some((7, ReadError::failed("503")));
+    let run = TestKit::new(UrlReaderProcessor::new(Arc::new(TwentyReader(twenty))))
+        .read_location(&location())
+        .await;
+    assert_eq!((run.entities().len(), run.errors().len()), (7, 1));
+    assert_eq!(run.emitted.last(), Some(&results::general_error(&location(), "Unable to read url, 503")));
+}
+
+struct Forget;
+
+impl EmitSink for Forget {
+    fn emit(&mut self, _: Emit) -> Result<(), ProcessorError> {
+        Ok(())
+    }
+}
+
+/// Reads in a host in which nothing is ever parsed.
+async fn read_without_parsing(processor: &UrlReaderProcessor) {
+    let (location, clock, cancellation) = (location(), FakeClock::default(), CancellationToken::new());
+    let (mut sink, mut cache) = (Forget, CacheState::from_stored(Value::Null));
+    let (parser, progress, parse_slots) =
+        (YamlParser::default(), Progress::default(), Arc::new(Semaphore::new(0)));
+    let mut cx = ProcessorContext::new(ContextParts {
+        processor: "url-reader",
+        target: Some(&location.target),
+        location: &location,
+        origin_location: &location,
+        sink: &mut sink,
+        cache: &mut cache,
+        parser: &parser,
+        parse_slots: &parse_slots,
+        progress: &progress,
+        cancellation: &cancellation,
+        clock: &clock,
+    });
+    processor.read_location(&location, Presence::Required, &mut cx).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_location_that_waits_to_be_parsed_loads_a_few_files_and_holds_up_no_other() {
+    let stalled = Arc::new(Twenty::default());
+    let processor = Arc::new(UrlReaderProcessor::new(Arc::new(TwentyReader(Arc::clone(&stalled)))));
+    let mut waiting =
+        stream::iter(0..3).map(|_| read_without_parsing(&processor).boxed()).buffer_unordered(3);
+    let mut kit = TestKit::shared(processor.clone());
+    let location = location();
+    tokio::select! {
+        _ = waiting.next() => panic!("nothing can be parsed"),
+        run = kit.read_location(&location) => assert_eq!(run.entities().len(), 20),
+    }
+    assert_eq!(stalled.loaded.load(Ordering::SeqCst), 3 * LOADS_AHEAD_MAX + 20);
+}
+
+#[tokio::test]
 async fn a_file_that_vanishes_after_it_was_listed_is_an_error_even_if_optional() {
     let twenty = Arc::new(Twenty::default());
-    *twenty.load_failure.lock().unwrap() = Some(ReadError::NotFound("gone".to_owned()));
+    *twenty.load_failure.lock().unwrap() = Some((0, ReadError::NotFound("gone".to_owned())));
     let run = TestKit::new(UrlReaderProcessor::new(Arc::new(TwentyReader(twenty))))
         .read_location(&optional())
         .await;

@@ -14,7 +14,7 @@ use crate::state::AppState;
 
 pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let entity_ref = ref_of_path(&Operation::BARE.accept(&state, request).await?)?.to_canonical();
-    let ancestors = state.store().ancestry(&entity_ref).await?;
+    let ancestors = state.store()?.ancestry(&entity_ref).await?;
     if ancestors.is_empty() {
         return Err(ApiError::not_found(format!("No such entity {entity_ref}")));
     }

@@ -11,7 +11,7 @@ use crate::state::AppState;
 
 pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let entity_ref = ref_of_path(&Operation::BARE.accept(&state, request).await?)?;
-    match state.store().entity_by_ref(&entity_ref.to_canonical()).await? {
+    match state.store()?.entity_by_ref(&entity_ref.to_canonical()).await? {
         Some(entity) => Ok(reply::stored(entity.json)),
         None => Err(ApiError::not_found(format!(
             "No entity named '{}' found, with kind '{}' in namespace '{}'",

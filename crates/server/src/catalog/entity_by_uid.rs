@@ -13,7 +13,7 @@ use crate::state::AppState;
 pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let given = Operation::BARE.accept(&state, request).await?.path("uid")?;
     let entity = match parse(&given) {
-        Some(uid) => state.store().entity_by_uid(uid).await?,
+        Some(uid) => state.store()?.entity_by_uid(uid).await?,
         None => None,
     };
     match entity {
@@ -26,7 +26,7 @@ pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Resu
 pub(crate) async fn delete(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let given = Operation::BARE.accept(&state, request).await?.path("uid")?;
     if let Some(uid) = parse(&given) {
-        state.catalog.delete_entity(uid).await?;
+        state.catalog()?.delete_entity(uid).await?;
     }
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }

@@ -77,7 +77,7 @@ struct Item<'a> {
 pub(crate) async fn list(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let accepted = OPERATION.accept(&state, request).await?;
     let (filter, limit) = filter(&accepted.query)?;
-    let errors = state.store().errors_list(&filter).await?;
+    let errors = state.store()?.errors_list(&filter).await?;
     reply::json(StatusCode::OK, &page(&errors, limit))
 }
 

@@ -47,12 +47,12 @@ pub(crate) async fn create(State(state): State<AppState>, request: Request) -> R
     };
     // Presence matters to a dry run alone: a registered location is a type and a target.
     let spec = LocationSpec::new(spec.kind, spec.target);
-    let location = state.catalog.location_register(&spec, on_conflict).await?;
+    let location = state.catalog()?.location_register(&spec, on_conflict).await?;
     reply::json(StatusCode::CREATED, &Created { location: (&location).into(), entities: &[], exists: None })
 }
 
 async fn dry_run(state: &AppState, spec: &LocationSpec) -> Result<Response, ApiError> {
-    let result = state.catalog.location_dry_run(spec).await?;
+    let result = state.catalog()?.location_dry_run(spec).await?;
     let created = Created {
         location: (&result.location).into(),
         entities: &result.entities,

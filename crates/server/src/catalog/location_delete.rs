@@ -13,6 +13,6 @@ use crate::state::AppState;
 pub(crate) async fn delete(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let id = Operation::BARE.accept(&state, request).await?.path("id")?;
     refuse_if_readonly(&state)?;
-    state.catalog.location_delete(&id).await?;
+    state.catalog()?.location_delete(&id).await?;
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }

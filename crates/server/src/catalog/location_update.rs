@@ -20,6 +20,6 @@ pub(crate) async fn update(State(state): State<AppState>, request: Request) -> R
     let accepted = OPERATION.accept(&state, request).await?;
     refuse_if_readonly(&state)?;
     let spec = LocationSpec::new(accepted.body_text("type"), accepted.body_text("target"));
-    let location = state.catalog.location_update(&accepted.path("id")?, &spec).await?;
+    let location = state.catalog()?.location_update(&accepted.path("id")?, &spec).await?;
     reply::json(StatusCode::OK, &LocationBody::from(&location))
 }

@@ -25,7 +25,7 @@ struct Item<'a> {
 
 pub(crate) async fn list(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     Operation::BARE.accept(&state, request).await?;
-    let locations = all(state.store().as_ref()).await?;
+    let locations = all(state.store()?.as_ref()).await?;
     let items: Vec<Item<'_>> = locations.iter().map(|location| Item { data: location.into() }).collect();
     reply::json(StatusCode::OK, &items)
 }

@@ -21,6 +21,6 @@ const OPERATION: Operation = Operation {
 /// Clients insist on 200.
 pub(crate) async fn refresh(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let accepted = OPERATION.accept(&state, request).await?;
-    state.catalog.refresh(accepted.body_text("entityRef")).await?;
+    state.catalog()?.refresh(accepted.body_text("entityRef")).await?;
     Ok(reply::empty(StatusCode::OK))
 }

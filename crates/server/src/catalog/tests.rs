@@ -317,6 +317,35 @@ async fn dry_runs_store_nothing() {
 }
 
 #[tokio::test]
+async fn dry_runs_show_all_that_would_come_and_whether_the_location_is_registered() {
+    let fixture = Fixture::finding().await;
+    let body = json!({"type": "url", "target": "https://example.com/a.yaml"});
+    let dry_run = async || post(&fixture, "/locations?dryRun=true", body.clone()).await;
+    let new = dry_run().await;
+    assert_eq!((new.status, &new.json()["exists"]), (StatusCode::CREATED, &json!(false)));
+    assert_eq!(fixture.get(LOCATIONS).await.body, "[]");
+    assert_eq!(post(&fixture, "/locations", body.clone()).await.status, StatusCode::CREATED);
+    let existing = dry_run().await;
+    assert_eq!((existing.status, &existing.json()["exists"]), (StatusCode::CREATED, &json!(true)));
+    for answer in [new.json(), existing.json()] {
+        let kinds: Vec<_> = answer["entities"].as_array().unwrap().iter().map(|it| &it["kind"]).collect();
+        assert_eq!(kinds, ["Location", "Component"]);
+        assert_eq!(answer["location"]["id"], "url:https://example.com/a.yaml");
+        assert_eq!(answer["location"]["entityRef"], new.json()["location"]["entityRef"]);
+    }
+    assert_eq!(fixture.get("/api/catalog/entities").await.body, "[]");
+}
+
+#[tokio::test]
+async fn valid_entities_get_an_empty_200() {
+    let fixture = Fixture::finding().await;
+    let body = json!({"entity": component("a"), "location": "url:https://example.com/a.yaml"});
+    let answer = post(&fixture, "/validate-entity", body).await;
+    assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
+    assert_eq!(fixture.get("/api/catalog/entities").await.body, "[]");
+}
+
+#[tokio::test]
 async fn invalid_entities_always_get_a_list_of_errors() {
     let fixture = fixture().await;
     let location = "url:https://example.com/a.yaml";

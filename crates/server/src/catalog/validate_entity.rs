@@ -28,7 +28,7 @@ pub(crate) async fn validate(State(state): State<AppState>, request: Request) ->
     let parsed =
         accepted.and_then(|accepted| parse(accepted.body.get("entity"), accepted.body.get("location")));
     let errors = match parsed {
-        Ok((entity, location)) => state.catalog.validate_entity(entity, &location).await,
+        Ok((entity, location)) => state.catalog()?.validate_entity(entity, &location).await,
         Err(error) => vec![error.into()],
     };
     if errors.is_empty() {

@@ -12,27 +12,19 @@ use crate::error::ServerError;
 use crate::options::{ListenAddress, ServerOptions};
 use crate::security_headers::{self, Directive};
 
-/// Keys of Backstage that have no effect here yet. Whoever sets them should know.
-const WITHOUT_EFFECT: [&str; 4] = [
-    "backend.rateLimit",
-    "backend.trustProxy",
-    "backend.server.maxHeadersCount",
-    "backend.server.maxRequestsPerSocket",
-];
-
 impl ServerOptions {
     /// Reads `backend` and `catalog`.
     pub fn from_config(config: &Config) -> Result<Self, ServerError> {
-        if config.get_value("backend.https").is_some_and(|https| https != Value::Bool(false)) {
+        if config.get_opt_value("backend.https")?.is_some_and(|https| https != Value::Bool(false)) {
             return Err(ServerError::Https);
-        }
-        for key in WITHOUT_EFFECT {
-            if config.get_value(key).is_some() {
-                tracing::warn!(key, "this key is not supported yet and has no effect");
-            }
         }
         let default = Self::default();
         let time = |key: &str, or: Duration| duration(config, key).map(|given| given.unwrap_or(or));
+        // As in Node, where 0 switches these off.
+        let limit = |key: &str, or: Option<Duration>| {
+            duration(config, key)
+                .map(|given| given.map_or(or, |given| Some(given).filter(|it| !it.is_zero())))
+        };
         Ok(Self {
             listen: listen(config)?,
             readonly: config.get_opt_bool("catalog.readonly")?.unwrap_or(default.readonly),
@@ -45,8 +37,8 @@ impl ServerOptions {
                 default.startup_request_pause,
             )?,
             shutdown_delay: time("backend.lifecycle.serverShutdownDelay", default.shutdown_delay)?,
-            headers_timeout: time("backend.server.headersTimeout", default.headers_timeout)?,
-            request_timeout: time("backend.server.requestTimeout", default.request_timeout)?,
+            headers_timeout: limit("backend.server.headersTimeout", default.headers_timeout)?,
+            request_timeout: limit("backend.server.requestTimeout", default.request_timeout)?,
             drain_limit: default.drain_limit,
             connections_max: default.connections_max,
         })
@@ -55,7 +47,7 @@ impl ServerOptions {
 
 /// A duration, or a number of milliseconds as in Node.
 fn duration(config: &Config, key: &str) -> Result<Option<Duration>, ServerError> {
-    if let Some(Value::Number(number)) = config.get_value(key) {
+    if let Some(Value::Number(number)) = config.get_opt_value(key)? {
         let millis = number.as_u64().ok_or_else(|| invalid(key, "is no number of milliseconds"))?;
         return Ok(Some(Duration::from_millis(millis)));
     }
@@ -63,7 +55,7 @@ fn duration(config: &Config, key: &str) -> Result<Option<Duration>, ServerError>
 }
 
 fn listen(config: &Config) -> Result<ListenAddress, ServerError> {
-    match config.get_value("backend.listen") {
+    match config.get_opt_value("backend.listen")? {
         Some(Value::String(text)) => ListenAddress::parse(&text),
         Some(Value::Number(port)) => ListenAddress::parse(&port.to_string()),
         Some(Value::Object(_)) => {
@@ -123,7 +115,7 @@ fn security_headers(config: &Config) -> Result<HeaderMap, ServerError> {
 }
 
 fn cors(config: &Config) -> Result<Option<Cors>, ServerError> {
-    if config.get_value("backend.cors").is_none() {
+    if config.get_opt_config("backend.cors")?.is_none() {
         return Ok(None);
     }
     let default = Cors::default();
@@ -165,7 +157,7 @@ fn header(config: &Config, key: &str) -> Result<Option<HeaderValue>, ServerError
 }
 
 fn object(config: &Config, key: &str) -> Result<serde_json::Map<String, Value>, ServerError> {
-    match config.get_value(key) {
+    match config.get_opt_value(key)? {
         None => Ok(serde_json::Map::new()),
         Some(Value::Object(members)) => Ok(members),
         Some(_) => Err(invalid(key, "is no object")),
@@ -173,7 +165,7 @@ fn object(config: &Config, key: &str) -> Result<serde_json::Map<String, Value>, 
 }
 
 fn list(config: &Config, key: &str) -> Result<Option<Vec<String>>, ServerError> {
-    match config.get_value(key) {
+    match config.get_opt_value(key)? {
         None => Ok(None),
         Some(value) => {
             list_of(value).map(Some).ok_or_else(|| invalid(key, "is neither a text nor a list of texts"))

@@ -67,7 +67,11 @@ impl BodySchema {
 }
 
 /// Reads a body as JSON. A body that is absent, or empty, reads as `{}`: as it does for Express.
-pub(crate) async fn read_json(headers: &HeaderMap, body: Body, timeout: Duration) -> Result<Value, ApiError> {
+pub(crate) async fn read_json(
+    headers: &HeaderMap,
+    body: Body,
+    timeout: Option<Duration>,
+) -> Result<Value, ApiError> {
     let content_type = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let is_json = content_type.as_deref().is_some_and(|given| {
         given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
@@ -92,8 +96,12 @@ pub(crate) async fn read_json(headers: &HeaderMap, body: Body, timeout: Duration
     }
 }
 
-async fn read(body: Body, timeout: Duration) -> Result<bytes::Bytes, ApiError> {
-    let collected = tokio::time::timeout(timeout, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+async fn read(body: Body, timeout: Option<Duration>) -> Result<bytes::Bytes, ApiError> {
+    let collecting = Limited::new(body, BODY_BYTES_MAX).collect();
+    let collected = match timeout {
+        Some(timeout) => tokio::time::timeout(timeout, collecting).await,
+        None => Ok(collecting.await),
+    };
     match collected {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::input("request entity too large")),
@@ -116,7 +124,7 @@ mod tests {
         if let Some(content_type) = content_type {
             headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
         }
-        let read = read_json(&headers, body.into(), Duration::from_secs(1)).await;
+        let read = read_json(&headers, body.into(), Some(Duration::from_secs(1))).await;
         match read.and_then(|value| SCHEMA.check(value)) {
             Ok(_) => "fine".to_owned(),
             Err(error) => error.message().to_owned(),
@@ -166,6 +174,16 @@ mod tests {
     async fn bodies_that_never_end_time_out() {
         let body = Body::from_stream(futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
         assert_eq!(message_of(Some("application/json"), body).await, "request timeout");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_may_take_for_ever_if_that_is_wanted() {
+        let late = futures::stream::once(async {
+            tokio::time::sleep(Duration::from_hours(24)).await;
+            Ok::<_, std::io::Error>(bytes::Bytes::from_static(b"{}"))
+        });
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, "application/json".parse().unwrap())]);
+        assert_eq!(read_json(&headers, Body::from_stream(late), None).await, Ok(json!({})));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::options::ListenAddress;
-use crate::testing::{Fixture, component};
+use crate::testing::{Fixture, component, empty_catalog};
 
 const LIVENESS: &str = "GET /.backstage/health/v1/liveness HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -24,18 +24,18 @@ fn options() -> ServerOptions {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests join the task themselves")]
-async fn run(fixture: &Fixture, options: ServerOptions, lifecycle: Lifecycle) -> Running {
+async fn run(options: ServerOptions, lifecycle: Lifecycle) -> Running {
     let server = Server::bind(options).await.unwrap();
     let (address, shutdown) = (server.local_addr(), CancellationToken::new());
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let serving = server.serve(fixture.catalog.clone(), lifecycle.clone(), metrics, shutdown.clone());
+    let serving = server.serve(lifecycle.clone(), metrics, shutdown.clone());
     Running { address, shutdown, lifecycle, task: tokio::spawn(serving) }
 }
 
 async fn ready(options: ServerOptions) -> Running {
     let lifecycle = Lifecycle::new();
-    lifecycle.set_ready();
-    run(&Fixture::new(ServerOptions::default()).await, options, lifecycle).await
+    lifecycle.set_ready(empty_catalog().await);
+    run(options, lifecycle).await
 }
 
 impl Running {
@@ -68,12 +68,29 @@ async fn connections_serve_many_requests() {
 }
 
 #[tokio::test]
+async fn health_is_told_before_there_is_a_catalog() {
+    let running = run(options(), Lifecycle::new()).await;
+    let mut socket = running.connect().await;
+    socket.write_all(LIVENESS.as_bytes()).await.unwrap();
+    assert!(read_until(&mut socket, r#"{"status":"ok"}"#).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    socket.write_all(LIVENESS.replace("liveness", "readiness").as_bytes()).await.unwrap();
+    let text = read_until(&mut socket, r#""status":"error"}"#).await;
+    assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
+    socket
+        .write_all(LIVENESS.replace("/.backstage/health/v1/liveness", "/metrics").as_bytes())
+        .await
+        .unwrap();
+    assert!(read_until(&mut socket, "\r\n\r\n").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    running.lifecycle.set_ready(empty_catalog().await);
+    socket.write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(read_until(&mut socket, "[]").await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[tokio::test]
 async fn lists_are_sent_in_chunks() {
     let fixture = Fixture::new(ServerOptions::default()).await;
     fixture.ingest(&[component("a")], &[]).await;
-    let lifecycle = Lifecycle::new();
-    lifecycle.set_ready();
-    let running = run(&fixture, options(), lifecycle).await;
+    let running = run(options(), fixture.lifecycle.clone()).await;
     let mut socket = running.connect().await;
     socket.write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let text = read_until(&mut socket, "0\r\n\r\n").await;
@@ -89,6 +106,18 @@ async fn heads_that_take_too_long_end_the_connection() {
     let mut rest = Vec::new();
     socket.read_to_end(&mut rest).await.unwrap();
     assert!(!rest.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn heads_may_take_for_ever_if_that_is_wanted() {
+    let running = ready(ServerOptions { headers_timeout: None, ..options() }).await;
+    tokio::time::pause();
+    let mut socket = running.connect().await;
+    let (start, end) = LIVENESS.split_at(20);
+    socket.write_all(start.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_hours(24)).await;
+    socket.write_all(end.as_bytes()).await.unwrap();
+    assert!(read_until(&mut socket, r#"{"status":"ok"}"#).await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
 #[tokio::test]
@@ -120,10 +149,9 @@ async fn further_connections_wait_for_a_free_place() {
 
 #[tokio::test]
 async fn requests_in_flight_are_answered_at_shutdown() {
-    let fixture = Fixture::new(ServerOptions::default()).await;
     let options = ServerOptions { startup_request_pause: Duration::from_hours(1), ..options() };
     // The request waits for the start, which never comes.
-    let running = run(&fixture, options, Lifecycle::new()).await;
+    let running = run(options, Lifecycle::new()).await;
     let mut socket = running.connect().await;
     socket.write_all(LIVENESS.as_bytes()).await.unwrap();
     read_until(&mut socket, "}").await;

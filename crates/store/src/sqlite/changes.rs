@@ -1,12 +1,10 @@
 //! The change log, and the cleaning up of what is no longer needed.
 
-use std::collections::HashSet;
-
 use super::SqliteStore;
-use super::codec::{RowExt as _, ids_json, unpack_relations};
+use super::codec::RowExt as _;
 use super::session::Args;
 use super::statement::statements;
-use super::writer::{DELETED, Writer};
+use super::writer::DELETED;
 use crate::{Change, ChangeKind, StoreError};
 
 statements! {
@@ -18,28 +16,7 @@ statements! {
     SELECT_POSITION = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'change_log'), 0)";
     TRIM_CHANGES = "DELETE FROM change_log WHERE position <= ?1";
     SET_TRIMMED_TO = "UPDATE meta SET value = max(value, ?1) WHERE key = 'changes_trimmed_to'";
-    // Refs that no row mentions, save for the packed relations.
-    SELECT_UNUSED_REFS =
-        "SELECT i.id FROM refs i \
-         WHERE i.id NOT IN (SELECT id FROM schedule) \
-           AND NOT EXISTS (SELECT 1 FROM edges e WHERE e.source = i.id) \
-           AND NOT EXISTS (SELECT 1 FROM edges e WHERE e.target = i.id) \
-           AND NOT EXISTS (SELECT 1 FROM errors e WHERE e.owner = i.id) \
-           AND NOT EXISTS (SELECT 1 FROM peer_relations p WHERE p.source = i.id) \
-           AND i.id NOT IN (SELECT id FROM change_log) \
-           AND i.id NOT IN (SELECT id FROM stitch_queue) \
-           AND i.id NOT IN (SELECT entity FROM locations) \
-         LIMIT ?1";
-    SELECT_PACKED_RELATIONS = "SELECT id, relations FROM results WHERE id > ?1 ORDER BY id LIMIT ?2";
-    DELETE_REFS = "DELETE FROM refs WHERE id IN (SELECT value FROM json_each(?1))";
 }
-
-/// How many refs one round forgets at most.
-const FORGOTTEN_MAX: i64 = 10_000;
-/// Fewer unused refs than this are not worth the reading of all relations.
-const FORGOTTEN_MIN: usize = 100;
-/// How many entities' relations are read at once.
-const RELATIONS_PAGE: i64 = 5_000;
 
 impl SqliteStore {
     pub(super) async fn list_changes(&self, position: i64, limit: usize) -> Result<Vec<Change>, StoreError> {
@@ -66,16 +43,14 @@ impl SqliteStore {
         let kept = i64::try_from(changes_kept).unwrap_or(i64::MAX);
         let mut writer = self.writer().await?;
         let trim_to = newest.saturating_sub(kept);
-        if trim_to > 0 && writer.db.run(TRIM_CHANGES, Args::new().with(trim_to)).await? > 0 {
+        let trimmed =
+            if trim_to > 0 { writer.db.run(TRIM_CHANGES, Args::new().with(trim_to)).await? } else { 0 };
+        if trimmed > 0 {
             writer.db.run(SET_TRIMMED_TO, Args::new().with(trim_to)).await?;
         }
-        let unused = writer.unused_refs().await?;
-        if !unused.is_empty() {
-            writer.db.run(DELETE_REFS, Args::new().with(ids_json(unused))).await?;
-            // It is forgotten even if the transaction fails; that costs some lookups.
-            writer.state.refs.clear();
-        }
+        writer.let_go(usize::try_from(trimmed).unwrap_or(usize::MAX));
         writer.finish().await?;
+        self.forget_refs().await?;
         self.shrink_log().await
     }
 
@@ -85,32 +60,5 @@ impl SqliteStore {
         let _no_writer = self.state.lock().await;
         sqlx::query(SHRINK_LOG.sql).execute(&self.writer).await?;
         Ok(())
-    }
-}
-
-impl Writer<'_> {
-    /// Refs that nothing mentions; none if they are too few to care.
-    async fn unused_refs(&mut self) -> Result<HashSet<i64>, StoreError> {
-        let rows = self.db.rows(SELECT_UNUSED_REFS, Args::new().with(FORGOTTEN_MAX)).await?;
-        let mut unused: HashSet<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        if unused.len() < FORGOTTEN_MIN {
-            return Ok(HashSet::new());
-        }
-        let mut after = 0;
-        loop {
-            let page =
-                self.db.rows(SELECT_PACKED_RELATIONS, Args::new().with(after).with(RELATIONS_PAGE)).await?;
-            for row in &page {
-                after = row.int(0)?;
-                for (source, kind, target) in unpack_relations(after, row.blob(1)?)? {
-                    for id in [source, kind, target] {
-                        unused.remove(&id);
-                    }
-                }
-            }
-            if page.is_empty() || unused.is_empty() {
-                return Ok(unused);
-            }
-        }
     }
 }

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteStore;
 use super::codec::{RowExt as _, ids_json, lane, micros, timestamp, unpack};
 use super::leases::Lease;
-use super::session::Args;
+use super::session::{Args, read_rows};
 use super::statement::statements;
 use crate::{Claim, ClaimRequest, EntityId, Lane, LeaseToken, StoreError, Timestamp};
 
@@ -20,55 +20,57 @@ statements! {
                 f.entity_ref, r.uid, r.digest, r.location_key, r.unprocessed, c.json, c.ttl \
          FROM (SELECT * FROM schedule \
                WHERE lane = ?1 AND next_update_at <= ?2 AND id NOT IN (SELECT value FROM json_each(?3)) \
-               ORDER BY next_update_at, id LIMIT ?4) s \
+               ORDER BY next_update_at, id LIMIT ?4 + 0) s \
          CROSS JOIN refresh_state r ON r.id = s.id CROSS JOIN refs f ON f.id = s.id LEFT JOIN caches c ON c.id = s.id \
          ORDER BY s.next_update_at, s.id";
+    // The earliest of each lane that has any.
     SELECT_NEXT_DUE =
-        "SELECT next_update_at FROM schedule \
-         WHERE lane = ?1 AND next_update_at IS NOT NULL AND id NOT IN (SELECT value FROM json_each(?2)) \
-         ORDER BY next_update_at LIMIT 1";
+        "SELECT l.value, (SELECT s.next_update_at FROM schedule s \
+                          WHERE s.lane = l.value AND s.next_update_at IS NOT NULL \
+                            AND s.id NOT IN (SELECT value FROM json_each(?1)) \
+                          ORDER BY s.next_update_at LIMIT 1) AS due \
+         FROM json_each('[0,1,2,3]') l WHERE due IS NOT NULL";
 }
 
-/// Lanes in the order in which they are served.
-const LANES: [Lane; 4] = [Lane::Interactive, Lane::Event, Lane::New, Lane::Periodic];
-
 impl SqliteStore {
+    // Neither of these two writes anything, so the lock on the leases is all that they need.
     pub(super) async fn claim_due(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
         let now = micros(request.now);
         let until = micros(request.now + request.lease);
-        let mut writer = self.writer().await?;
-        let running = ids_json(writer.state.leases.running(now));
+        let mut state = self.state.lock().await;
+        let running = ids_json(state.leases.running(now));
         let mut claims = Vec::new();
-        for lane in LANES.into_iter().filter(|lane| *lane <= request.lane_max) {
+        for (lane, due) in self.next_due(&running).await? {
             let missing = request.limit.saturating_sub(claims.len());
-            if missing == 0 {
-                break;
+            if due > now || lane > request.lane_max || missing == 0 {
+                continue;
             }
             let missing = i64::try_from(missing).unwrap_or(i64::MAX);
             let args = Args::new().with(lane as i64).with(now).with(running.clone()).with(missing);
-            for row in writer.db.rows(SELECT_DUE, args).await? {
-                let token = writer.state.leases.next_token();
-                claims.push(claim(&row, token)?);
-                writer.grant(row.int(0)?, Lease { token, until, wish: row.int(3)? });
+            for row in read_rows(&self.writer, &self.faults, SELECT_DUE, args).await? {
+                claims.push((claim(&row, state.leases.next_token())?, row.int(3)?));
             }
         }
-        writer.finish().await?;
-        Ok(claims)
+        let granted = claims.into_iter().map(|(claim, wish)| {
+            state.leases.grant(claim.id.0, Lease { token: claim.token, until, wish });
+            claim
+        });
+        Ok(granted.collect())
     }
 
     pub(super) async fn earliest_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut writer = self.writer().await?;
+        let state = self.state.lock().await;
         // A lease that runs out makes its entity claimable, so the end of each counts, and its due time does not.
-        let leased = ids_json(writer.state.leases.running(i64::MIN));
-        let mut earliest = writer.state.leases.first_end();
-        for lane in LANES {
-            let args = Args::new().with(lane as i64).with(leased.clone());
-            if let Some(row) = writer.db.row(SELECT_NEXT_DUE, args).await? {
-                let due = row.int(0)?;
-                earliest = Some(earliest.map_or(due, |earliest| earliest.min(due)));
-            }
-        }
-        earliest.map(timestamp).transpose()
+        let leased = ids_json(state.leases.running(i64::MIN));
+        let due = self.next_due(&leased).await?.into_iter().map(|(_, due)| due);
+        due.chain(state.leases.first_end()).min().map(timestamp).transpose()
+    }
+
+    /// The lanes in which anything is due at some time, in the order in which they are served, each with the earliest
+    /// time.
+    async fn next_due(&self, leased: &str) -> Result<Vec<(Lane, i64)>, StoreError> {
+        let rows = read_rows(&self.writer, &self.faults, SELECT_NEXT_DUE, Args::new().with(leased)).await?;
+        rows.iter().map(|row| Ok((lane(row.int(0)?)?, row.int(1)?))).collect()
     }
 
     pub(super) async fn extend_leases(

@@ -1,6 +1,6 @@
 //! Committing outcomes.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::SqliteStore;
@@ -10,14 +10,14 @@ use super::edges::Edge;
 use super::intake::{Intake, Offer, Written};
 use super::leases::Lease;
 use super::results::{GoodRun, PackedBody};
-use super::schedule::Schedule;
+use super::schedule::{Run, Schedule};
 use super::session::Args;
 use super::statement::{bulk_statements, statements};
 use super::writer::Writer;
 use crate::{
-    CacheWrite, Claim, CommitReport, EntityId, Lane, NewEntity, Outcome, OutcomeKind, Processed, StoreError,
-    Timestamp,
+    CacheWrite, Claim, CommitReport, EntityId, Lane, NewEntity, Outcome, OutcomeKind, StoreError, Timestamp,
 };
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 statements! {
     SELECT_COMMITTED =
@@ -59,7 +59,7 @@ impl SqliteStore {
         let started = std::time::Instant::now();
         let mut report = CommitReport::default();
         let accepted = writer.accept(batch, bodies, &mut report).await?;
-        writer.write_schedule(&accepted).await?;
+        writer.write_schedule(&accepted, &mut report).await?;
         writer.write_caches(&accepted).await?;
         writer.write_failures(&accepted, now).await?;
         let runs = good_runs(accepted);
@@ -143,27 +143,37 @@ impl Writer<'_> {
         Ok(accepted)
     }
 
-    async fn write_schedule(&mut self, accepted: &[Accepted<'_>]) -> Result<(), StoreError> {
-        let rows = accepted.iter().filter_map(|Accepted { outcome, lease, schedule, .. }| {
-            let mut row = *schedule;
-            // Something made the entity due while it was processed: it stays due.
-            if row.wish == lease.wish {
-                row.next_update_at = outcome.next_update_at.map(micros);
-                row.lane = Lane::Periodic as i64;
-            }
-            match &outcome.kind {
-                OutcomeKind::Abandoned => return None,
-                // The digest is the same, or was dropped meanwhile to have a full run.
-                OutcomeKind::Unchanged => row.fingerprint = Some(outcome.fingerprint),
-                OutcomeKind::Processed(_) => {
-                    row.result_digest = Some(outcome.result_digest);
-                    row.fingerprint = Some(outcome.fingerprint);
+    async fn write_schedule(
+        &mut self,
+        accepted: &[Accepted<'_>],
+        report: &mut CommitReport,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<Schedule> = accepted
+            .iter()
+            .filter_map(|Accepted { outcome, lease, schedule, .. }| {
+                let mut row = *schedule;
+                let mut may_settle = true;
+                if row.wish == lease.wish {
+                    row.next_update_at = outcome.next_update_at.map(micros);
+                    row.lane = Lane::Periodic as i64;
+                } else {
+                    // Something made the entity due while it was processed: it stays due, and for a full run if that is
+                    // what was asked for.
+                    may_settle = row.fingerprint.is_some();
+                    report.left_due += 1;
                 }
-                OutcomeKind::Failed(_) => row.result_digest = Some(outcome.result_digest),
-            }
-            Some(row)
-        });
-        self.schedule_put(rows.collect()).await
+                match &outcome.kind {
+                    OutcomeKind::Abandoned => return None,
+                    OutcomeKind::Unchanged | OutcomeKind::Processed(_) if may_settle => {
+                        row.fingerprint = Some(outcome.fingerprint);
+                    }
+                    OutcomeKind::Unchanged | OutcomeKind::Processed(_) | OutcomeKind::Failed(_) => {}
+                }
+                row.result_digest = Some(outcome.result_digest);
+                Some(row)
+            })
+            .collect();
+        self.schedule_put(rows).await
     }
 
     async fn write_caches(&mut self, accepted: &[Accepted<'_>]) -> Result<(), StoreError> {
@@ -217,21 +227,27 @@ impl Writer<'_> {
         let targets =
             children().map(|child| self.interned(&child.entity_ref)).collect::<Result<BTreeSet<_>, _>>()?;
         let mut intake = Intake::new(self, targets, now).await?;
+        let rekeyable = self.rekeyable_children(runs, &stored, &intake).await?;
+        let mut contested = Vec::new();
         for (run, lane) in runs {
             let mut edges = stored.remove(&run.id).unwrap_or_default();
+            let kept: HashSet<i64> = run.processed.kept_groups.iter().copied().collect();
             for entity in &run.processed.children {
                 let target = self.interned(&entity.entity_ref)?;
                 let previous = edges.remove(&target);
+                if previous.is_some_and(|edge| is_from_another(&edge, entity, &kept)) {
+                    contested.push(run.id);
+                    continue;
+                }
                 intake.offer(Offer {
                     source: run.id,
                     target,
                     entity,
                     previous,
                     lane: *lane,
-                    may_rekey: false,
+                    may_rekey: previous.is_some_and(|edge| !edge.is_refused) && rekeyable.contains(&target),
                 });
             }
-            let kept: HashSet<i64> = kept_groups(run.processed);
             let mut gone: Vec<_> = edges.into_values().filter(|edge| !kept.contains(&edge.group)).collect();
             gone.sort_unstable_by_key(|edge| edge.target);
             for edge in gone {
@@ -239,7 +255,34 @@ impl Writer<'_> {
             }
         }
         report.conflicts = intake.write(self).await?;
+        report.left_due += contested.len();
+        self.mark_due(contested, Lane::New, Run::InFull, now).await?;
         Ok(intake.written().to_vec())
+    }
+
+    /// Children that come with another key than they have, and that no other source hands over: a file was renamed,
+    /// say, under a location that reads a folder. The entity keeps its uid and all that is known of it.
+    async fn rekeyable_children(
+        &mut self,
+        runs: &[(GoodRun<'_>, Lane)],
+        stored: &HashMap<i64, HashMap<i64, Edge>>,
+        intake: &Intake<'_>,
+    ) -> Result<HashSet<i64>, StoreError> {
+        let mut candidates = Vec::new();
+        for (run, _) in runs {
+            let Some(edges) = stored.get(&run.id) else { continue };
+            for child in &run.processed.children {
+                let target = self.interned(&child.entity_ref)?;
+                let is_own = edges.get(&target).is_some_and(|edge| !edge.is_refused);
+                if is_own && intake.has_other_key(target, child.location_key.as_ref()) {
+                    candidates.push(target);
+                }
+            }
+        }
+        if candidates.is_empty() {
+            return Ok(HashSet::new());
+        }
+        Ok(self.with_sole_source(candidates).await?.into_iter().collect())
     }
 
     /// Leases the first of the children to the caller.
@@ -283,8 +326,10 @@ impl Writer<'_> {
     }
 }
 
-fn kept_groups(processed: &Processed) -> HashSet<i64> {
-    processed.kept_groups.iter().copied().collect()
+/// Whether the run has the child already from a target that was not read this time. Which of the two counts can only
+/// be said by a run that reads both.
+fn is_from_another(stored: &Edge, child: &NewEntity, kept: &HashSet<i64>) -> bool {
+    !stored.is_refused && stored.group != child.group && kept.contains(&stored.group)
 }
 
 /// The claim of an entity that the store sees for the first time.

@@ -131,6 +131,7 @@ impl Writer<'_> {
             args.push::<i64>(source);
             args.push::<i64>(target);
         };
+        self.let_go(edges.len());
         self.db.bulk(&DELETE_EDGES, edges, bind).await.map(drop)
     }
 

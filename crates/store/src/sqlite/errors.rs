@@ -17,6 +17,10 @@ use super::statement::{bulk_statements, statements};
 use super::writer::Writer;
 use crate::{CatalogError, ErrorCategory, ErrorFilter, NewError, StoreError, Timestamp};
 
+/// How many causes of an error are kept, each the cause of the one before. JSON that is nested too deeply is not read
+/// back; and the words of a cause are in the message, too.
+const CAUSES_MAX: usize = 32;
+
 statements! {
     SELECT_ERROR_KEYS =
         "SELECT e.owner, e.key, e.id FROM json_each(?1) j CROSS JOIN errors e ON e.owner = j.value AND e.category = ?2 \
@@ -79,6 +83,15 @@ impl Writer<'_> {
             self.stitch(owner);
         }
         Ok(())
+    }
+
+    /// The stitching errors of the owners are exactly these from now on.
+    pub(super) async fn stitching_errors_replace(
+        &mut self,
+        sets: &[(i64, &[NewError])],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.errors_replace(ErrorCategory::Stitching, sets, now).await.map(drop)
     }
 
     /// Answers the owners whose errors of this category are others than before.
@@ -169,7 +182,7 @@ impl Writer<'_> {
             args.push(row.category as i64);
             args.push(row.key);
             args.push(i64::try_from(row.position).unwrap_or(i64::MAX));
-            args.push(serde_json::to_string(&row.error.error).unwrap_or_default());
+            args.push(error_text(&row.error.error));
             args.push(row.error.location.as_deref());
             args.push(row.error.document);
             args.push(row.error.line);
@@ -247,7 +260,7 @@ fn catalog_error(row: &SqliteRow) -> Result<CatalogError, StoreError> {
             None => interned.to_owned(),
         },
         error: NewError {
-            error: serialized(row.text(3)?)?,
+            error: serialized(row, 3),
             location: row.text_opt(4)?.map(Arc::from),
             document: row.small_opt(5)?,
             line: row.small_opt(6)?,
@@ -269,6 +282,24 @@ fn category(number: i64) -> Result<ErrorCategory, StoreError> {
         .ok_or_else(|| StoreError::Inconsistent(format!("{number} is not a category of errors")))
 }
 
-pub(super) fn serialized(json: &str) -> Result<SerializedError, StoreError> {
-    serde_json::from_str(json).map_err(|error| StoreError::Inconsistent(error.to_string()))
+/// Reads an error. One that cannot be read says so in its own place, so that it hides none of the others.
+pub(super) fn serialized(row: &SqliteRow, at: usize) -> SerializedError {
+    let read = row.text(at).and_then(|json| {
+        serde_json::from_str(json).map_err(|error| StoreError::Inconsistent(error.to_string()))
+    });
+    read.unwrap_or_else(|error| SerializedError::new("Error", format!("what was said here is lost: {error}")))
+}
+
+/// The text in which an error is kept.
+fn error_text(error: &SerializedError) -> String {
+    let mut error = error.clone();
+    cut_causes(&mut error, CAUSES_MAX);
+    serde_json::to_string(&error).unwrap_or_default()
+}
+
+fn cut_causes(error: &mut SerializedError, remaining: usize) {
+    match &mut error.cause {
+        Some(cause) if remaining > 0 => cut_causes(cause, remaining - 1),
+        _ => error.cause = None,
+    }
 }

@@ -10,10 +10,11 @@
 //! All sources of an entity are kept. A refused source is kept as well, so that it can be made due when the entity
 //! that stands in its way goes or changes its key.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use callboard_model::{Digest, SerializedError};
+use foldhash::{HashMap, HashMapExt as _};
 use uuid::{NoContext, Uuid};
 
 use super::codec::{RowExt as _, ids_json, micros, pack};
@@ -300,7 +301,7 @@ impl Refusal<'_> {
 }
 
 /// A uid that grows with time, so that the unique index on it grows at its end.
-fn new_uid(now: Timestamp) -> Uuid {
+pub(super) fn new_uid(now: Timestamp) -> Uuid {
     let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
     Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
 }

@@ -4,9 +4,8 @@
 //! no write, and when the process dies they are all released. What must outlive the process, that the entity is
 //! due, stays in the `schedule` table until the outcome is committed.
 
-use std::collections::HashMap;
-
 use crate::LeaseToken;
+use foldhash::HashMap;
 
 /// A lease that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use callboard_model::LocationSpec;
 use sqlx::sqlite::SqliteRow;
-use uuid::Uuid;
 
 use super::SqliteStore;
 use super::codec::RowExt as _;
+use super::intake::new_uid;
 use super::schedule::Run;
 use super::session::{Args, Session};
 use super::statement::statements;
@@ -46,7 +46,7 @@ impl SqliteStore {
             (Some(_), LocationConflict::Reject) => return Err(already_exists(spec)),
             (Some(existing), LocationConflict::Refresh) => existing,
             (None, _) => StoredLocation {
-                id: Uuid::new_v4().to_string(),
+                id: new_uid(now).to_string(),
                 spec: LocationSpec::new(&spec.kind, &spec.target),
                 entity_ref: entity.entity_ref.to_string(),
             },

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::SqliteStore;
 use super::codec::RowExt as _;
+use super::forget::FORGOTTEN_MIN;
 use super::session::{Args, Faults, Session};
 use super::statement::statements;
 use super::writer::WriterState;
@@ -183,8 +184,9 @@ async fn initial_state(writer: &SqlitePool, faults: &Faults) -> Result<WriterSta
     Ok(WriterState {
         next_ref: last_ref + 1,
         next_rank: last_rank + 1,
-        // What happened before this process is not known.
-        may_have_cycles: true,
+        // What happened before this process is not known, unless nothing did.
+        may_have_cycles: last_ref > 0,
+        mentions_gone: if last_ref > 0 { FORGOTTEN_MIN } else { 0 },
         ..WriterState::default()
     })
 }

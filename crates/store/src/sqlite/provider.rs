@@ -1,6 +1,6 @@
 //! Mutations of providers' buckets.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::SqliteStore;
@@ -12,6 +12,7 @@ use super::session::Args;
 use super::statement::statements;
 use super::writer::Writer;
 use crate::{Lane, MutationReport, NewEntity, ProviderMutation, StoreError, Timestamp};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 statements! {
     SELECT_PROVIDERS =

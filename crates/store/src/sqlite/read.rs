@@ -31,8 +31,12 @@ statements! {
     SELECT_FINAL_BY_UID =
         final_entity_query!("refresh_state u CROSS JOIN refs i ON i.id = u.id", "WHERE u.uid = ?1");
     SELECT_FINAL_BY_IDS = final_entity_query!("json_each(?1) j CROSS JOIN refs i ON i.id = j.value", "");
-    SELECT_FINAL_PAGE = final_entity_query!("refs i", "WHERE i.entity_ref > ?1 ORDER BY i.entity_ref LIMIT ?2");
-    // Breadth first: SQLite takes the rows of a recursive query in the order in which they were found.
+    SELECT_FINAL_PAGE = final_entity_query!("refs i", "WHERE i.entity_ref > ?1 ORDER BY i.entity_ref LIMIT ?2 + 0");
+    // Packed, but the length is known without reading the text.
+    SELECT_PAGE_SIZES =
+        "SELECT length(b.json) FROM refs i CROSS JOIN final_entities f ON f.id = i.id CROSS JOIN bodies b ON b.id = i.id \
+         WHERE i.entity_ref > ?1 ORDER BY i.entity_ref LIMIT ?2 + 0";
+    // The nearest first: SQLite takes the rows of a recursive query in the order in which they were found.
     SELECT_ANCESTORS =
         "WITH RECURSIVE up (id) AS ( \
            SELECT f.id FROM refs i CROSS JOIN final_entities f ON f.id = i.id WHERE i.entity_ref = ?1 UNION \
@@ -47,6 +51,9 @@ statements! {
 
 /// How many ancestors are followed. Real entities have a handful; the limit is for cycles of generated ones.
 const ANCESTORS_MAX: i64 = 1000;
+
+/// A page of larger entities has fewer of them, but at least one.
+const PAGE_BYTES_MAX: usize = 4 << 20;
 
 impl SqliteStore {
     pub(super) async fn final_by_ref(&self, entity_ref: &str) -> Result<Option<FinalEntity>, StoreError> {
@@ -65,11 +72,31 @@ impl SqliteStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<EntityPage, StoreError> {
-        let args = Args::new().with(after.unwrap_or_default()).with(i64::try_from(limit).unwrap_or(i64::MAX));
-        let rows = self.read_rows(SELECT_FINAL_PAGE, args).await?;
-        let entities: Vec<FinalEntity> = rows.iter().map(final_entity).collect::<Result<_, _>>()?;
-        let next_after =
-            if entities.len() < limit { None } else { entities.last().map(|last| last.entity_ref.clone()) };
+        let mut db = self.reader().await?;
+        let args = |limit| {
+            Args::new().with(after.unwrap_or_default()).with(i64::try_from(limit).unwrap_or(i64::MAX))
+        };
+        let sizes = db.rows(SELECT_PAGE_SIZES, args(limit)).await?;
+        let (mut packed, mut fitting) = (0, 0);
+        for row in &sizes {
+            packed += usize::try_from(row.int(0)?).unwrap_or(usize::MAX);
+            if fitting > 0 && packed > PAGE_BYTES_MAX {
+                break;
+            }
+            fitting += 1;
+        }
+        let mut entities: Vec<FinalEntity> = Vec::with_capacity(fitting);
+        let mut bytes = 0;
+        for row in db.rows(SELECT_FINAL_PAGE, args(fitting)).await? {
+            if bytes > PAGE_BYTES_MAX {
+                break;
+            }
+            let entity = final_entity(&row)?;
+            bytes += entity.json.len();
+            entities.push(entity);
+        }
+        let is_last = entities.len() < limit && entities.len() == sizes.len();
+        let next_after = entities.last().filter(|_| !is_last).map(|last| last.entity_ref.clone());
         Ok(EntityPage { entities, next_after })
     }
 
@@ -83,12 +110,21 @@ impl SqliteStore {
         for row in db.rows(SELECT_PARENTS, args).await? {
             parents.entry(row.int(0)?).or_default().push(row.text(1)?.to_owned());
         }
-        let mut entities = finals_by_ids(&mut db, &ids).await?;
-        let ancestors = ids.iter().filter_map(|id| {
-            let parent_refs = parents.remove(id).unwrap_or_default();
-            entities.remove(id).map(|entity| Ancestor { entity, parent_refs })
-        });
-        Ok(ancestors.collect())
+        let mut found: HashMap<String, Ancestor> = HashMap::with_capacity(ids.len());
+        for (id, entity) in finals_by_ids(&mut db, &ids).await? {
+            let parent_refs = parents.remove(&id).unwrap_or_default();
+            found.insert(entity.entity_ref.clone(), Ancestor { entity, parent_refs });
+        }
+        // Depth first, each once.
+        let mut ancestors = Vec::with_capacity(found.len());
+        let mut stack = vec![entity_ref.to_owned()];
+        while let Some(next) = stack.pop() {
+            if let Some(ancestor) = found.remove(&next) {
+                stack.extend(ancestor.parent_refs.iter().rev().cloned());
+                ancestors.push(ancestor);
+            }
+        }
+        Ok(ancestors)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Interned texts: canonical refs, names of providers and types of relations, each under a number.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::codec::{RowExt as _, ids_json, texts_json};
@@ -8,6 +7,7 @@ use super::session::Args;
 use super::statement::{bulk_statements, statements};
 use super::writer::Writer;
 use crate::StoreError;
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 /// How many texts one generation of the cache holds. Two generations are some 6 MB; what does not fit is looked up.
 const GENERATION_SIZE: usize = 20_000;
@@ -126,6 +126,7 @@ impl Writer<'_> {
                 continue;
             }
             if let Some(id) = self.state.refs.id(text) {
+                self.looked_up(id);
                 self.known.insert(Arc::clone(text), id);
             } else {
                 seen.insert(text);
@@ -137,6 +138,7 @@ impl Writer<'_> {
         }
         let args = Args::new().with(texts_json(unknown.iter().map(AsRef::as_ref)));
         for row in self.db.rows(SELECT_REF_IDS, args).await? {
+            self.looked_up(row.int(0)?);
             self.remember(Arc::from(row.text(1)?), row.int(0)?);
         }
         unknown.retain(|text| !self.known.contains_key(text));
@@ -205,6 +207,13 @@ impl Writer<'_> {
             }
         }
         Ok(texts)
+    }
+
+    /// Tells a search for unused refs that this one may come into use.
+    fn looked_up(&mut self, id: i64) {
+        if let Some(looked_up) = &mut self.state.looked_up {
+            looked_up.insert(id);
+        }
     }
 
     /// Keeps a number for the rest of this transaction, and in the cache once it is committed.

@@ -1,9 +1,10 @@
 //! What good runs emitted: processed entities, relations, refresh keys. Written by difference.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use callboard_model::{Body, Digest};
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::codec::{
     RowExt as _, Triple, ids_json, pack, pack_keys, pack_relations, refresh_key, unpack_keys,
@@ -141,9 +142,10 @@ impl Writer<'_> {
         diff(&keys_before, &keys, |key, is_new| {
             if is_new { &mut difference.keys_added } else { &mut difference.keys_removed }.push((key, id));
         });
-        let mut count = 0;
+        let (mut count, mut gone) = (0, 0);
         diff(&relations_before, &relations, |relation, is_new| {
             count += if is_new { 1 } else { -1 };
+            gone += usize::from(!is_new);
             // The entity's own are read from its result.
             if relation.0 != id {
                 self.stitch_peer(relation.0);
@@ -151,6 +153,7 @@ impl Writer<'_> {
                     .push((relation, id));
             }
         });
+        self.let_go(gone);
         self.count_relations(count);
         difference.results.push((id, after));
         Ok(())

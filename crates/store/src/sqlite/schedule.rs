@@ -17,7 +17,7 @@ statements! {
          WHERE id IN (SELECT value FROM json_each(?1))";
     MARK_DUE_IN_FULL =
         "UPDATE schedule SET next_update_at = min(coalesce(next_update_at, ?3), ?3), lane = min(lane, ?2), \
-                             wish = wish + 1, result_digest = NULL \
+                             wish = wish + 1, fingerprint = NULL \
          WHERE id IN (SELECT value FROM json_each(?1))";
     MARK_DUE_BY_KEYS =
         "UPDATE schedule SET next_update_at = min(coalesce(next_update_at, ?3), ?3), lane = min(lane, ?2), \
@@ -69,7 +69,8 @@ impl Schedule {
 pub(super) enum Run {
     /// If the result is that of the last run, nothing needs to be written.
     IfChanged,
-    /// The result must be written whatever it is: something that the last run wrote is gone.
+    /// All of it anew, without caches, and the result must be written whatever it is: something that the last run
+    /// wrote is gone. Holds until a run succeeds.
     InFull,
 }
 

@@ -1,4 +1,7 @@
 //! SQL texts: where they are declared, and how one text writes many rows.
+//!
+//! Where a statement of the loop limits its rows, it says `LIMIT ?1 + 0`: SQLite looks at the value of a bare parameter
+//! there to plan the query, and so prepares the statement anew whenever one is bound.
 
 use std::sync::{Arc, OnceLock};
 

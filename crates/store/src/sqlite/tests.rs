@@ -5,7 +5,7 @@ use super::*;
 #[cfg(feature = "testsuite")]
 mod histories;
 
-const STATEMENTS: [&[statement::Statement]; 17] = [
+const STATEMENTS: [&[statement::Statement]; 18] = [
     super::STATEMENTS,
     changes::STATEMENTS,
     claim::STATEMENTS,
@@ -14,6 +14,7 @@ const STATEMENTS: [&[statement::Statement]; 17] = [
     delete::STATEMENTS,
     edges::STATEMENTS,
     errors::STATEMENTS,
+    forget::STATEMENTS,
     intake::STATEMENTS,
     locations::STATEMENTS,
     open::STATEMENTS,
@@ -58,12 +59,13 @@ async fn every_statement_prepares() {
 }
 
 /// Statements that look at everything there is, or at a table that is short in a healthy catalog.
-const SCANS: [&str; 11] = [
+const SCANS: [&str; 12] = [
     "COUNT_KINDS",
     "COUNT_OTHERS",
     "MARK_ALL_DUE",
     "MARK_DUE_BY_FINGERPRINT",
     "SELECT_ALL_UNROOTED",
+    "SELECT_ANY_QUEUED",
     "SELECT_COUNTERS",
     "SELECT_ERRORS",
     "SELECT_ORPHANS",
@@ -72,7 +74,8 @@ const SCANS: [&str; 11] = [
     "SELECT_UNUSED_REFS",
 ];
 /// What queries walk over that is not a table of the catalog: parameters, and what they find on the way.
-const HARMLESS: [&str; 8] = ["j ", "CONSTANT ROW", "json_each ", "up", "down", "rooted", "providers", "s"];
+const HARMLESS: [&str; 9] =
+    ["j ", "l ", "CONSTANT ROW", "json_each ", "up", "down", "rooted", "providers", "s"];
 
 #[tokio::test]
 async fn no_statement_walks_over_a_table_that_grows() {

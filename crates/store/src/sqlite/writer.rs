@@ -4,9 +4,10 @@
 //! leaves no trace in either place. Stitch work and removed final entities are collected and written once, at the
 //! end.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 use tokio::sync::MutexGuard;
 
 use super::leases::{Lease, Leases};
@@ -47,6 +48,10 @@ pub(super) struct WriterState {
     pub(super) next_rank: i64,
     /// Whether the connection waits for the disk at each commit.
     pub(super) is_synced: bool,
+    /// How many mentions of refs went since it was last searched for refs that nothing mentions.
+    pub(super) mentions_gone: usize,
+    /// Numbers of refs that were looked up since such a search began.
+    pub(super) looked_up: Option<HashSet<i64>>,
     /// Whether edges were removed in a way that may have cut a cycle of entities off from its roots.
     pub(super) may_have_cycles: bool,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use callboard_model::Digest;
 
-use super::world::{INTERVAL, World, entity, error, outcome, processed};
+use super::world::{INTERVAL, World, entity, error, keyed, outcome, processed};
 use crate::{CacheWrite, Lane, NewEntity, Outcome, OutcomeKind, Processed};
 
 const ROOT: &str = "location:default/root";
@@ -211,6 +211,25 @@ pub async fn a_child_may_move_to_another_group(world: World<'_>) {
     world.refresh(ROOT).await;
     world.process(ROOT, Processed { kept_groups: vec![1], ..processed(ROOT, "parent") }).await;
     assert_eq!(world.delete_orphans().await, 1);
+}
+
+pub async fn a_child_of_two_targets_needs_a_run_that_reads_both(world: World<'_>) {
+    with_root(&world).await;
+    let of = |group, content: &str, key: &str| NewEntity { group, ..keyed(A, content, key) };
+    world.emit(ROOT, [of(1, "x", "one")]).await;
+    world.process_all().await;
+    world.refresh(ROOT).await;
+    let children = vec![of(2, "y", "two")];
+    let half = Processed { children, kept_groups: vec![1], ..processed(ROOT, "parent") };
+    let report = world.process(ROOT, half).await;
+    assert_eq!((report.conflicts.len(), report.left_due), (0, 1));
+    world.stitch().await;
+    assert!(!world.is_orphan(A).await);
+    assert_eq!(world.get(A).await["spec"]["content"], "x");
+    let claim = world.claim_one(ROOT).await;
+    assert_eq!(claim.fingerprint, None, "a full run");
+    let report = world.end(&claim, emitting([of(2, "y", "two")])).await;
+    assert_eq!(report.conflicts, [], "the only target that is left");
 }
 
 pub async fn an_outcome_without_children_drops_them_all(world: World<'_>) {

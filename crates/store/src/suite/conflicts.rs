@@ -10,7 +10,8 @@ const OTHER: &str = "location:default/other";
 const A: &str = "component:default/a";
 
 pub async fn keys_of_a_child_follow_the_table(world: World<'_>) {
-    world.full("p", [entity(ROOT, "x")]).await;
+    world.full("p", [entity(ROOT, "x"), entity(OTHER, "x")]).await;
+    world.emit(OTHER, [keyed(A, "content", "")]).await;
     // Key emitted, whether it is taken, key stored afterwards.
     let steps = [
         ("", true, None),
@@ -34,7 +35,8 @@ pub async fn keys_of_a_child_follow_the_table(world: World<'_>) {
 }
 
 pub async fn a_refused_parent_is_no_parent(world: World<'_>) {
-    world.full("p", [entity(ROOT, "x")]).await;
+    world.full("p", [entity(ROOT, "x"), entity(OTHER, "x")]).await;
+    world.emit(OTHER, [keyed(A, "x", "k")]).await;
     world.emit(ROOT, [keyed(A, "x", "k")]).await;
     world.process_all().await;
     world.refresh(ROOT).await;
@@ -46,8 +48,28 @@ pub async fn a_refused_parent_is_no_parent(world: World<'_>) {
         new_key: Some("j".to_owned()),
     };
     assert_eq!(report.conflicts, [conflict]);
+    world.refresh(OTHER).await;
+    world.emit(OTHER, []).await;
     world.stitch().await;
     assert!(world.is_orphan(A).await);
+}
+
+pub async fn a_parent_may_change_the_key_of_what_only_it_hands_over(world: World<'_>) {
+    world.full("p", [entity(ROOT, "x"), entity(OTHER, "x")]).await;
+    world.emit(ROOT, [keyed(A, "x", "k")]).await;
+    world.emit(OTHER, [keyed(A, "x", "j")]).await;
+    world.process_all().await;
+    world.stitch().await;
+    let uid = world.get(A).await["metadata"]["uid"].clone();
+    world.refresh(ROOT).await;
+    assert_eq!(world.emit(ROOT, [keyed(A, "moved", "l")]).await.conflicts, []);
+    assert_eq!(world.claim_one(A).await.location_key.as_deref(), Some("l"));
+    world.stitch().await;
+    assert!(!world.is_orphan(A).await);
+    assert_eq!(world.get(A).await["metadata"]["uid"], uid);
+    // The one that was refused before is not in the same position.
+    world.refresh(OTHER).await;
+    assert_eq!(world.emit(OTHER, [keyed(A, "x", "j")]).await.conflicts.len(), 1);
 }
 
 pub async fn a_refusal_is_an_error_of_the_parent(world: World<'_>) {
@@ -90,7 +112,7 @@ pub async fn a_refused_parent_is_due_when_the_entity_in_its_way_is_deleted(world
     assert!(!world.due().await.contains(&OTHER.to_owned()));
     assert_eq!(world.delete_orphans().await, 1);
     let claim = world.claim_one(OTHER).await;
-    assert_eq!(claim.result_digest, None, "a full run");
+    assert_eq!(claim.fingerprint, None, "a full run");
     world.end(&claim, crate::OutcomeKind::Abandoned).await;
     assert_eq!(world.errors().await.len(), 0);
     let report = world.emit(OTHER, [keyed(A, "x", "j")]).await;

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use callboard_model::Digest;
+use callboard_model::{Digest, SerializedError, caused_by};
 use serde_json::json;
 
 use super::world::{World, entity, error, processed};
-use crate::{ErrorCategory, ErrorFilter, NewError};
+use crate::{ErrorCategory, ErrorFilter, NewError, Processed};
 
 const A: &str = "component:default/a";
 const B: &str = "component:default/b";
@@ -97,6 +97,97 @@ pub async fn errors_are_shown_in_the_status_until_they_are_gone(world: World<'_>
     world.process(A, processed(A, "x")).await;
     world.stitch().await;
     assert_eq!(world.get(A).await.get("status"), None);
+}
+
+pub async fn an_error_is_shown_with_its_causes(world: World<'_>) {
+    begin(&world).await;
+    world.process(A, processed(A, "x")).await;
+    world.refresh(A).await;
+    let caused = caused_by("InputError", "Processor p threw an error", SerializedError::new("Error", "NOPE"));
+    world.fail(A, vec![NewError { error: caused.clone(), ..error("") }]).await;
+    world.stitch().await;
+    let message = "Processor p threw an error; caused by Error: NOPE";
+    let item = json!({
+        "type": "backstage.io/catalog-processing",
+        "level": "error",
+        "message": format!("InputError: {message}"),
+        "error": {
+            "name": "InputError",
+            "message": message,
+            "cause": { "name": "Error", "message": "NOPE" },
+        },
+    });
+    assert_eq!(world.get(A).await["status"], json!({ "items": [item] }));
+    assert_eq!(world.errors().await[0].error.error, caused);
+}
+
+pub async fn an_error_with_endless_causes_is_kept_like_any_other(world: World<'_>) {
+    begin(&world).await;
+    world.process(A, processed(A, "x")).await;
+    world.refresh(A).await;
+    let wrap = |cause, _| SerializedError {
+        cause: Some(Box::new(cause)),
+        ..SerializedError::new("Error", "outer; caused by all others")
+    };
+    let endless = (0..1000).fold(SerializedError::new("Error", "innermost"), wrap);
+    world.fail(A, vec![NewError { error: endless, ..error("") }]).await;
+    world.stitch().await;
+    assert_eq!(world.errors().await[0].error.error.message, "outer; caused by all others");
+    let shown = &world.get(A).await["status"]["items"][0]["error"];
+    assert_eq!(shown["cause"]["cause"]["message"], "outer; caused by all others");
+}
+
+fn warning(message: &str) -> NewError {
+    NewError { rule: Some("conflict/duplicate".to_owned()), ..error(message) }
+}
+
+async fn run_with(world: &World<'_>, warnings: &[NewError]) {
+    let processed = Processed { warnings: warnings.to_vec(), ..processed(A, "x") };
+    world.process(A, processed).await;
+    world.refresh(A).await;
+}
+
+pub async fn a_warning_lasts_until_a_good_run_does_without_it(mut world: World<'_>) {
+    begin(&world).await;
+    let told = async |world: &World<'_>| {
+        let errors = world.errors().await.into_iter();
+        errors.map(|it| (it.category, it.error.error.message, it.count)).collect::<Vec<_>>()
+    };
+    let warned = |text: &str, count| (ErrorCategory::Warning, text.to_owned(), count);
+    run_with(&world, &[warning("one"), warning("two")]).await;
+    assert_eq!(told(&world).await, [warned("one", 1), warned("two", 1)]);
+    let found = world.errors().await.remove(0);
+    assert_eq!((found.error, found.subject.as_str()), (warning("one"), A));
+    world.pass(Duration::from_secs(5));
+    run_with(&world, &[warning("three"), warning("two")]).await;
+    assert_eq!(told(&world).await, [warned("two", 2), warned("three", 1)]);
+    let found = world.errors().await.remove(0);
+    assert_eq!((found.first_seen_at + Duration::from_secs(5), found.last_seen_at), (world.now, world.now));
+    world.fail(A, vec![error("no")]).await;
+    world.refresh(A).await;
+    let failed = (ErrorCategory::Processing, "no".to_owned(), 1);
+    assert_eq!(
+        told(&world).await,
+        [warned("two", 2), warned("three", 1), failed],
+        "it says what counts still"
+    );
+    run_with(&world, &[]).await;
+    assert_eq!(told(&world).await, []);
+}
+
+pub async fn a_warning_is_neither_shown_in_the_status_nor_counted(world: World<'_>) {
+    begin(&world).await;
+    run_with(&world, &[]).await;
+    world.stitch().await;
+    let before = world.get(A).await;
+    run_with(&world, &[warning("look")]).await;
+    assert_eq!(world.stitch().await.changed, 0);
+    assert_eq!(world.get(A).await, before);
+    assert_eq!(world.store.counts(world.now).await.unwrap().errors, 0);
+    world.fail(A, vec![error("no")]).await;
+    world.stitch().await;
+    assert_eq!(world.get(A).await["status"]["items"].as_array().unwrap().len(), 1);
+    assert_eq!(world.store.counts(world.now).await.unwrap().errors, 1);
 }
 
 pub async fn an_entity_that_never_ran_well_has_errors_but_no_final_entity(world: World<'_>) {

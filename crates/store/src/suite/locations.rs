@@ -51,7 +51,7 @@ pub async fn registering_again_may_ask_for_a_refresh(world: World<'_>) {
         world.store.location_create(PROVIDER, &spec, entity, LocationConflict::Refresh, world.now).await;
     assert_eq!(again.unwrap(), first);
     let claim = world.claim_one("location:default/a").await;
-    assert_eq!((claim.lane, claim.result_digest), (crate::Lane::Interactive, None));
+    assert_eq!((claim.lane, claim.fingerprint), (crate::Lane::Interactive, None));
 }
 
 pub async fn a_location_can_point_elsewhere(world: World<'_>) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use callboard_model::Digest;
 
-use super::world::{INTERVAL, World, entity, error, keyed, outcome, processed, result_digest};
-use crate::{CacheWrite, EntityId, Lane, LeaseToken, Outcome, OutcomeKind};
+use super::world::{INTERVAL, World, entity, error, keyed, outcome, processed, relation, result_digest};
+use crate::{CacheWrite, EntityId, Lane, LeaseToken, Outcome, OutcomeKind, Processed};
 
 const A: &str = "component:default/a";
 
@@ -80,6 +80,44 @@ pub async fn an_entity_that_was_deleted_meanwhile_refuses_the_outcome(world: Wor
     // A new entity under the same ref is another one.
     world.full("p", [entity(A, "x")]).await;
     assert_eq!(world.commit(outcome(&claim, good("x"), world.now)).await.refused, [0]);
+}
+
+/// Everything that a good run can leave behind.
+fn rich() -> Processed {
+    Processed {
+        relations: vec![relation(A, "ownedBy", "group:default/g"), relation("group:default/g", "ownerOf", A)],
+        children: vec![entity("component:default/child", "x")],
+        refresh_keys: vec!["key".to_owned()],
+        warnings: vec![error("look")],
+        ..processed(A, "rich")
+    }
+}
+
+pub async fn a_refused_outcome_leaves_no_trace(world: World<'_>) {
+    let kinds = [OutcomeKind::Processed(Box::new(rich())), OutcomeKind::Failed(vec![error("no")])];
+    for (is_deleted, kind) in kinds.iter().flat_map(|kind| [(false, kind), (true, kind)]) {
+        world.full("p", [entity(A, "x")]).await;
+        let claim = world.claim_one(A).await;
+        let meanwhile = (!is_deleted).then(|| keyed(A, "taken", "key"));
+        world.full("q", meanwhile).await;
+        world.full("p", []).await;
+        let before = world.store.counts(world.now).await.unwrap();
+        let memory = CacheWrite::Put(Some(("{}".to_owned(), 5)));
+        let refused = Outcome { cache: memory, ..outcome(&claim, kind.clone(), world.now) };
+        let report = world.commit_all(&[refused], 9).await;
+        assert_eq!((report.refused, report.handed.len(), report.left_due), (vec![0], 0, 0));
+        assert!(!report.needs_stitching && report.conflicts.is_empty());
+        assert_eq!(world.store.counts(world.now).await.unwrap(), before);
+        assert_eq!(world.errors().await, []);
+        assert_eq!(world.store.refresh_by_keys(&["key".to_owned()], world.now).await.unwrap(), 0);
+        assert_eq!(world.due().await, if is_deleted { &[][..] } else { &[A][..] });
+        if !is_deleted {
+            let now = world.claim_one(A).await;
+            assert_eq!((now.cache, now.result_digest, now.fingerprint), (None, None, None));
+            assert_eq!(now.location_key.as_deref(), Some("key"));
+        }
+        world.full("q", []).await;
+    }
 }
 
 pub async fn a_refused_outcome_does_not_touch_the_others(world: World<'_>) {
@@ -194,15 +232,19 @@ pub async fn caches_are_kept_replaced_and_dropped(world: World<'_>) {
 
 pub async fn a_run_that_fails_keeps_what_the_last_good_one_gave(mut world: World<'_>) {
     world.full("p", [entity(A, "x")]).await;
-    world.emit(A, [entity("component:default/child", "x")]).await;
+    world.process(A, rich()).await;
+    world.full("p", [entity(A, "x"), entity("group:default/g", "x")]).await;
     world.process_all().await;
+    world.stitch().await;
     world.pass(Duration::from_secs(1));
     world.refresh(A).await;
     world.fail(A, vec![error("no")]).await;
     world.stitch().await;
-    assert_eq!(world.get(A).await["spec"]["content"], "parent");
+    assert_eq!(world.get(A).await["spec"]["content"], "rich");
     assert_eq!(world.parents("component:default/child").await, [A]);
-    world.refresh(A).await;
+    assert_eq!(world.relations_of(A).await, ["ownedBy group:default/g"]);
+    assert_eq!(world.relations_of("group:default/g").await, ["ownerOf component:default/a"]);
+    assert_eq!(world.store.refresh_by_keys(&["key".to_owned()], world.now).await.unwrap(), 1);
     let claim = world.claim_one(A).await;
     assert_eq!(claim.fingerprint, Some(Digest::of("processors")));
     assert_ne!(claim.result_digest, None);

@@ -73,6 +73,12 @@ pub async fn two_providers_may_hold_the_same_entity(world: World<'_>) {
     let report = world.full("b", [keyed(A, "x", "k")]).await;
     assert_eq!(report, MutationReport::default(), "only the edge is new");
     assert_eq!(counts(&world.full("b", [keyed(A, "y", "k")]).await), (0, 1, 0));
+    let report = world.full("a", [keyed(A, "x", "k")]).await;
+    assert_eq!(counts(&report), (0, 1, 0), "the first one takes it back");
+    let claim = world.claim_one(A).await;
+    assert!(claim.unprocessed.contains('x'));
+    world.end(&claim, OutcomeKind::Abandoned).await;
+    assert_eq!(counts(&world.full("b", [keyed(A, "y", "k")]).await), (0, 1, 0));
     assert_eq!(counts(&world.full("a", []).await), (0, 0, 0));
     assert!(world.claim_one(A).await.unprocessed.contains('y'));
     assert_eq!(counts(&world.full("b", []).await), (0, 0, 1));

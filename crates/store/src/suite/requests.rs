@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::world::{World, entity, message, relation};
-use crate::{Lane, OutcomeKind};
+use super::world::{INTERVAL, World, entity, error, message, processed, relation};
+use crate::{Lane, OutcomeKind, Processed};
 
 const ROOT: &str = "location:default/root";
 const MID: &str = "location:default/mid";
@@ -67,7 +67,7 @@ pub async fn a_deleted_entity_comes_back_as_another_one(mut world: World<'_>) {
     due.sort();
     assert_eq!(due, [MID, OTHER], "whoever emits it is due");
     let claim = world.claim_one(MID).await;
-    assert_eq!(claim.result_digest, None, "a full run");
+    assert_eq!(claim.fingerprint, None, "a full run");
     world.end(&claim, OutcomeKind::Abandoned).await;
     world.stitch().await;
     assert!(world.is_orphan(B).await, "children are not deleted with it");
@@ -83,7 +83,25 @@ pub async fn a_full_run_that_was_asked_for_outlives_a_run_under_way(mut world: W
     let claim = world.claim_one(MID).await;
     world.store.entity_delete(uid(&world, A).await, world.now).await.unwrap();
     world.end(&claim, OutcomeKind::Unchanged).await;
-    assert_eq!(world.claim_one(MID).await.result_digest, None);
+    assert_eq!(world.claim_one(MID).await.fingerprint, None);
+}
+
+pub async fn a_full_run_that_was_asked_for_outlives_failures_and_other_results(mut world: World<'_>) {
+    begin(&mut world).await;
+    world.refresh(MID).await;
+    let claim = world.claim_one(MID).await;
+    world.store.entity_delete(uid(&world, A).await, world.now).await.unwrap();
+    let kept = Processed { kept_groups: vec![0], ..processed(MID, "other") };
+    world.end(&claim, OutcomeKind::Processed(Box::new(kept))).await;
+    for _ in 0..2 {
+        let claim = world.claim_one(MID).await;
+        assert_eq!(claim.fingerprint, None);
+        world.end(&claim, OutcomeKind::Failed(vec![error("unreachable")])).await;
+        world.pass(INTERVAL);
+    }
+    world.emit(MID, [entity(A, "back")]).await;
+    world.refresh(MID).await;
+    assert_ne!(world.claim_one(MID).await.fingerprint, None, "done");
 }
 
 pub async fn deleting_stitches_those_with_relations_from_the_deleted(world: World<'_>) {

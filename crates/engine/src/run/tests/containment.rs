@@ -1,6 +1,9 @@
 //! Whatever a processor does: the run has an outcome, and nothing but this run is hit.
 
+use std::time::Duration;
+
 use callboard_model::{Entity, EntityPolicy, ModelError};
+use callboard_sdk::results;
 use serde_json::json;
 
 use crate::testing::{
@@ -53,11 +56,69 @@ async fn a_call_that_does_not_come_back_is_given_up() {
         assert_eq!(
             errors(&pipeline([fake]), entity).await,
             [format!(
-                "InputError: Processor p threw an error {doing}; caused by Error: the processor did not come back \
-                 within 120 s (callboard.limits.processorTimeout)"
+                "InputError: Processor p threw an error {doing}; caused by Error: nothing came of the processor for \
+                 120 s (callboard.limits.processorTimeout)"
             )]
         );
     }
+}
+
+fn rest(seconds: u64) -> Act {
+    Act::Rest(Duration::from_secs(seconds))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_gets_on_may_take_its_time() {
+    let acts = [
+        rest(100),
+        Act::Emit(results::refresh("k")),
+        rest(100),
+        Act::Parse(""),
+        rest(100),
+        Act::Step,
+        rest(100),
+    ];
+    let fake = Fake::new("p").read("url:a", acts);
+    assert_eq!(good(&pipeline([fake]), location(json!({"target": "a"}))).await.refresh_keys, ["k"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_got_on_and_then_stands_still_is_given_up() {
+    let fake = Fake::new("p").pre([rest(100), Act::Step, rest(119), Act::Step, rest(121)]);
+    assert_eq!(
+        errors(&pipeline([fake]), component()).await,
+        [
+            "InputError: Processor p threw an error while preprocessing; caused by Error: nothing came of the processor \
+             for 120 s (callboard.limits.processorTimeout)"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_gets_on_for_ever_is_given_up() {
+    let acts: Vec<_> = (0..40).flat_map(|_| [rest(100), Act::Step]).collect();
+    let fake = Fake::new("p").pre(acts);
+    let output = run(&pipeline([fake]), component()).await;
+    assert!(!output.is_pure);
+    assert_eq!(
+        summaries(&output.result.unwrap_err()),
+        [
+            "InputError: Processor p threw an error while preprocessing; caused by Error: the processor did not come \
+             back within 3600 s (30 times callboard.limits.processorTimeout)"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_until_others_have_parsed_takes_no_time() {
+    let pipeline = pipeline([Fake::new("p").read("url:a", [Act::Parse("")])]);
+    let slots = u32::try_from(pipeline.limits().parallel_parses_max).unwrap();
+    let others = pipeline.parse_slots().acquire_many(slots).await.unwrap();
+    let parse = async {
+        tokio::time::sleep(Duration::from_secs(1_000)).await;
+        drop(others);
+    };
+    tokio::join!(good(&pipeline, location(json!({"target": "a"}))), parse);
 }
 
 #[tokio::test(start_paused = true)]

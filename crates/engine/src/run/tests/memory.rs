@@ -66,10 +66,10 @@ async fn each_target_has_a_cache_of_its_own() {
         .read("url:a", [Act::Recall("k")])
         .read("url:b", [Act::Recall("k"), Act::Remember("k", 3)])
         .log(&calls);
-    let before = json!({"p": {"a": {"k": 1, "l": 1}, "b": {"k": 2, "l": 2}}});
+    let before = json!({"p": {"@targets": {"a": {"k": 1, "l": 1}, "b": {"k": 2, "l": 2}}}});
     assert_eq!(
         cache_after(&pipeline([fake]), location(json!({"targets": ["a", "b"]})), before).await,
-        json!({"p": {"a": {"k": 1, "l": 1}, "b": {"k": 3}}})
+        json!({"p": {"@targets": {"a": {"k": 1, "l": 1}, "b": {"k": 3}}}})
     );
     let recalled: Vec<_> = calls.all().into_iter().filter(|call| call.contains("recalls")).collect();
     assert_eq!(recalled, ["p recalls k Some(1)", "p recalls k Some(2)"]);
@@ -118,7 +118,7 @@ async fn a_target_that_emitted_more_than_children_is_read_afresh_the_next_time()
         .read("url:b", [Act::Remember("etag", 2), Act::Emit(results::refresh("b"))])
         .post([relation()]);
     let good = good(&pipeline([fake]), location(json!({"targets": ["a", "b"]}))).await;
-    assert_eq!(Value::Object(good.cache), json!({"p": {"b": {"etag": 2}}}));
+    assert_eq!(Value::Object(good.cache), json!({"p": {"@targets": {"b": {"etag": 2}}}}));
 }
 
 #[tokio::test]

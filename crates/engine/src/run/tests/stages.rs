@@ -67,9 +67,11 @@ async fn the_unprocessed_entity_must_have_an_envelope_and_locations() {
     no_location["metadata"]["annotations"] = json!({"backstage.io/managed-by-origin-location": "url:x"});
     let mut no_origin = component();
     no_origin["metadata"]["annotations"] = json!({"backstage.io/managed-by-location": "url:x"});
+    let mut empty_location = component();
+    empty_location["metadata"]["annotations"]["backstage.io/managed-by-location"] = json!("");
     let mut script = component();
     script["metadata"]["annotations"]["backstage.io/managed-by-location"] = json!("url:javascript:bad()");
-    let rows: [(Value, &str); 4] = [
+    let rows: [(Value, &str); 5] = [
         (
             no_name,
             "InputError: Entity envelope failed validation before processing; caused by TypeError: /metadata must \
@@ -77,6 +79,10 @@ async fn the_unprocessed_entity_must_have_an_envelope_and_locations() {
         ),
         (
             no_location,
+            "InputError: Entity 'component:default/c' does not have the annotation backstage.io/managed-by-location",
+        ),
+        (
+            empty_location,
             "InputError: Entity 'component:default/c' does not have the annotation backstage.io/managed-by-location",
         ),
         (
@@ -209,8 +215,8 @@ async fn one_child_that_the_rules_refuse_fails_the_run_after_all_stages() {
         errors(&Pipeline::new(parts), component()).await,
         [
             "Error: soft",
-            "NotAllowedError: Entity user:default/u at url:there, originated at url:https://example.com/here.yaml, is \
-             not of an allowed kind for that location"
+            "NotAllowedError: Entity user:default/u at url:https://example.com/here.yaml, originated at \
+             url:https://example.com/here.yaml, is not of an allowed kind for that location"
         ]
     );
     assert_eq!(calls.all(), ["p pre", "p validates", "p post"]);

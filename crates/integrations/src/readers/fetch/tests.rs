@@ -15,6 +15,7 @@ async fn reads_what_is_allowed_and_words_failures() {
         "/a/c.yaml" => Reply::ok("kind: API").header("ETag", "1"),
         "/a/304" => Reply::new("304 Not Modified", ""),
         "/a/500" => Reply::new("500 Internal Server Error", ""),
+        "/a/520" => Reply::new("520 Web Server Is Odd", ""),
         "/a/away" => Reply::redirect("/b"),
         _ => Reply::not_found(),
     })
@@ -31,6 +32,8 @@ async fn reads_what_is_allowed_and_words_failures() {
     let url = server.url("/a/500");
     let failed = ReadError::failed(format!("could not read {url}, 500 Internal Server Error"));
     assert_eq!(read("/a/500").await.unwrap_err(), failed);
+    let url = server.url("/a/520");
+    assert_eq!(read("/a/520").await.unwrap_err(), ReadError::failed(format!("could not read {url}, 520")));
     let requests = server.seen().len();
     let url = server.url("/b");
     let forbidden =

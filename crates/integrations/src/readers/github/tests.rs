@@ -22,8 +22,14 @@ fn github(seen: &Seen) -> Reply {
     ]);
     let json = |value: serde_json::Value| Reply::ok(value.to_string());
     match seen.path.as_str() {
-        "/api/repos/o/r/contents/c.yaml?ref=main" => Reply::ok("api").header("ETag", "\"e\""),
-        "/raw/o/r/main/c.yaml" => Reply::ok("raw"),
+        "/api/repos/o/r/contents/c.yaml?ref=main" => match seen.header("if-none-match") {
+            Some("\"e\"") => Reply::new("304 Not Modified", ""),
+            _ => Reply::ok("api").header("ETag", "\"e\""),
+        },
+        "/raw/o/r/main/c.yaml" => match seen.header("if-none-match") {
+            Some("\"raw\"") => Reply::new("304 Not Modified", ""),
+            _ => Reply::ok("raw").header("ETag", "\"raw\""),
+        },
         "/api/repos/o/r/contents/x/c.yaml?ref=feature" => Reply::ok("misparsed"),
         "/api/repos/o/r/contents/limited?ref=main" => {
             let limited = Reply::new("403 Forbidden", "").header("X-RateLimit-Remaining", "0");
@@ -31,10 +37,15 @@ fn github(seen: &Seen) -> Reply {
         }
         "/api/repos/o/r/contents/forbidden?ref=main" => Reply::new("403 Forbidden", ""),
         "/api/repos/o/r/contents/same?ref=main" => Reply::new("304 Not Modified", ""),
+        "/api/repos/o/r/contents/odd?ref=main" => Reply::new("520 Web Server Is Odd", ""),
+        "/api/repos/o/broken" => Reply::new("502 Bad Gateway", ""),
+        "/api/repos/o/limited" => Reply::new("429 Too Many Requests", "").header("Retry-After", "60"),
         "/api/repos/o/r" => json(json!({ "default_branch": "main" })),
         "/api/repos/o/r/commits/main/status?per_page=0" => json(json!({ "sha": SHA })),
         "/api/repos/o/r/commits/large/status?per_page=0" => json(json!({ "sha": "large" })),
-        "/api/repos/o/r/commits/html/status?per_page=0" => Reply::ok("<html>please sign in</html>"),
+        "/api/repos/o/html" | "/api/repos/o/r/commits/html/status?per_page=0" => {
+            Reply::ok("<html>please sign in</html>")
+        }
         path if path == format!("/api/repos/o/r/git/trees/{SHA}?recursive=true") => {
             json(json!({ "tree": tree }))
         }
@@ -55,6 +66,16 @@ fn github(seen: &Seen) -> Reply {
     }
 }
 
+/// A reader of the server, with its raw files and what `entry` adds.
+fn reader(server: &TestServer, mut entry: serde_json::Value) -> GitHubReader {
+    entry["host"] = server.host.as_str().into();
+    entry["rawBaseUrl"] = server.url("/raw").as_str().into();
+    let config = config(json!({ "integrations": { "github": [entry] } }));
+    let config = read_github(&config).unwrap().remove(0);
+    let fetcher = Fetcher::new(FetchSettings::default()).unwrap();
+    GitHubReader::new(fetcher, config, Arc::default()).unwrap()
+}
+
 struct Fixture {
     server: TestServer,
     reader: GitHubReader,
@@ -63,18 +84,7 @@ struct Fixture {
 impl Fixture {
     async fn new(token: Option<&str>) -> Self {
         let server = TestServer::start(github).await;
-        let mut entry = json!({
-            "host": server.host,
-            "apiBaseUrl": server.url("/api/").as_str(),
-            "rawBaseUrl": server.url("/raw").as_str(),
-        });
-        if let Some(token) = token {
-            entry["token"] = token.into();
-        }
-        let config =
-            read_github(&config(json!({ "integrations": { "github": [entry] } }))).unwrap().remove(0);
-        let fetcher = Fetcher::new(FetchSettings::default()).unwrap();
-        let reader = GitHubReader::new(fetcher, config, Arc::default()).unwrap();
+        let reader = reader(&server, json!({ "token": token, "apiBaseUrl": server.url("/api/").as_str() }));
         Self { server, reader }
     }
 
@@ -113,6 +123,40 @@ async fn without_a_token_files_come_from_the_raw_host() {
 }
 
 #[tokio::test]
+async fn a_raw_host_alone_is_read_with_the_token() {
+    let server = TestServer::start(github).await;
+    let reader = reader(&server, json!({ "token": "abc" }));
+    let read =
+        async |path: &str| reader.read_url(server.url(path).as_str(), &ReadUrlOptions::default()).await;
+    assert_eq!(&*read("/o/r/blob/main/c.yaml").await.unwrap().data, b"raw");
+    let seen = server.seen();
+    assert_eq!(
+        (seen[0].path.as_str(), seen[0].header("authorization")),
+        ("/raw/o/r/main/c.yaml", Some("Bearer abc"))
+    );
+    let unproven = read("/o/r/blob/main/none").await.unwrap_err();
+    assert_eq!(unproven.name(), "Error");
+    assert!(unproven.to_string().contains("has no apiBaseUrl"), "{unproven}");
+}
+
+#[tokio::test]
+async fn with_another_token_a_file_is_read_afresh() {
+    let server = TestServer::start(github).await;
+    let api = server.url("/api/");
+    let url = server.url("/o/r/blob/main/c.yaml");
+    let mut etag = None;
+    for (token, content) in [(None, "raw"), (Some("abc"), "api"), (None, "raw")] {
+        let reader = reader(&server, json!({ "token": token, "apiBaseUrl": api.as_str() }));
+        let options = SearchOptions { etag: etag.take(), ..SearchOptions::default() };
+        let found = reader.search(url.as_str(), &options).await.unwrap();
+        assert_eq!(&*found.files[0].content().await.unwrap(), content.as_bytes());
+        let options = SearchOptions { etag: Some(found.etag.clone()), ..SearchOptions::default() };
+        assert_eq!(reader.search(url.as_str(), &options).await.unwrap_err(), ReadError::NotModified);
+        etag = Some(found.etag);
+    }
+}
+
+#[tokio::test]
 async fn urls_that_are_no_files_are_refused_without_a_request() {
     let github = Fixture::new(Some("abc")).await;
     for (path, reason) in [
@@ -139,6 +183,8 @@ async fn statuses_are_worded_with_the_api_url() {
     assert_eq!(github.read("/o/r/blob/main/none").await.unwrap_err(), not_found);
     let forbidden = ReadError::failed(format!("{}, 403 Forbidden", request("/forbidden?ref=main")));
     assert_eq!(github.read("/o/r/blob/main/forbidden").await.unwrap_err(), forbidden);
+    let odd = ReadError::failed(format!("{}, 520", request("/odd?ref=main")));
+    assert_eq!(github.read("/o/r/blob/main/odd").await.unwrap_err(), odd);
     assert_eq!(github.read("/o/r/blob/main/same").await.unwrap_err(), ReadError::NotModified);
     let limited = ReadError::Failed {
         message: format!("{}, 403 Forbidden (rate limit exceeded)", request("/limited?ref=main")),
@@ -218,13 +264,99 @@ async fn a_search_without_a_glob_is_one_file_or_none() {
 async fn without_the_credentials_of_an_app_absence_is_not_proven() {
     let server = TestServer::start(github).await;
     let app = json!({ "appId": 1, "clientId": "c", "clientSecret": "s", "privateKey": "k" });
-    let entry = json!({ "host": server.host, "rawBaseUrl": server.url("/raw").as_str(), "apps": [app] });
-    let config = read_github(&config(json!({ "integrations": { "github": [entry] } }))).unwrap().remove(0);
-    let fetcher = Fetcher::new(FetchSettings::default()).unwrap();
-    let reader = GitHubReader::new(fetcher, config, Arc::default()).unwrap();
+    let reader = reader(&server, json!({ "apps": [app] }));
     let url = server.url("/o/r/blob/main/private.yaml");
     let error = reader.search(url.as_str(), &SearchOptions::default()).await.unwrap_err();
     assert!(error.to_string().ends_with("404 Not Found without the credentials of a GitHub App"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_token_may_not_see_is_not_absent() {
+    let github = Fixture::new(Some("abc")).await;
+    let url = |path: &str| github.url(&format!("/api/repos/o/hidden{path}"));
+    let hidden = |path: &str| {
+        let reason = "404 Not Found (the token sees no such repository)";
+        ReadError::failed(format!("Request failed for {}, {reason}", url(path)))
+    };
+    let search = async |path: &str| github.reader.search(&github.url(path), &SearchOptions::default()).await;
+    let file = search("/o/hidden/blob/main/c.yaml").await.unwrap_err();
+    assert_eq!(file, hidden("/contents/c.yaml?ref=main"));
+    let glob = search("/o/hidden/blob/main/*.yaml").await.unwrap_err();
+    assert_eq!(glob, hidden("/commits/main/status?per_page=0"));
+    // The repository was asked for once.
+    let expected = ["/contents/c.yaml?ref=main", "", "/commits/main/status?per_page=0"];
+    assert_eq!(github.server.paths(), expected.map(|path| format!("/api/repos/o/hidden{path}")));
+    let tree = github.reader.read_tree(&github.url("/o/hidden"), &ReadTreeOptions::default()).await;
+    assert_eq!(tree.unwrap_err(), hidden(""));
+}
+
+#[tokio::test]
+async fn a_repository_is_asked_for_once_for_all_files_that_it_misses() {
+    let github = Fixture::new(Some("abc")).await;
+    for path in ["/o/r/blob/main/none", "/o/r/blob/main/neither"] {
+        assert_eq!(github.read(path).await.unwrap_err().name(), "NotFoundError");
+    }
+    let expected = ["/contents/none?ref=main", "", "/contents/neither?ref=main"];
+    assert_eq!(github.server.paths(), expected.map(|path| format!("/api/repos/o/r{path}")));
+}
+
+#[tokio::test]
+async fn each_token_of_a_caller_sees_for_itself() {
+    let server = TestServer::start(|seen| match (seen.path.as_str(), seen.header("authorization")) {
+        ("/api/repos/o/r", Some("Bearer wide")) => Reply::ok(r#"{ "default_branch": "main" }"#),
+        _ => Reply::not_found(),
+    })
+    .await;
+    let url = server.url("/o/r/blob/main/none");
+    let reader = reader(&server, json!({ "token": "wide", "apiBaseUrl": server.url("/api/").as_str() }));
+    for (token, name) in [
+        (None, "NotFoundError"),
+        (Some("narrow"), "Error"),
+        (None, "NotFoundError"),
+        (Some("wide"), "NotFoundError"),
+    ] {
+        let options = ReadUrlOptions { token: token.map(str::to_owned), ..ReadUrlOptions::default() };
+        assert_eq!(reader.read_url(url.as_str(), &options).await.unwrap_err().name(), name, "{token:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_absent_while_the_repository_cannot_be_asked_for() {
+    let github = Fixture::new(Some("abc")).await;
+    for (repository, reason) in [("broken", "502 Bad Gateway"), ("html", "the response is malformed")] {
+        let path = format!("/o/{repository}/blob/main/none");
+        for _ in 0..2 {
+            let error = github.read(&path).await.unwrap_err();
+            assert_eq!(error.name(), "Error");
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+        let asked = github.server.paths().iter().filter(|seen| seen.ends_with(repository)).count();
+        assert_eq!(asked, 2, "{repository}");
+    }
+    let limited = github.read("/o/limited/blob/main/none").await.unwrap_err();
+    let ReadError::Failed { message, retry_after } = limited else { panic!("{limited}") };
+    assert!(message.ends_with("429 Too Many Requests (rate limit exceeded))"), "{message}");
+    assert_eq!(retry_after, Some(std::time::Duration::from_mins(1)));
+}
+
+#[test]
+fn result_urls_escape_what_a_path_cannot_hold_and_nothing_else() {
+    let base = Url::parse("https://github.com/o/r/blob/feat%2Fx/**/*.yaml").unwrap();
+    let table = [
+        ("a/b.yaml", "a/b.yaml"),
+        ("(a)!*'[b]@c+d,e;f=g&h:i$j~k.yaml", "(a)!*'[b]@c+d,e;f=g&h:i$j~k.yaml"),
+        ("a b\u{e9}.yaml", "a%20b%C3%A9.yaml"),
+        ("100%.yaml", "100%25.yaml"),
+        ("%2e%2e/a", "%252e%252e/a"),
+        ("a\\b", "a%5Cb"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("a\tb\nc", "a%09b%0Ac"),
+    ];
+    for (path, expected) in table {
+        let url = file_url(&base, path);
+        assert_eq!(url, format!("https://github.com/o/r/blob/feat%2Fx/{expected}"));
+        assert_eq!(GitUrl::parse(&Url::parse(&url).unwrap()).unwrap().path, path);
+    }
 }
 
 #[test]

@@ -70,8 +70,8 @@ fn all_settings_are_read() {
     assert_eq!(options.security_headers["referrer-policy"], "same-origin,origin");
     assert_eq!(options.startup_request_pause, Duration::from_secs(7));
     assert_eq!(options.shutdown_delay, Duration::from_secs(20));
-    assert_eq!(options.headers_timeout, Duration::from_millis(1500));
-    assert_eq!(options.request_timeout, Duration::from_secs(2));
+    assert_eq!(options.headers_timeout, Some(Duration::from_millis(1500)));
+    assert_eq!(options.request_timeout, Some(Duration::from_secs(2)));
     assert!(options.readonly);
     assert_eq!(options.location_conflict, LocationConflict::Refresh);
     let cors = options.cors.unwrap();
@@ -79,6 +79,30 @@ fn all_settings_are_read() {
     assert_eq!((cors.methods, cors.preflight_status.as_u16()), (HeaderValue::from_static("GET,POST"), 200));
     assert_eq!(cors.exposed_headers.unwrap(), "link,etag");
     assert_eq!(cors.max_age.unwrap(), "60");
+}
+
+#[test]
+fn limits_of_nothing_are_no_limits() {
+    let zero = json!({"headersTimeout": 0, "requestTimeout": {"seconds": 0}});
+    let none = options(json!({"backend": {"server": zero}})).unwrap();
+    assert_eq!((none.headers_timeout, none.request_timeout), (None, None));
+    let default = options(json!({})).unwrap();
+    assert_eq!(default.headers_timeout, Some(Duration::from_secs(30)));
+    assert_eq!(default.request_timeout, Some(Duration::from_mins(1)));
+}
+
+#[test]
+fn sections_that_are_no_objects_are_refused() {
+    let rows = [
+        (json!("x"), "backend"),
+        (json!({"server": 7}), "backend.server"),
+        (json!({"cors": "https://example.com"}), "backend.cors"),
+        (json!({"csp": "default-src"}), "backend.csp"),
+    ];
+    for (backend, key) in rows {
+        let message = options(json!({ "backend": backend })).unwrap_err().to_string();
+        assert!(message.contains(&format!("'{key}'")), "{message}");
+    }
 }
 
 #[test]
