@@ -1,6 +1,8 @@
 //! One transaction: the only way in which statements reach the database.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Encode, Sqlite, SqlitePool, Transaction, Type};
@@ -133,7 +135,8 @@ impl Session {
         Ok(sqlx::query_with(statement.sql, args.take()?).fetch_optional(&mut *self.tx).await?)
     }
 
-    /// Executes a bulk statement for all items; `bind` adds the parameters of one.
+    /// Executes a bulk statement for all items; `bind` adds the parameters of one. While one chunk is executed, on the
+    /// connection's own thread, the parameters of the next are put together here.
     pub(super) async fn bulk<T, I>(
         &mut self,
         bulk: &'static Bulk,
@@ -146,17 +149,28 @@ impl Session {
         T: Send,
     {
         let mut items = items.into_iter();
-        let mut written = 0;
-        while items.len() > 0 {
-            let (size, sql) = bulk.chunk(items.len());
+        let mut next_chunk = || {
+            let (size, sql) = bulk.chunk(items.len())?;
             let mut args = Args::new();
             args.values.reserve(size * bulk.columns(), 0);
             for item in items.by_ref().take(size) {
                 bind(&mut args, item);
             }
+            Some((sql, args))
+        };
+        let mut written = 0;
+        let mut next = next_chunk();
+        while let Some((sql, args)) = next {
             self.faults.check(bulk.name)?;
             let query = sqlx::query_with(AssertSqlSafe(sql), args.take()?);
-            written += query.execute(&mut *self.tx).await?.rows_affected();
+            let mut execution = pin!(query.execute(&mut *self.tx));
+            let begun = futures::poll!(execution.as_mut());
+            next = next_chunk();
+            let done = match begun {
+                Poll::Ready(done) => done,
+                Poll::Pending => execution.await,
+            };
+            written += done?.rows_affected();
         }
         if written > 0 {
             self.written.push((bulk.table, written));

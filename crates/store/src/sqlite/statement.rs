@@ -35,8 +35,8 @@ macro_rules! bulk_statements {
 pub(super) use {bulk_statements, statements};
 
 /// How many rows one execution may take. A few sizes keep the number of prepared statements small; each batch is
-/// cut greedily, so at most 7 executions of each of the smaller sizes follow the big ones.
-pub(super) const CHUNK_SIZES: [usize; 4] = [512, 64, 8, 1];
+/// cut greedily, so at most one execution of each of the smaller sizes follows the big ones.
+pub(super) const CHUNK_SIZES: [usize; 10] = [512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// A statement with a `{rows}` placeholder for a list of rows, each a parenthesised list of so many parameters.
 ///
@@ -66,14 +66,10 @@ impl Bulk {
         self.columns
     }
 
-    /// The statement for the biggest chunk that `remaining` rows fill, and that chunk's size.
-    pub(super) fn chunk(&self, remaining: usize) -> (usize, Arc<str>) {
-        let texts = self.texts();
-        CHUNK_SIZES
-            .iter()
-            .zip(texts)
-            .find(|(size, _)| **size <= remaining)
-            .map_or_else(|| (1, Arc::from("")), |(size, text)| (*size, Arc::clone(text)))
+    /// The statement for the biggest chunk that `remaining` rows fill, and that chunk's size; `None` for no rows.
+    pub(super) fn chunk(&self, remaining: usize) -> Option<(usize, Arc<str>)> {
+        let chunk = CHUNK_SIZES.iter().zip(self.texts()).find(|(size, _)| **size <= remaining);
+        chunk.map(|(size, text)| (*size, Arc::clone(text)))
     }
 
     pub(super) fn texts(&self) -> &[Arc<str>; CHUNK_SIZES.len()] {
