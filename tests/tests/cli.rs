@@ -96,6 +96,38 @@ fn checking_the_configuration_finds_what_the_daemon_refuses_with_its_place() {
 }
 
 #[test]
+fn a_key_that_is_refused_as_such_is_told_once() {
+    let home = Home::new();
+    home.write(
+        "app-config.yaml",
+        "integrations:\n  azure:\n    - host: dev.azure.com\n      token: some-token\n",
+    );
+    let finished = home.run(&["config", "check"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert_eq!(finished.stdout.lines().count(), 1, "{finished:?}");
+    assert!(finished.stdout.contains("app-config.yaml:4:7: error: "), "{finished:?}");
+    assert!(finished.stdout.contains("use 'credentials' instead"), "{finished:?}");
+}
+
+#[test]
+fn what_is_wrong_at_start_is_told_without_secrets() {
+    let home = Home::new();
+    let forge = |url: &str| {
+        format!("integrations:\n  github:\n    - {{ host: git.example.com, apiBaseUrl: '{url}' }}\n")
+    };
+    for (config, told) in [
+        (forge("https://u:open-sesame@git.example.com:99999"), "'https://u:***@git.example.com:99999'"),
+        (forge("//u:open-sesame@git.example.com"), "'//u:***@git.example.com'"),
+        ("backend:\n  listen: https://u:open-sesame@example.com\n".to_owned(), "https://u:***@example.com"),
+    ] {
+        home.write("app-config.yaml", config);
+        let finished = home.run(&["serve"]);
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains(told) && !finished.output().contains("open-sesame"), "{finished:?}");
+    }
+}
+
+#[test]
 fn checking_the_configuration_of_the_tests_finds_nothing() {
     let home = Home::new();
     home.configure(&home.config());

@@ -304,7 +304,7 @@ fn two_files_with_one_entity_are_a_conflict_until_one_lets_go() {
     home.write("first.yaml", component("other"));
     daemon.wait_for("the second file to take over", |api| (description(api)? == "second").then_some(()));
     daemon.wait_for("the conflict to be over", |api| api.errors().is_empty().then_some(()));
-    assert!(daemon.api().entity("component:default/other").is_some());
+    wait_for_component(&daemon, "other");
 }
 
 fn wait_for_component(daemon: &Daemon, name: &str) {

@@ -64,19 +64,23 @@ impl CatalogBuilder {
     pub fn from_env() -> Result<Self, Error> {
         let cli = Cli::parse();
         let directory = current_directory()?;
-        // What checks files or the configuration itself has no need of an app-config.yaml.
-        let is_config_needed = matches!(cli.command, None | Some(Command::Serve | Command::Ingest { .. }));
         let sources = Sources {
             args: cli.config.clone(),
             env: environment(),
             cwd: directory.clone(),
             root: directory,
-            allow_missing_default: !is_config_needed,
+            allow_missing_default: !is_config_needed(&cli),
         };
         let reloader = Reloader::new(sources.clone())?;
         let config = reloader.current();
+        let secrets = config.secrets().clone();
+        Self::from_config(cli, sources, reloader, config)
+            .map_err(|error| error.redacted(|text| secrets.redact(text)))
+    }
+
+    fn from_config(cli: Cli, sources: Sources, reloader: Reloader, config: Config) -> Result<Self, Error> {
         let level = cli.log_level.as_ref().or(sources.env.get("LOG_LEVEL"));
-        let default_level = if is_config_needed { "info" } else { "warn" };
+        let default_level = if is_config_needed(&cli) { "info" } else { "warn" };
         let level = level.map_or(default_level, String::as_str);
         let redaction = logging::start(cli.log_format, level, config.secrets())?;
         let integrations = match cli.command {
@@ -169,6 +173,11 @@ impl CatalogBuilder {
 
     /// Runs what the command line asks for; the daemon by default. The code is for the process to end with.
     pub async fn run(self) -> Result<ExitCode, Error> {
+        let redaction = self.redaction.clone();
+        self.run_command().await.map_err(|error| error.redacted(|text| redaction.redact(text)))
+    }
+
+    async fn run_command(self) -> Result<ExitCode, Error> {
         match &self.cli.command {
             None | Some(Command::Serve) => commands::serve::run(self).await,
             Some(Command::Ingest { format, .. }) => {
@@ -189,6 +198,11 @@ impl CatalogBuilder {
             }
         }
     }
+}
+
+/// What checks files or the configuration itself has no need of an app-config.yaml.
+fn is_config_needed(cli: &Cli) -> bool {
+    matches!(cli.command, None | Some(Command::Serve | Command::Ingest { .. }))
 }
 
 fn current_directory() -> Result<PathBuf, Error> {

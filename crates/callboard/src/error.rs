@@ -33,6 +33,18 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Any of the others that had a secret of the configuration in it: the whole chain of causes without it.
+    #[error("{0}")]
+    Redacted(String),
+}
+
+impl Error {
+    /// Without what `redact` takes out of a text.
+    pub(crate) fn redacted(self, redact: impl FnOnce(&str) -> String) -> Self {
+        let text = format!("{self:?}");
+        let redacted = redact(&text);
+        if redacted == text { self } else { Self::Redacted(redacted) }
+    }
 }
 
 /// What `main` shows when it returns this error: the whole chain of causes.
@@ -65,5 +77,19 @@ mod tests {
         }
         let server = Error::from(callboard_server::ServerError::from(missing));
         assert_eq!(format!("{server:?}"), format!("cannot serve\n  caused by: {message}"));
+    }
+
+    #[test]
+    fn secrets_are_cut_out_of_all_causes_and_an_error_without_any_stays() {
+        let redact = |text: &str| text.replace("hidden", "***");
+        let error = |source: &'static str| Error::Io {
+            what: "it is hidden".to_owned(),
+            source: std::io::Error::other(source),
+        };
+        let redacted = error("hidden-pw").redacted(redact);
+        assert_eq!(format!("{redacted:?}"), "it is ***\n  caused by: ***-pw");
+        assert!(std::error::Error::source(&redacted).is_none());
+        let stays = Error::Setting("plain".to_owned()).redacted(redact);
+        assert!(matches!(&stays, Error::Setting(text) if text == "plain"), "{stays:?}");
     }
 }

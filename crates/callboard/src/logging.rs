@@ -63,7 +63,7 @@ impl Redaction {
         known.all = known.later.iter().fold(known.first.clone(), |all, secrets| all.and(secrets));
     }
 
-    fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         self.0.read().unwrap_or_else(PoisonError::into_inner).all.redact(text)
     }
 }

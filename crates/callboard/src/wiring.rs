@@ -24,6 +24,8 @@ const BUILTIN_KINDS: &str = "BuiltinKindsEntityProcessor";
 pub(crate) struct Wired {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) local_files: LocalFiles,
+    /// The largest local file that is read.
+    pub(crate) file_bytes_max: u64,
 }
 
 impl Wired {
@@ -72,7 +74,7 @@ impl Wired {
         if let Some(parser) = added.parsers.pop() {
             parts.parser = parser;
         }
-        Ok(Self { pipeline: Arc::new(Pipeline::new(parts)), local_files })
+        Ok(Self { pipeline: Arc::new(Pipeline::new(parts)), local_files, file_bytes_max })
     }
 
     /// Puts a changed configuration into force, as far as it can be while the daemon runs. An `Err` changes nothing.

@@ -224,7 +224,7 @@ pub(crate) fn hide_embedded(text: &str) -> String {
 
 /// The credentials within URLs, and the secret fields of URLs and connection strings.
 fn embedded(text: &str) -> Vec<Part<'_>> {
-    let urls = text.match_indices("://").flat_map(|(at, _)| url_credentials(text, at));
+    let urls = text.match_indices("//").flat_map(|(at, _)| url_credentials(text, at));
     let fields = fields(text).filter_map(|field| {
         let (name, value) = field.split_once('=')?;
         let name = name.trim();
@@ -245,11 +245,14 @@ fn fields(text: &str) -> impl Iterator<Item = &str> {
     text.split(separators)
 }
 
-/// What stands before the `@` of the URL with its `://` at `at`.
+/// What stands before the `@` of the URL with its `//` at `at`. One that begins so lacks a scheme by mistake.
 fn url_credentials(text: &str, at: usize) -> Vec<Part<'_>> {
     let (before, rest) = text.split_at(at);
-    let is_web = before.ends_with("http") || before.ends_with("https");
-    let authority = rest.trim_start_matches("://").split(['/', '?', '#', ' ']).next().unwrap_or_default();
+    if !before.is_empty() && !before.ends_with(':') {
+        return Vec::new();
+    }
+    let is_web = before.is_empty() || before.ends_with("http:") || before.ends_with("https:");
+    let authority = rest.get(2..).unwrap_or_default().split(['/', '?', '#', ' ']).next().unwrap_or_default();
     let Some((user_info, _)) = authority.rsplit_once('@') else { return Vec::new() };
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     // Forges take a token for the user, with any password or none. Databases and SSH have names there.

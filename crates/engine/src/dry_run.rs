@@ -17,6 +17,9 @@ const DRY_RUN_ENTITIES_MAX: usize = 10_000;
 /// Bytes of JSON that a dry run may bring in, and that may come of it.
 const DRY_RUN_BYTES_MAX: usize = 64 << 20;
 
+/// Stable id of the rule that an entity breaks which comes in twice.
+const RULE_DUPLICATE: &str = "conflict/duplicate";
+
 /// Dry runs under way at once, each of which holds what the limits above allow; further ones wait.
 pub(crate) const PARALLEL_WALKS_MAX: usize = 8;
 
@@ -42,6 +45,19 @@ pub struct DryRunItem {
     pub result: Result<Entity, Vec<ProcessorError>>,
 }
 
+impl DryRunItem {
+    /// Of an entity that one run describes again.
+    fn of_duplicate((entity_ref, warning): &(Arc<str>, ProcessorError)) -> Self {
+        let Address { location, document, line, .. } = &*warning.address;
+        Self {
+            entity_ref: entity_ref.to_string(),
+            location: location.clone(),
+            position: document.zip(*line),
+            result: Err(vec![duplicate(entity_ref, Address::clone(&warning.address))]),
+        }
+    }
+}
+
 impl Pipeline {
     /// Processes a location and everything below it. The message of the first failure is the `Err`.
     pub async fn dry_run(self: &Arc<Self>, spec: &LocationSpec) -> Result<Vec<Entity>, String> {
@@ -58,7 +74,7 @@ impl Pipeline {
                     entities.push(entity);
                     failure = check_size(entities.len(), bytes).err().map(|error| error.message);
                 }
-                Err(errors) => failure = Some(joined(&errors)),
+                Err(errors) => failure = Some(told(&errors)),
             }
             failure.is_none()
         })
@@ -68,7 +84,8 @@ impl Pipeline {
     }
 
     /// Processes entities and everything below them, depth first, and shows each to `visit` until it answers `false`.
-    /// An `Err` says why the walk cannot go on.
+    /// One that comes in a second time is shown as an error, and what is below it is not walked again. An `Err` says why
+    /// the walk cannot go on.
     pub async fn walk(
         self: &Arc<Self>,
         entities: Vec<DryRunEntity>,
@@ -85,24 +102,25 @@ impl Pipeline {
                 Ok(entity) => self.run_once(entity).await,
                 Err(error) => Err(vec![error]),
             };
-            if result.is_ok() && !seen.insert(entity_ref.clone()) {
-                let (document, line) = position.unzip();
-                return Err(duplicate(
-                    &entity_ref,
-                    Address { location, document, line, ..Address::default() },
-                ));
-            }
-            if let Some((entity_ref, warning)) = result.as_ref().ok().and_then(|good| good.duplicates.first())
-            {
-                return Err(duplicate(entity_ref, Address::clone(&warning.address)));
-            }
-            let result = result.map(|good| {
-                bytes += good.children.iter().map(|child| child.json.len()).sum::<usize>();
-                stack.extend(good.children.into_iter().map(Next::Child));
-                good.entity
-            });
+            let mut items = Vec::new();
+            let result = match result {
+                Ok(_) if !seen.insert(entity_ref.clone()) => {
+                    let (document, line) = position.unzip();
+                    let address =
+                        Address { location: location.clone(), document, line, ..Address::default() };
+                    Err(vec![duplicate(&entity_ref, address)])
+                }
+                Ok(good) => {
+                    bytes += good.children.iter().map(|child| child.json.len()).sum::<usize>();
+                    stack.extend(good.children.into_iter().map(Next::Child));
+                    items.extend(good.duplicates.iter().map(DryRunItem::of_duplicate));
+                    Ok(good.entity)
+                }
+                Err(errors) => Err(errors),
+            };
             check_size(seen.len() + stack.len(), bytes)?;
-            if !visit(DryRunItem { entity_ref, location, position, result }) {
+            items.push(DryRunItem { entity_ref, location, position, result });
+            if !items.into_iter().all(&mut visit) {
                 break;
             }
         }
@@ -196,7 +214,15 @@ fn check_size(entities: usize, bytes: usize) -> Result<(), ProcessorError> {
 
 fn duplicate(entity_ref: &str, address: Address) -> ProcessorError {
     let message = format!("Duplicate nested entity: {entity_ref}");
-    ProcessorError::general(message).at(address).with_rule("conflict/duplicate")
+    ProcessorError::general(message).at(address).with_rule(RULE_DUPLICATE)
+}
+
+/// A duplicate stands without the name of its class.
+fn told(errors: &[ProcessorError]) -> String {
+    match errors {
+        [error] if error.rule.as_deref() == Some(RULE_DUPLICATE) => error.message.clone(),
+        errors => joined(errors),
+    }
 }
 
 fn joined(errors: &[ProcessorError]) -> String {

@@ -29,7 +29,7 @@ const INTERACTIVE_WORKERS: usize = 4;
 /// The loop, before it runs.
 #[derive(Debug)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     providers: Vec<Arc<dyn EntityProvider>>,
 }
 
@@ -127,8 +127,12 @@ impl Engine {
             .with_location_store(settings.has_location_store)
     }
 
-    /// Connects the providers, all at once, and waits for them.
+    /// Connects the providers, all at once, and waits for them. They may take over what providers had that are to be
+    /// evicted.
     pub async fn connect(&self) -> Result<(), EngineError> {
+        if self.shared.settings.provider_orphans == OrphanStrategy::Delete {
+            release_missing_providers(&self.shared, &self.providers).await?;
+        }
         let connections = self.providers.iter().map(|provider| async {
             let name = provider.name().to_owned();
             let connection = Connection::new(&name, &self.shared);
@@ -174,15 +178,27 @@ impl Engine {
     }
 }
 
+/// A provider that was renamed hands over the same entities under other location keys. It would be refused because of
+/// the old ones, and the entities would go with the old bucket.
+async fn release_missing_providers(
+    shared: &Shared,
+    providers: &[Arc<dyn EntityProvider>],
+) -> Result<(), EngineError> {
+    let installed = installed(shared, providers);
+    let mut gone = shared.store.providers().await?;
+    gone.retain(|name| !installed.contains(&name.as_str()));
+    if !gone.is_empty() {
+        shared.store.providers_release(&gone, shared.clock.now()).await?;
+    }
+    Ok(())
+}
+
 /// Buckets of providers that are not installed any more would otherwise stay for ever.
 async fn evict_missing_providers(
     shared: &Shared,
     providers: &[Arc<dyn EntityProvider>],
 ) -> Result<(), EngineError> {
-    let mut installed: Vec<_> = providers.iter().map(|provider| provider.name()).collect();
-    if shared.settings.has_location_store {
-        installed.push(LOCATION_STORE);
-    }
+    let installed = installed(shared, providers);
     let known = shared.store.providers().await?;
     let orphaned: Vec<_> = known.iter().filter(|name| !installed.contains(&name.as_str())).collect();
     if orphaned.is_empty() {
@@ -203,6 +219,12 @@ async fn evict_missing_providers(
         }
     }
     Ok(())
+}
+
+/// Names of all providers that may have a bucket.
+fn installed<'a>(shared: &Shared, providers: &'a [Arc<dyn EntityProvider>]) -> Vec<&'a str> {
+    let location_store = shared.settings.has_location_store.then_some(LOCATION_STORE);
+    providers.iter().map(|provider| provider.name()).chain(location_store).collect()
 }
 
 /// Brings back the entities of registered locations that were deleted by themselves, as other providers do when they

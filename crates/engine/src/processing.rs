@@ -14,7 +14,8 @@ use crate::run::{Good, RunInput, RunOutput, RunProgress};
 use crate::settings::Interval;
 use crate::{Pipeline, ProcessingErrorHandler, digest};
 
-/// Failures in a row that a cache survives.
+/// Failures that a cache survives as long as its content stays the same, in a row or not. Which targets gave entities
+/// is known for longer.
 const CACHE_TTL: i64 = 5;
 
 /// Turns claims into outcomes.
@@ -36,7 +37,7 @@ impl Processing {
         let location: Option<Arc<str>> = location.map(Arc::from);
         let input = entity.map(|entity| RunInput {
             entity,
-            cache: if may_keep { stored_cache(claim) } else { CacheState::default() },
+            cache: if may_keep { stored_cache(claim) } else { stored_cache(claim).without_memories() },
             may_keep,
             cancellation: self.cancellation.clone(),
             progress: RunProgress::default(),
@@ -132,7 +133,15 @@ fn failed_outcome(
     let cache = match &claim.cache {
         None => CacheWrite::Keep,
         Some((json, ttl)) if *ttl > 0 => CacheWrite::Put(Some((json.clone(), ttl - 1))),
-        Some(_) => CacheWrite::Put(None),
+        Some((json, _)) => {
+            let facts = stored_cache(claim).into_facts();
+            let facts = (!facts.is_empty()).then(|| Value::Object(facts).to_string());
+            if facts.as_ref() == Some(json) {
+                CacheWrite::Keep
+            } else {
+                CacheWrite::Put(facts.map(|facts| (facts, 0)))
+            }
+        }
     };
     let rows = errors.iter().map(|error| new_error(error, claim.unprocessed_digest, location)).collect();
     (OutcomeKind::Failed(rows), digest::of_failed(errors), cache)

@@ -84,3 +84,6 @@ fn record(report: &StitchReport, started: Instant) {
             .record_many(share, count);
     }
 }
+
+#[cfg(test)]
+mod tests;

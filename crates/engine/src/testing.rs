@@ -10,6 +10,9 @@ use callboard_sdk::{
     CacheState, CancellationToken, CatalogProcessor, Emit, Handled, LocationSpec, Presence, ProcessorContext,
     ProcessorError, Recognized, ScmFile, ScmResolver, async_trait, results,
 };
+use metrics::{
+    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Recorder, SharedString, Unit,
+};
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
@@ -356,9 +359,12 @@ pub(crate) fn child_refs(good: &Good) -> Vec<&str> {
     good.children.iter().map(|child| child.entity_ref.as_ref()).collect()
 }
 
-/// The messages of what is logged as a warning or an error, on this thread.
+/// What is logged as a warning or an error, on this thread.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Warnings {
+    messages: Arc<Mutex<Vec<String>>>,
+    errors: Arc<Mutex<Vec<String>>>,
+}
 
 impl Warnings {
     /// Collects until the guard is dropped.
@@ -368,8 +374,14 @@ impl Warnings {
         (warnings, guard)
     }
 
+    /// The messages.
     pub(crate) fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
+        self.messages.lock().unwrap().clone()
+    }
+
+    /// The errors that are given as fields.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.errors.lock().unwrap().clone()
     }
 }
 
@@ -397,8 +409,73 @@ impl tracing::Subscriber for Warnings {
 
 impl Visit for Warnings {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.0.lock().unwrap().push(format!("{value:?}"));
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => self.messages.lock().unwrap().push(value.to_owned()),
+            "error" => self.errors.lock().unwrap().push(value.to_owned()),
+            _ => {}
         }
+    }
+}
+
+/// How much was counted or observed under each name and result, once it is the recorder.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counted(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Counted {
+    /// Names, each with its result, and how often.
+    pub(crate) fn all(&self) -> Vec<(String, u64)> {
+        self.0.lock().unwrap().clone().into_iter().collect()
+    }
+
+    fn series(&self, key: &Key) -> Arc<Series> {
+        let result = key.labels().find(|label| label.key() == "result").map(metrics::Label::value);
+        let name = format!("{} {}", key.name(), result.unwrap_or_default()).trim_end().to_owned();
+        Arc::new(Series { counted: self.clone(), name })
+    }
+}
+
+impl Recorder for Counted {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &metrics::Metadata<'_>) -> Counter {
+        Counter::from_arc(self.series(key))
+    }
+
+    fn register_gauge(&self, _: &Key, _: &metrics::Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, key: &Key, _: &metrics::Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.series(key))
+    }
+}
+
+/// One name of [`Counted`].
+struct Series {
+    counted: Counted,
+    name: String,
+}
+
+impl CounterFn for Series {
+    fn increment(&self, value: u64) {
+        *self.counted.0.lock().unwrap().entry(self.name.clone()).or_default() += value;
+    }
+
+    fn absolute(&self, value: u64) {
+        self.counted.0.lock().unwrap().insert(self.name.clone(), value);
+    }
+}
+
+impl HistogramFn for Series {
+    fn record(&self, _: f64) {
+        self.increment(1);
     }
 }

@@ -12,7 +12,7 @@ pub enum IntegrationsError {
     /// An integration whose values are well formed but make no sense; the text says which.
     #[error("{message}")]
     Entry {
-        /// Such as `integrations.github[0]`.
+        /// Such as `integrations.github[0]`, or of a value in it.
         key: String,
         /// What is wrong with it.
         message: String,

@@ -1,5 +1,4 @@
-//! What a reader remembers of a target from its last good run: the validator that it got, or made, for what it read,
-//! and whether there was anything.
+//! What a reader remembers of a target: the validator that its last good run got, or made, for what it read.
 //!
 //! A validator may say "unchanged" only about the run that stored it. So a good run without a new one has to drop the
 //! old one, or else a later run would take its word for a result that has been replaced since.
@@ -7,31 +6,19 @@
 use callboard_sdk::{ProcessorContext, ProcessorError};
 use serde_json::Value;
 
-const VALIDATOR: &str = "validator";
-const FILLED: &str = "filled";
+const KEY: &str = "validator";
 
 /// The validator of the last good run.
 pub(crate) fn validator(cx: &mut ProcessorContext<'_>) -> Option<String> {
-    cx.cache().get(VALIDATOR)
+    cx.cache().get(KEY)
 }
 
-/// Whether the last good run found any entities.
-pub(crate) fn was_filled(cx: &mut ProcessorContext<'_>) -> bool {
-    cx.cache().get(FILLED).unwrap_or(false)
-}
-
-/// Remembers this run; without a validator, the last one is forgotten.
-pub(crate) fn remember(
-    cx: &mut ProcessorContext<'_>,
-    validator: Option<&str>,
-    is_filled: bool,
-) -> Result<(), ProcessorError> {
+/// Remembers the validator of this run; without one, the last one is forgotten.
+pub(crate) fn remember(cx: &mut ProcessorContext<'_>, validator: Option<&str>) -> Result<(), ProcessorError> {
     let cache = cx.cache();
-    let is_known = |key| cache.get::<Value>(key).is_some();
-    // A memory with nothing in it is left alone.
-    if validator.is_some() || is_filled || is_known(VALIDATOR) || is_known(FILLED) {
-        cache.set(VALIDATOR, &validator)?;
-        cache.set(FILLED, &is_filled)?;
+    // A memory without one is left alone.
+    if validator.is_some() || cache.get::<Value>(KEY).is_some_and(|known| !known.is_null()) {
+        cache.set(KEY, &validator)?;
     }
     Ok(())
 }

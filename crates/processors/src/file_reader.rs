@@ -16,7 +16,7 @@ use callboard_sdk::{
 };
 
 use self::glob::GlobError;
-use crate::cache::{emptied, remember, validator, was_filled};
+use crate::cache::{emptied, remember, validator};
 use crate::file_threads::FileThreads;
 use crate::files::{self, FILE_BYTES_MAX, Stamp};
 
@@ -63,7 +63,7 @@ impl FileReaderProcessor {
         cx: &mut ProcessorContext<'_>,
     ) -> Result<(), ProcessorError> {
         let mut may_remember = found.iter().all(|file| is_settled(file.stamp, read_at));
-        let mut is_filled = false;
+        let was_filled = found.len() == 1 && cx.has_emitted_before();
         for file in found {
             let (path, bytes_max) = (file.path.clone(), self.bytes_max);
             let read = self.threads.run(&location.target, move || files::read(&path, bytes_max)).await;
@@ -71,17 +71,16 @@ impl FileReaderProcessor {
                 Ok(read) => read,
                 Err(error) => return cx.emit(unreadable(location, Some(&file.path), &error)),
             };
-            if found.len() == 1 && data.is_empty() && was_filled(cx) {
+            if data.is_empty() && was_filled {
                 return cx.emit(unreadable(location, Some(&file.path), &emptied(&file.path)));
             }
             let source = LocationSpec::new(TYPE, files::normalize(&file.path));
             let summary = cx.emit_parsed(&data, &source).await?;
             cx.emit(refresh_key(&file.path))?;
-            is_filled |= summary.entities > 0;
             may_remember &= summary.is_all_entities() && stamp == file.stamp;
         }
         let digest = may_remember.then(|| digest(found));
-        remember(cx, digest.as_deref(), is_filled)
+        remember(cx, digest.as_deref())
     }
 }
 
@@ -119,7 +118,7 @@ impl CatalogProcessor for FileReaderProcessor {
             }
         };
         if found.is_empty() {
-            remember(cx, None, false)?;
+            remember(cx, None)?;
             if presence == Presence::Required {
                 let message = format!("{TYPE} {} does not exist", location.target);
                 cx.emit(results::not_found_error(location, message))?;

@@ -6,6 +6,9 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 
+use callboard_sdk::ReadError;
+
+use crate::FileReaderProcessor;
 use crate::file_threads::FileThreadsError;
 
 /// The largest file that is read if nothing else is configured: far above any descriptor that a person wrote,
@@ -21,7 +24,7 @@ pub(crate) enum FileError {
     Directory { path: String },
     #[error("Error: '{path}' is not a regular file")]
     NotRegular { path: String },
-    #[error("Error: '{path}' is larger than the limit of {bytes_max} bytes")]
+    #[error("Error: '{path}' is larger than the limit of {bytes_max} bytes (callboard.limits.fileBytes)")]
     TooLarge { path: String, bytes_max: u64 },
     #[error("Error: {0}")]
     Threads(#[from] FileThreadsError),
@@ -98,6 +101,24 @@ pub(crate) fn read(path: &str, bytes_max: u64) -> Result<(Vec<u8>, Option<Stamp>
     Ok((data, (before == after).then_some(before)))
 }
 
+/// For those who look at files beside the daemon: what it refuses to read is no good file.
+impl FileReaderProcessor {
+    /// Reads the file at `path` by the rules of `file` locations: a regular file of at most `bytes_max` bytes. The
+    /// error has the text that the daemon has for it. Blocks, on a file system that does not answer for ever.
+    pub fn read_file(path: &str, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
+        match read(path, bytes_max) {
+            Ok((data, _)) => Ok(data),
+            // A link that leads nowhere is there.
+            Err(FileError::Io { cause, .. })
+                if says_absent(&cause) && std::fs::symlink_metadata(path).is_err() =>
+            {
+                Err(ReadError::NotFound(format!("file {path} does not exist")))
+            }
+            Err(error) => Err(ReadError::failed(format!("file {path} could not be read, {error}"))),
+        }
+    }
+}
+
 /// The path without `.`, `..` and doubled slashes; no look at the file system.
 pub(crate) fn normalize(path: &str) -> String {
     let is_absolute = path.starts_with('/');
@@ -162,7 +183,9 @@ mod tests {
         std::fs::write(&path, "12345").unwrap();
         assert_eq!(read(&path, 5).unwrap().0, b"12345");
         let error = read(&path, 4).unwrap_err().to_string();
-        assert_eq!(error, format!("Error: '{path}' is larger than the limit of 4 bytes"));
+        let expected =
+            format!("Error: '{path}' is larger than the limit of 4 bytes (callboard.limits.fileBytes)");
+        assert_eq!(error, expected);
     }
 
     #[test]

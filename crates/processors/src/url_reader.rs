@@ -20,7 +20,7 @@ use futures::{StreamExt as _, stream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
-use crate::cache::{emptied, remember, validator, was_filled};
+use crate::cache::{emptied, remember, validator};
 
 const TYPE: &str = "url";
 /// File contents that are loaded at the same time, over all locations.
@@ -57,8 +57,8 @@ impl UrlReaderProcessor {
             let message = format!("Unable to read {TYPE}, no matching files found for {}", location.target);
             cx.emit(results::not_found_error(location, message))?;
         }
-        let is_one = found.files.len() == 1;
-        let (mut is_all_entities, mut is_filled) = (true, false);
+        let was_filled = found.files.len() == 1 && cx.has_emitted_before();
+        let mut is_all_entities = true;
         let mut tasks = JoinSet::new();
         let progress = cx.progress();
         let mut files = stream::iter(found.files)
@@ -66,13 +66,12 @@ impl UrlReaderProcessor {
             .buffered(LOADS_AHEAD_MAX);
         while let Some((url, loaded)) = files.next().await {
             match loaded {
-                Ok(data) if is_one && data.is_empty() && was_filled(cx) => {
+                Ok(data) if data.is_empty() && was_filled => {
                     return cx.emit(unreadable(location, &ReadError::failed(emptied(&url))));
                 }
                 Ok(data) => {
                     let summary = cx.emit_parsed(&data, &LocationSpec::new(TYPE, url)).await?;
                     is_all_entities &= summary.is_all_entities();
-                    is_filled |= summary.entities > 0;
                 }
                 // A file that was listed and is gone a moment later says nothing about the others, so even an
                 // optional location stays as it was.
@@ -80,7 +79,7 @@ impl UrlReaderProcessor {
             }
         }
         let etag = Some(found.etag.as_str()).filter(|etag| is_all_entities && !etag.is_empty());
-        remember(cx, etag, is_filled)?;
+        remember(cx, etag)?;
         cx.emit(refresh_key(location))
     }
 
@@ -145,7 +144,7 @@ impl CatalogProcessor for UrlReaderProcessor {
                 cx.emit(results::unchanged())?;
                 cx.emit(refresh_key(location))?;
             }
-            Err(ReadError::NotFound(_)) if presence == Presence::Optional => remember(cx, None, false)?,
+            Err(ReadError::NotFound(_)) if presence == Presence::Optional => remember(cx, None)?,
             Err(error) => cx.emit(unreadable(location, &error))?,
         }
         Ok(Handled::Yes)

@@ -1,6 +1,6 @@
 //! What a processor remembers from one run of an entity to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,18 +50,49 @@ struct Handle {
     targets: BTreeMap<String, ProcessorCache>,
 }
 
-/// The memories of all processors about one entity, during one run.
+/// Where it stands which targets gave entities. Not a processor's name, as those do not begin like this.
+const EMITTED: &str = "@emitted";
+
+/// The memories of all processors about one entity, during one run; and from which of its targets entities came.
 #[derive(Debug, Clone, Default)]
 pub struct CacheState {
     stored: Map<String, Value>,
     handles: BTreeMap<String, Handle>,
+    emitted_before: BTreeSet<String>,
+    emitted: BTreeSet<String>,
 }
 
 impl CacheState {
     /// Starts from what the last good run left; anything but an object counts as empty.
     pub fn from_stored(stored: Value) -> Self {
-        let stored = if let Value::Object(stored) = stored { stored } else { Map::new() };
-        Self { stored, handles: BTreeMap::new() }
+        let mut stored = if let Value::Object(stored) = stored { stored } else { Map::new() };
+        let emitted = stored.remove(EMITTED);
+        let emitted_before =
+            emitted.and_then(|targets| serde_json::from_value(targets).ok()).unwrap_or_default();
+        Self { stored, emitted_before, ..Self::default() }
+    }
+
+    /// Without the processors' memories. What their last good run gave stays true.
+    #[must_use]
+    pub fn without_memories(self) -> Self {
+        Self { emitted_before: self.emitted_before, ..Self::default() }
+    }
+
+    /// What is left to store when the memories are dropped without a good run.
+    pub fn into_facts(self) -> Map<String, Value> {
+        with_emitted(Map::new(), self.emitted_before)
+    }
+
+    /// Whether entities came from the target in the last good run.
+    pub(crate) fn has_emitted_before(&self, target: &str) -> bool {
+        self.emitted_before.contains(target)
+    }
+
+    /// Entities came from the target in this run.
+    pub(crate) fn note_emitted(&mut self, target: &str) {
+        if !self.emitted.contains(target) {
+            self.emitted.insert(target.to_owned());
+        }
     }
 
     /// The memory of `processor`, or its separate memory about one `target`.
@@ -103,8 +134,15 @@ impl CacheState {
             collected.remove(&processor);
             put(&mut collected, &processor, object);
         }
-        collected
+        with_emitted(collected, self.emitted)
     }
+}
+
+fn with_emitted(mut collected: Map<String, Value>, targets: BTreeSet<String>) -> Map<String, Value> {
+    if !targets.is_empty() {
+        collected.insert(EMITTED.to_owned(), targets.into_iter().collect());
+    }
+    collected
 }
 
 fn stored_target<'v>(stored: Option<&'v Value>, target: &str) -> Option<&'v Value> {
@@ -173,6 +211,18 @@ mod tests {
         let collected = state.clone().collect(|_| true, |_| true);
         assert_eq!(Value::Object(collected), json!({"p": {"@targets": {"a": {"k": 1}}}}));
         assert_eq!(Value::Object(state.collect(|_| true, |_| false)), json!({}));
+    }
+
+    #[test]
+    fn where_entities_came_from_is_known_without_any_memory() {
+        let stored = json!({"p": {"k": 1}, "@emitted": ["a", "b"]});
+        let state = CacheState::from_stored(stored).without_memories();
+        assert_eq!(state.clone().handle("p", None).get::<u32>("k"), None);
+        assert!(state.has_emitted_before("a") && !state.has_emitted_before("c"));
+        assert_eq!(Value::Object(state.clone().into_facts()), json!({"@emitted": ["a", "b"]}));
+        let mut state = state;
+        state.note_emitted("b");
+        assert_eq!(collect(state), json!({"@emitted": ["b"]}));
     }
 
     #[test]

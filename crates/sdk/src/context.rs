@@ -86,7 +86,19 @@ impl<'a> ProcessorContext<'a> {
     /// Emits one item.
     pub fn emit(&mut self, item: Emit) -> Result<(), ProcessorError> {
         self.parts.progress.step();
+        if let Some(target) = self.parts.target {
+            let is_kept = matches!(item, Emit::Unchanged) && self.has_emitted_before();
+            if is_kept || matches!(item, Emit::Entity { .. } | Emit::Location(_)) {
+                self.parts.cache.note_emitted(target);
+            }
+        }
         self.parts.sink.emit(item)
+    }
+
+    /// In `read_location`: whether entities came from this target in the last good run. Known also where no memory is
+    /// left.
+    pub fn has_emitted_before(&self) -> bool {
+        self.parts.target.is_some_and(|target| self.parts.cache.has_emitted_before(target))
     }
 
     /// What this processor remembers about this entity; in `read_location`, about this target.
@@ -166,5 +178,29 @@ fn aside<T>(bytes: usize, parse: impl FnOnce() -> T) -> T {
         tokio::task::block_in_place(parse)
     } else {
         parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::{Builder, Handle};
+
+    use super::*;
+
+    #[test]
+    fn much_can_be_parsed_wherever_a_run_happens_to_be() {
+        assert_eq!(aside(LARGE_BYTES, || 1), 1, "outside of any runtime");
+        let single = Builder::new_current_thread().build().unwrap();
+        assert_eq!(single.block_on(async { aside(LARGE_BYTES, || 2) }), 2);
+        let multi = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        assert_eq!(multi.block_on(async { aside(LARGE_BYTES, || 3) }), 3);
+        let on_worker = multi.spawn(async { aside(LARGE_BYTES, || 4) });
+        assert_eq!(multi.block_on(on_worker).unwrap(), 4);
+        let handle = multi.handle().clone();
+        let apart = multi.spawn(async move {
+            let inner = Handle::current();
+            handle.spawn_blocking(move || inner.block_on(async { aside(LARGE_BYTES, || 5) })).await
+        });
+        assert_eq!(multi.block_on(apart).unwrap().unwrap(), 5, "on a thread for code that may block");
     }
 }

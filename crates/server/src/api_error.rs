@@ -111,6 +111,10 @@ impl From<CatalogOpError> for ApiError {
             CatalogOpError::NotFound(message) => Self::not_found(message),
             CatalogOpError::Conflict(message) => Self::conflict(message),
             CatalogOpError::Store(error) => Self::from(error),
+            // It tells of a setting and of nothing inside; masked, nobody would know what to change.
+            error @ CatalogOpError::NoLocationStore => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Error", error.to_string())
+            }
             other => Self::masked(&other),
         }
     }
@@ -197,6 +201,13 @@ mod tests {
         for (error, status, name) in rows {
             assert_eq!((error.status.as_u16(), error.name, error.message()), (status, name, "m"));
         }
+    }
+
+    #[test]
+    fn a_location_store_that_is_disabled_is_told() {
+        let error = ApiError::from(CatalogOpError::NoLocationStore);
+        let told = (error.status.as_u16(), error.name, error.message());
+        assert_eq!(told, (500, "Error", "location store is not initialized"));
     }
 
     #[test]

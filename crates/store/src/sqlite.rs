@@ -170,6 +170,10 @@ impl Store for SqliteStore {
         self.list_providers().await
     }
 
+    async fn providers_release(&self, gone: &[String], now: Timestamp) -> Result<u64, StoreError> {
+        self.release(gone, now).await
+    }
+
     async fn refresh_by_keys(&self, keys: &[String], now: Timestamp) -> Result<u64, StoreError> {
         self.mark_keys(keys, now).await
     }

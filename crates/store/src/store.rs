@@ -72,6 +72,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Names of all providers that have a bucket.
     async fn providers(&self) -> Result<Vec<String>, StoreError>;
 
+    /// These providers are gone: entities that nobody else hands over lose their location keys, so that whoever hands
+    /// them over from now on may have them as they are. The buckets stay. Sources that were refused because of the
+    /// keys are due. Answers how many entities lost one.
+    async fn providers_release(&self, gone: &[String], now: Timestamp) -> Result<u64, StoreError>;
+
     /// Makes every entity due that carries one of these refresh keys. Answers how many.
     async fn refresh_by_keys(&self, keys: &[String], now: Timestamp) -> Result<u64, StoreError>;
 

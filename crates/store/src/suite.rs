@@ -64,12 +64,17 @@ macro_rules! store_suite {
             a_parent_may_change_the_key_of_what_only_it_hands_over
             a_refusal_is_an_error_of_the_parent
             a_refused_parent_is_due_when_the_entity_in_its_way_is_deleted
+            a_refused_parent_is_due_when_the_entity_in_its_way_becomes_an_orphan
             a_refused_parent_is_due_when_the_key_in_its_way_changes
             a_refused_provider_is_told
             a_refused_entity_is_not_in_the_bucket
             an_entity_without_a_key_can_be_taken_over
             a_provider_may_change_the_key_of_what_is_its_own
             nobody_changes_the_key_of_what_others_hold_too
+            what_only_a_provider_that_is_gone_handed_over_can_be_taken_over
+            what_others_hold_too_keeps_its_key_when_a_provider_is_gone
+            what_providers_share_that_are_gone_can_be_taken_over
+            a_refused_parent_is_due_when_the_key_in_its_way_is_released
         });
         $crate::store_suite!(@area $open errors {
             an_error_is_kept_with_its_address
@@ -151,6 +156,7 @@ macro_rules! store_suite {
             orphans_go_with_all_that_hangs_on_them
             orphans_are_deleted_in_rounds
             a_cycle_that_nobody_holds_is_deleted
+            a_cycle_that_an_orphan_closes_is_deleted
             deleted_entities_are_gone_for_every_reader
         });
         $crate::store_suite!(@area $open relations {

@@ -22,7 +22,12 @@ pub(crate) fn run(mut builder: CatalogBuilder, command: ConfigCommand) -> Result
 fn findings(builder: &mut CatalogBuilder) -> Vec<Finding> {
     let mut findings = builder.config.check();
     for refusal in refusals::findings(builder) {
-        if findings.iter().all(|finding| finding.message != refusal.message) {
+        // A key that is refused as such is refused by whoever reads it, too, in other words.
+        let is_told = |known: &Finding| {
+            let is_same_key = !known.key.is_empty() && known.key == refusal.key;
+            known.message == refusal.message || (is_same_key && known.severity == Severity::Error)
+        };
+        if !findings.iter().any(is_told) {
             findings.push(refusal);
         }
     }

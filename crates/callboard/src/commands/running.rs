@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use callboard_config::Config;
-use callboard_engine::{Catalog, Engine, LOCATION_STORE, RunningEngine};
+use callboard_engine::{Catalog, Engine, EngineSettings, LOCATION_STORE, OrphanStrategy, RunningEngine};
 use callboard_providers::ConfigLocationProvider;
 use callboard_sdk::{Clock, SystemClock};
 use callboard_store::{Counts, Store, StoreError};
@@ -60,7 +60,10 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let is_processing = engine_settings.is_some();
         let pipeline = Arc::clone(&wired.pipeline);
-        let mut settings = engine_settings.unwrap_or_default();
+        // A process that only serves evicts nothing.
+        let serving =
+            || EngineSettings { provider_orphans: OrphanStrategy::Keep, ..EngineSettings::default() };
+        let mut settings = engine_settings.unwrap_or_else(serving);
         settings.on_processing_error = added.on_processing_error.take();
         settings.has_location_store = !settings::is_provider_disabled(config, LOCATION_STORE)?;
         let engine = Engine::new(store, pipeline, providers, Arc::clone(&clock), settings)?;

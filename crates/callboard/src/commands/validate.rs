@@ -6,17 +6,16 @@
 
 mod source;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use callboard_engine::{DryRunEntity, DryRunItem, Pipeline, RulesEnforcer};
+use callboard_engine::{DryRunEntity, DryRunItem, RulesEnforcer};
 use callboard_model::location_entity;
 use callboard_sdk::{Entity, LocationSpec, ProcessorError};
 use serde_json::{Value, json};
 
-use self::source::SourceFile;
+use self::source::SourceFiles;
 use super::output::{print, print_json};
 use crate::cli::OutputFormat;
 use crate::wiring::Wired;
@@ -78,7 +77,7 @@ pub(crate) async fn run(
     wired.pipeline.set_rules(Arc::new(NoRules));
     let mut reports = Vec::with_capacity(targets.len());
     for target in &targets {
-        reports.push(validate(&wired.pipeline, target).await);
+        reports.push(validate(&wired, target).await);
     }
     match format {
         OutputFormat::Text => print(&text(&reports))?,
@@ -144,7 +143,7 @@ fn search(directory: &Path, depth: usize, found: &mut Vec<Target>) -> Result<(),
     Ok(())
 }
 
-async fn validate(pipeline: &Arc<Pipeline>, target: &Target) -> Report {
+async fn validate(wired: &Wired, target: &Target) -> Report {
     let (spec, name) = match target {
         Target::File(path) => {
             (LocationSpec::new("file", path.to_string_lossy()), path.to_string_lossy().into_owned())
@@ -160,15 +159,10 @@ async fn validate(pipeline: &Arc<Pipeline>, target: &Target) -> Report {
         }
     };
     let location_text = location_ref.to_string();
-    let mut sources = BTreeMap::new();
+    let mut sources = SourceFiles::new(wired.file_bytes_max);
     let seeds = match target {
         // The documents of a file are looked at one by one, so that an error in one does not hide the others'.
-        Target::File(path) => {
-            let source = SourceFile::read(path);
-            let seeds = source.entities(&location_ref, &mut report.problems);
-            sources.insert(location_text.clone(), source);
-            seeds
-        }
+        Target::File(_) => sources.at(&spec.target).entities(&location_ref, &mut report.problems),
         Target::Url(_) => {
             vec![DryRunEntity {
                 entity: location_entity(&spec, &location_text, &location_text),
@@ -177,7 +171,8 @@ async fn validate(pipeline: &Arc<Pipeline>, target: &Target) -> Report {
         }
     };
     let is_file = target.path().is_some();
-    let walked = pipeline
+    let walked = wired
+        .pipeline
         .walk(seeds, |item| {
             collect(&mut report, &mut sources, item, is_file);
             true
@@ -189,7 +184,7 @@ async fn validate(pipeline: &Arc<Pipeline>, target: &Target) -> Report {
     report
 }
 
-fn collect(report: &mut Report, sources: &mut BTreeMap<String, SourceFile>, item: DryRunItem, is_file: bool) {
+fn collect(report: &mut Report, sources: &mut SourceFiles, item: DryRunItem, is_file: bool) {
     match item.result {
         // The generated Location of a URL is no entity of its file.
         Ok(_) if is_file || item.position.is_some() => report.entities += 1,
@@ -210,23 +205,23 @@ fn collect(report: &mut Report, sources: &mut BTreeMap<String, SourceFile>, item
 }
 
 fn problem(
-    sources: &mut BTreeMap<String, SourceFile>,
+    sources: &mut SourceFiles,
     location: &str,
     entity_ref: Option<&str>,
     position: Option<(u32, u32)>,
     error: ProcessorError,
 ) -> Problem {
     let address = &error.address;
-    let location = address.location.as_deref().unwrap_or(location);
+    let own_location = location;
+    let location = address.location.as_deref().unwrap_or(own_location);
+    // Where the entity stands says nothing about another file.
+    let position = position.filter(|_| location == own_location);
     let document = address.document.or(position.map(|(document, _)| document));
     let mut line = address.line;
     let mut column = address.column;
     if line.is_none() {
-        let source = location.strip_prefix("file:").map(|path| {
-            &*sources.entry(location.to_owned()).or_insert_with(|| SourceFile::read(Path::new(path)))
-        });
-        let found = source.zip(document).and_then(|(source, document)| {
-            source.position(document, address.pointer.as_deref().unwrap_or_default())
+        let found = location.strip_prefix("file:").zip(document).and_then(|(path, document)| {
+            sources.at(path).position(document, address.pointer.as_deref().unwrap_or_default())
         });
         line = found.map(|found| found.line).or(position.map(|(_, line)| line));
         column = found.map(|found| found.column);
@@ -307,28 +302,87 @@ mod tests {
     use super::*;
     use crate::builder::Added;
 
-    async fn problems(directory: &Path, file: &str) -> Vec<String> {
-        let config = Config::empty();
-        let integrations = Integrations::from_config(&config).unwrap();
-        let wired = Wired::new(&config, directory, &integrations, &mut Added::default()).unwrap();
+    const SYSTEM: &str =
+        "apiVersion: backstage.io/v1alpha1\nkind: System\nmetadata: {name: twice}\nspec: {owner: me}\n";
+
+    fn location(target: &str) -> String {
+        format!(
+            "apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata: {{name: all}}\nspec: {{target: {target}}}\n"
+        )
+    }
+
+    async fn report(config: &Config, directory: &Path, file: &str) -> Report {
+        let integrations = Integrations::from_config(config).unwrap();
+        let wired = Wired::new(config, directory, &integrations, &mut Added::default()).unwrap();
         wired.pipeline.set_rules(Arc::new(NoRules));
-        let report = validate(&wired.pipeline, &Target::File(directory.join(file))).await;
-        report.problems.iter().map(Problem::text).collect()
+        validate(&wired, &Target::File(directory.join(file))).await
+    }
+
+    async fn problems(config: &Config, directory: &Path, file: &str) -> Vec<String> {
+        report(config, directory, file).await.problems.iter().map(Problem::text).collect()
+    }
+
+    #[tokio::test]
+    async fn a_file_that_the_daemon_would_not_read_is_an_error_and_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        let limit = 200;
+        let of_length = |length: usize| format!("{SYSTEM}{}", "\n".repeat(length - SYSTEM.len()));
+        write("exact.yaml", &of_length(limit));
+        write("large.yaml", &of_length(limit + 1));
+        // Opening a pipe that nobody writes to never comes back.
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        write("to-pipe.yaml", &location("./pipe"));
+        let config = Config::from_value("c", json!({ "callboard": { "limits": { "fileBytes": limit } } }));
+        assert_eq!(problems(&config, directory.path(), "exact.yaml").await, [""; 0]);
+        let refused = |file: &str, reason: &str| {
+            let path = directory.path().join(file).display().to_string();
+            format!("{path}: Error: file {path} could not be read, Error: '{path}' {reason}")
+        };
+        let large = format!("is larger than the limit of {limit} bytes (callboard.limits.fileBytes)");
+        for (file, expected) in [
+            ("large.yaml", refused("large.yaml", &large) + " [file/readable]"),
+            ("pipe", refused("pipe", "is not a regular file") + " [file/readable]"),
+            ("to-pipe.yaml", refused("pipe", "is not a regular file")),
+        ] {
+            assert_eq!(problems(&config, directory.path(), file).await, [expected], "{file}");
+        }
     }
 
     #[tokio::test]
     async fn an_entity_that_stands_twice_in_a_file_is_an_error_with_its_line() {
         let directory = tempfile::tempdir().unwrap();
-        let system =
-            "apiVersion: backstage.io/v1alpha1\nkind: System\nmetadata: {name: twice}\nspec: {owner: me}\n";
-        let locations = "apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata: {name: all}\nspec: {target: ./twice.yaml}\n";
-        std::fs::write(directory.path().join("twice.yaml"), format!("{system}---\n{system}")).unwrap();
-        std::fs::write(directory.path().join("all.yaml"), locations).unwrap();
+        std::fs::write(directory.path().join("twice.yaml"), format!("{SYSTEM}---\n{SYSTEM}")).unwrap();
+        std::fs::write(directory.path().join("all.yaml"), location("./twice.yaml")).unwrap();
         let place = directory.path().join("twice.yaml");
         let expected = "Error: Duplicate nested entity: system:default/twice [conflict/duplicate]";
         for file in ["twice.yaml", "all.yaml"] {
             let expected = format!("{}:5: {expected}", place.display());
-            assert_eq!(problems(directory.path(), file).await, [expected], "{file}");
+            assert_eq!(problems(&Config::empty(), directory.path(), file).await, [expected], "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_a_duplicate_is_checked_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        let faulty = SYSTEM.replace("twice", "faulty").replace("owner: me", "");
+        let other = SYSTEM.replace("twice", "other");
+        write("twice.yaml", &[SYSTEM, SYSTEM, &faulty, &other, SYSTEM].join("---\n"));
+        write("all.yaml", &location("./twice.yaml"));
+        let place = directory.path().join("twice.yaml");
+        let place = place.display();
+        let duplicate = "Error: Duplicate nested entity: system:default/twice [conflict/duplicate]";
+        for (file, entities) in [("twice.yaml", 2), ("all.yaml", 3)] {
+            let report = report(&Config::empty(), directory.path(), file).await;
+            let mut problems: Vec<_> = report.problems.iter().map(Problem::text).collect();
+            problems.sort();
+            assert_eq!(report.entities, entities, "{problems:?}");
+            let [faulty, second, third] = &problems[..] else { panic!("{problems:?}") };
+            assert!(faulty.starts_with(&format!("{place}:14:7: ")) && faulty.contains("owner"), "{faulty}");
+            assert_eq!(*second, format!("{place}:20: {duplicate}"));
+            assert_eq!(*third, format!("{place}:5: {duplicate}"));
         }
     }
 }

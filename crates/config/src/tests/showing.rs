@@ -153,6 +153,8 @@ fn secret_parts_of_texts_are_masked() {
         ("https://e.com/a?sv=1&sig=abc", "https://e.com/a?sv=1&sig=***"),
         ("https://e.com/a?X-Amz-Signature=abc", "https://e.com/a?X-Amz-Signature=***"),
         ("https://a:b1@e.com https://c:d1@e.com", "https://a:***@e.com https://c:***@e.com"),
+        ("//a:b1@e.com/c", "//a:***@e.com/c"),
+        ("a//b:c@d", "a//b:c@d"),
         ("ssh://git@example.com/a", "ssh://git@example.com/a"),
         ("postgresql://me@db/x", "postgresql://me@db/x"),
         ("Server=x;Password=a&b c;Db=y", "Server=x;Password=***;Db=y"),

@@ -1,7 +1,12 @@
-use callboard_store::{EntityId, LeaseToken};
+use callboard_sdk::SystemClock;
+use callboard_store::sqlite::{SqliteOptions, SqliteStore};
+use callboard_store::suite::world::{self, World};
+use callboard_store::{EntityId, LeaseToken, Store};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::testing::{Counted, Fake, Warnings, pipeline};
+use crate::{Engine, EngineSettings};
 
 const MANY_KIB: usize = 1_000;
 
@@ -95,4 +100,52 @@ fn a_refusal_names_what_was_to_be_written() {
             )
         );
     }
+}
+
+#[tokio::test]
+async fn of_a_batch_only_the_refused_outcomes_are_logged_and_counted_as_failed() {
+    let store = SqliteStore::open(SqliteOptions::memory()).await.unwrap();
+    let world = World::new(&store);
+    let refs = ["component:default/a", "component:default/b", "component:default/c"];
+    world.full("p", refs.map(|entity_ref| world::entity(entity_ref, "x"))).await;
+    let claims = world.claim(refs.len()).await;
+    let (heads, mut outcomes): (Vec<_>, Vec<_>) = claims
+        .iter()
+        .map(|claim| {
+            let head = Head {
+                entity_ref: Arc::clone(&claim.entity_ref),
+                uid: claim.uid,
+                had_failed: false,
+                started: std::time::Instant::now(),
+            };
+            (head, world::outcome(claim, OutcomeKind::Unchanged, world.now))
+        })
+        .unzip();
+    // Somebody else has the lease meanwhile.
+    outcomes[1].token = LeaseToken(-1);
+    let store: Arc<dyn Store> = Arc::new(store);
+    let engine = Engine::new(
+        store,
+        pipeline([Fake::new("p")]),
+        Vec::new(),
+        Arc::new(SystemClock),
+        EngineSettings::default(),
+    )
+    .unwrap();
+    let (warnings, _guard) = Warnings::collect();
+    let counted = Counted::default();
+    let _recorder = metrics::set_default_local_recorder(&counted);
+    write(&engine.shared, &heads, &outcomes).await;
+    assert_eq!(warnings.all(), ["Processing of component:default/b failed"]);
+    assert_eq!(warnings.errors(), [refusal(&heads[1], &outcomes[1])]);
+    let of_the_engine: Vec<_> =
+        counted.all().into_iter().filter(|(name, _)| name.starts_with("catalog_")).collect();
+    assert_eq!(
+        of_the_engine,
+        [
+            ("catalog_processed_entities_count failed".to_owned(), 1),
+            ("catalog_processed_entities_count unchanged".to_owned(), 2),
+            ("catalog_processing_duration_seconds unchanged".to_owned(), 2),
+        ]
+    );
 }

@@ -223,10 +223,45 @@ async fn a_walk_shows_failures_too_and_goes_on() {
 #[tokio::test]
 async fn a_walk_says_where_a_duplicate_stands() {
     let at = |line| DryRunEntity { entity: to_run(component()).entity, position: Some((line, line)) };
-    let error = pipeline([Fake::new("p")]).walk(vec![at(1), at(9)], |_| true).await.unwrap_err();
+    let mut errors = Vec::new();
+    let visit = |item: DryRunItem| {
+        errors.extend(item.result.err().unwrap_or_default());
+        true
+    };
+    pipeline([Fake::new("p")]).walk(vec![at(1), at(9)], visit).await.unwrap();
+    let [error] = &errors[..] else { panic!("{errors:?}") };
     assert_eq!(error.message, "Duplicate nested entity: component:default/c");
-    let Address { location, document, line, .. } = *error.address;
-    assert_eq!((location.as_deref(), document, line), (Some(crate::testing::HERE), Some(9), Some(9)));
+    let Address { location, document, line, .. } = &*error.address;
+    assert_eq!((location.as_deref(), *document, *line), (Some(crate::testing::HERE), Some(9), Some(9)));
+}
+
+#[tokio::test]
+async fn a_walk_shows_each_duplicate_and_goes_on() {
+    let fake = Fake::new("p")
+        .read("url:root", [includes("a"), includes("b"), includes("root"), includes("c")])
+        .read("url:a", [entity("Component", "c"), entity("API", "d"), entity("Component", "c")])
+        .read("url:b", [entity("API", "d")])
+        .read("url:c", [failure("NOPE")]);
+    let entity = location_entity(&root(), "url:x", "url:x");
+    let own = entity.entity_ref().to_canonical();
+    let (mut good, mut messages) = (0, Vec::new());
+    let visit = |item: DryRunItem| {
+        match item.result {
+            Ok(_) => good += 1,
+            Err(errors) => messages.extend(errors.into_iter().map(|error| error.message)),
+        }
+        true
+    };
+    pipeline([fake]).walk(vec![DryRunEntity { entity, position: None }], visit).await.unwrap();
+    // The root, two of the included Locations, and what the first of them holds.
+    assert_eq!(good, 5);
+    let duplicates = ["component:default/c", "api:default/d", &own];
+    let mut expected = duplicates.map(|entity_ref| format!("Duplicate nested entity: {entity_ref}")).to_vec();
+    expected.push("Processor p threw an error while reading url:c; caused by Error: NOPE".to_owned());
+    for told in [&mut messages, &mut expected] {
+        told.sort();
+    }
+    assert_eq!(messages, expected);
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@ use callboard_sdk::{
     DeferredEntity, EntityProviderConnection, EntityProviderMutation, SystemClock, async_trait,
 };
 use callboard_store::sqlite::{SqliteOptions, SqliteStore};
-use callboard_store::{ClaimRequest, LocationConflict, StoredLocation};
+use callboard_store::{ClaimRequest, ErrorFilter, LocationConflict, StoredLocation};
 use futures::FutureExt as _;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::*;
 use crate::testing::{Act, Fake, Warnings, pipeline, stored};
@@ -192,6 +193,60 @@ async fn the_buckets_of_providers_that_are_gone_are_emptied_unless_they_are_to_b
         assert_eq!(warnings.all(), log);
         running.stop().await;
     }
+}
+
+/// Hands over `component:default/c` under a location key of its own.
+#[derive(Debug)]
+struct Jealous(&'static str);
+
+#[async_trait]
+impl EntityProvider for Jealous {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    async fn connect(&self, connection: Arc<dyn EntityProviderConnection>) -> Result<(), ProviderError> {
+        let entity = Entity::from_value(stored("Component", "c")).unwrap();
+        let entities = vec![DeferredEntity { entity, location_key: Some(self.0.to_owned()) }];
+        connection.apply_mutation(EntityProviderMutation::Full { entities }).await
+    }
+}
+
+/// The uid of what a [`Jealous`] of this name hands over, as it is once all is processed and the engine is stopped.
+async fn uid_after(store: &Arc<dyn Store>, name: &'static str, strategy: OrphanStrategy) -> Uuid {
+    let settings = EngineSettings { provider_orphans: strategy, ..EngineSettings::default() };
+    let engine = engine(store, vec![Arc::new(Jealous(name))], settings).unwrap();
+    engine.connect().await.unwrap();
+    let mut running = engine.start().await.unwrap();
+    running.settled().await.unwrap();
+    running.stop().await;
+    store.entity_by_ref("component:default/c").await.unwrap().unwrap().uid
+}
+
+#[tokio::test]
+async fn a_provider_under_a_new_name_takes_over_what_it_had_under_the_old_one() {
+    let store = store().await;
+    let uid = uid_after(&store, "old", OrphanStrategy::Delete).await;
+    let (warnings, _guard) = Warnings::collect();
+    assert_eq!(uid_after(&store, "new", OrphanStrategy::Delete).await, uid);
+    assert_eq!(store.providers().await.unwrap(), ["new"]);
+    assert_eq!(store.errors_list(&ErrorFilter { limit: 10, ..ErrorFilter::default() }).await.unwrap(), []);
+    assert!(!warnings.all().iter().any(|line| line.contains("conflicting")), "{:?}", warnings.all());
+}
+
+#[tokio::test]
+async fn what_a_provider_that_is_gone_is_to_keep_nobody_takes_over() {
+    let store = store().await;
+    let uid = uid_after(&store, "old", OrphanStrategy::Delete).await;
+    let (warnings, _guard) = Warnings::collect();
+    assert_eq!(uid_after(&store, "new", OrphanStrategy::Keep).await, uid);
+    assert_eq!(store.providers().await.unwrap(), ["new", "old"]);
+    assert_eq!(
+        warnings.all(),
+        [
+            "Source new detected conflicting entityRef component:default/c already referenced by old and now also new"
+        ]
+    );
 }
 
 #[tokio::test]

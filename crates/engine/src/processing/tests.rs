@@ -184,6 +184,15 @@ async fn a_new_cache_is_good_for_five_failures_and_dropped_by_the_sixth() {
 }
 
 #[tokio::test]
+async fn where_entities_came_from_outlives_the_cache() {
+    let mut claim = claim(&component());
+    claim.cache = Some((r#"{"p":{"k":1},"@emitted":["a"]}"#.to_owned(), 0));
+    turn(&of(failing()), &mut claim).await;
+    assert_eq!(claim.cache, Some((r#"{"@emitted":["a"]}"#.to_owned(), 0)));
+    assert_eq!(turn(&of(failing()), &mut claim).await.cache, CacheWrite::Keep);
+}
+
+#[tokio::test]
 async fn failures_leave_the_content_of_the_cache_alone() {
     let mut claim = claim(&component());
     turn(&of(remembering(1)), &mut claim).await;

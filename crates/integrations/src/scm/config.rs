@@ -178,7 +178,7 @@ pub(crate) fn read(config: &Config) -> Result<Vec<Entry>, IntegrationsError> {
     let mut all = Vec::new();
     for kind in Kind::ALL {
         let configs = kind.configs(config)?;
-        let read = |config| kind.read(config).map_err(|error| located(error, config));
+        let read = |config| kind.read(config).map_err(|error| located(error, config, ""));
         let mut entries = configs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         if let Some(host) = kind.default_host().filter(|host| entries.iter().all(|entry| entry.host != *host))
         {
@@ -192,7 +192,7 @@ pub(crate) fn read(config: &Config) -> Result<Vec<Entry>, IntegrationsError> {
 /// The GitHub integrations with what it takes to read from them.
 pub(crate) fn read_github(config: &Config) -> Result<Vec<GitHubConfig>, IntegrationsError> {
     let configs = Kind::GitHub.configs(config)?;
-    let read = |config| GitHubConfig::read(config).map_err(|error| located(error, config));
+    let read = |config| GitHubConfig::read(config).map_err(|error| located(error, config, ""));
     let mut entries = configs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     if entries.iter().all(|entry| entry.host != github::HOST) {
         entries.push(GitHubConfig::default());
@@ -200,10 +200,12 @@ pub(crate) fn read_github(config: &Config) -> Result<Vec<GitHubConfig>, Integrat
     Ok(entries)
 }
 
-/// With the key of the integration.
-fn located(error: IntegrationsError, config: &Config) -> IntegrationsError {
+/// With the key of the integration, or of a member of it; one that is there stays.
+fn located(error: IntegrationsError, config: &Config, key: &str) -> IntegrationsError {
     match error {
-        IntegrationsError::Invalid(message) => IntegrationsError::Entry { key: config.full_key(""), message },
+        IntegrationsError::Invalid(message) => {
+            IntegrationsError::Entry { key: config.full_key(key), message }
+        }
         other => other,
     }
 }

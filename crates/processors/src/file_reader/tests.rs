@@ -67,7 +67,7 @@ async fn what_cannot_be_read_is_an_error_even_if_optional() {
     std::os::unix::fs::symlink("nowhere", directory.path().join("link.yaml")).unwrap();
     let cases = [
         ("sub", "EISDIR: illegal operation on a directory, read '/sub'"),
-        ("large.yaml", "'/large.yaml' is larger than the limit of 100 bytes"),
+        ("large.yaml", "'/large.yaml' is larger than the limit of 100 bytes (callboard.limits.fileBytes)"),
         ("link.yaml", "ENOENT: no such file or directory, open '/link.yaml'"),
         ("+(a|b).yaml", "extended glob patterns are not supported"),
     ];
@@ -79,6 +79,24 @@ async fn what_cannot_be_read_is_an_error_even_if_optional() {
         let expected = format!("Error file /{target} could not be read, Error: {expected}");
         assert_eq!(emitted(&run, directory.path()), [expected]);
     }
+}
+
+#[tokio::test]
+async fn files_beside_the_daemon_are_read_and_refused_as_by_it() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("sub")).unwrap();
+    fs::write(directory.path().join("good.yaml"), "kind: A\n").unwrap();
+    fs::write(directory.path().join("large.yaml"), "x".repeat(101)).unwrap();
+    std::os::unix::fs::symlink("nowhere", directory.path().join("link.yaml")).unwrap();
+    for name in ["sub", "large.yaml", "link.yaml", "gone.yaml"] {
+        let location = location(directory.path(), name);
+        let run = TestKit::new(FileReaderProcessor::new(100)).read_location(&location).await;
+        let told = FileReaderProcessor::read_file(&location.target, 100).unwrap_err();
+        let errors = run.errors();
+        assert_eq!((told.name(), told.to_string()), (&*errors[0].name, errors[0].message.clone()));
+    }
+    let good = location(directory.path(), "good.yaml").target;
+    assert_eq!(FileReaderProcessor::read_file(&good, 100).unwrap(), b"kind: A\n");
 }
 
 #[tokio::test]

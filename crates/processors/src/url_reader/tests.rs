@@ -34,7 +34,10 @@ async fn entities_are_followed_by_the_refresh_key() {
     let run = kit.read_location(&location()).await;
     assert_eq!(run.entities().len(), 2);
     assert_eq!(run.emitted.last(), Some(&results::refresh(format!("url:{URL}"))));
-    assert_eq!(kit.cache(), &json!({"url-reader": {"@targets": {URL: {"validator": "e1", "filled": true}}}}));
+    assert_eq!(
+        kit.cache(),
+        &json!({"url-reader": {"@targets": {URL: {"validator": "e1"}}}, "@emitted": [URL]})
+    );
 }
 
 #[tokio::test]

@@ -39,23 +39,30 @@ impl SqliteStore {
         let until = micros(request.now + request.lease);
         let mut state = self.state.lock().await;
         let running = ids_json(state.leases.running(now));
-        let mut claims = Vec::new();
+        let mut rows = Vec::new();
         for (lane, due) in self.next_due(&running).await? {
-            let missing = request.limit.saturating_sub(claims.len());
+            let missing = request.limit.saturating_sub(rows.len());
             if due > now || lane > request.lane_max || missing == 0 {
                 continue;
             }
             let missing = i64::try_from(missing).unwrap_or(i64::MAX);
             let args = Args::new().with(lane as i64).with(now).with(running.clone()).with(missing);
-            for row in read_rows(&self.writer, &self.faults, SELECT_DUE, args).await? {
-                claims.push((claim(&row, state.leases.next_token())?, row.int(3)?));
+            rows.extend(read_rows(&self.writer, &self.faults, SELECT_DUE, args).await?);
+        }
+        let mut claims = Vec::with_capacity(rows.len());
+        for row in rows {
+            let token = state.leases.next_token();
+            // A damaged row is leased as well: until its lease runs out it stands in nobody's way.
+            state.leases.grant(row.int(0)?, Lease { token, until, wish: row.int(3)? });
+            match claim(&row, token) {
+                Ok(claim) => claims.push(claim),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, id = row.int(0)?, "a due entity cannot be read from the database");
+                }
             }
         }
-        let granted = claims.into_iter().map(|(claim, wish)| {
-            state.leases.grant(claim.id.0, Lease { token: claim.token, until, wish });
-            claim
-        });
-        Ok(granted.collect())
+        Ok(claims)
     }
 
     pub(super) async fn earliest_due(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -117,8 +117,12 @@ pub(super) fn pack_keys(keys: &[i64]) -> Vec<u8> {
     keys.iter().flat_map(|key| key.to_le_bytes()).collect()
 }
 
-pub(super) fn unpack_keys(bytes: &[u8]) -> Vec<i64> {
-    bytes.as_chunks::<8>().0.iter().map(|key| i64::from_le_bytes(*key)).collect()
+pub(super) fn unpack_keys(bytes: &[u8]) -> Result<Vec<i64>, StoreError> {
+    let (keys, rest) = bytes.as_chunks::<8>();
+    if !rest.is_empty() {
+        return Err(StoreError::Inconsistent("packed keys end too early".to_owned()));
+    }
+    Ok(keys.iter().map(|key| i64::from_le_bytes(*key)).collect())
 }
 
 /// Reads columns by position; a column of another type is an inconsistent row.
@@ -212,13 +216,14 @@ mod tests {
     fn damaged_packs_are_errors() {
         assert!(matches!(unpack_relations(1, &[0x80]), Err(StoreError::Inconsistent(_))));
         assert!(matches!(unpack_relations(1, &[0xff; 11]), Err(StoreError::Inconsistent(_))));
+        assert!(matches!(unpack_keys(&[0; 9]), Err(StoreError::Inconsistent(_))));
         assert!(matches!(unpack(&[1, 2]), Err(StoreError::Inconsistent(_))));
     }
 
     #[test]
     fn keys_and_texts_come_back() {
         let keys = vec![refresh_key("a"), refresh_key("b"), i64::MIN];
-        assert_eq!(unpack_keys(&pack_keys(&keys)), keys);
+        assert_eq!(unpack_keys(&pack_keys(&keys)).unwrap(), keys);
         assert_eq!(unpack(&pack("ä\"b")).unwrap(), "ä\"b");
         assert_eq!(ids_json([]), "[]");
         assert_eq!(ids_json([1, -2]), "[1,-2]");

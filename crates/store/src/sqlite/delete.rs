@@ -45,7 +45,7 @@ impl Writer<'_> {
             self.db.run(statement, Args::new().with(json.clone())).await?;
         }
         let lost = children.iter().filter(|edge| !edge.is_refused && !ids.contains(&edge.target));
-        self.sources_lost(lost.map(|edge| edge.target).collect()).await?;
+        self.sources_lost(lost.map(|edge| edge.target).collect(), now).await?;
         self.mark_due(refused.iter().map(|edge| edge.source), Lane::Event, Run::InFull, now).await?;
         self.let_go(ids.len() + children.len());
         for id in ids {

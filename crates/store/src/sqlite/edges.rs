@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use sqlx::sqlite::SqliteRow;
 
 use super::codec::{RowExt as _, ids_json};
+use super::schedule::Run;
 use super::session::Args;
 use super::statement::{bulk_statements, statements};
 use super::writer::Writer;
-use crate::StoreError;
+use crate::{Lane, StoreError, Timestamp};
 
 statements! {
     SELECT_EDGES_FROM =
@@ -135,8 +136,13 @@ impl Writer<'_> {
         self.db.bulk(&DELETE_EDGES, edges, bind).await.map(drop)
     }
 
-    /// Takes down which of the targets are orphans now; their final entities say so.
-    pub(super) async fn sources_lost(&mut self, targets: BTreeSet<i64>) -> Result<(), StoreError> {
+    /// Takes down which of the targets are orphans now; their final entities say so, and whoever was refused because of
+    /// them is due.
+    pub(super) async fn sources_lost(
+        &mut self,
+        targets: BTreeSet<i64>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if targets.is_empty() {
             return Ok(());
         }
@@ -144,9 +150,12 @@ impl Writer<'_> {
         let orphans = self.db.rows(INSERT_ORPHANS, Args::new().with(ids_json(targets))).await?;
         // Whoever has another source left may have it from a cycle that nothing else holds.
         self.state.may_have_cycles |= orphans.len() < count;
-        for row in orphans {
-            self.stitch(row.int(0)?);
+        let orphans: Vec<i64> = orphans.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        for id in &orphans {
+            self.stitch(*id);
         }
+        let waiting = self.refused_sources(orphans).await?;
+        self.mark_due(waiting, Lane::Event, Run::InFull, now).await?;
         Ok(())
     }
 
@@ -155,7 +164,10 @@ impl Writer<'_> {
         if targets.is_empty() {
             return Ok(());
         }
-        for row in self.db.rows(DELETE_ORPHANS, Args::new().with(ids_json(targets))).await? {
+        let adopted = self.db.rows(DELETE_ORPHANS, Args::new().with(ids_json(targets))).await?;
+        // The new source may be one that the orphan itself brought in.
+        self.state.may_have_cycles |= !adopted.is_empty();
+        for row in adopted {
             self.stitch(row.int(0)?);
         }
         Ok(())

@@ -93,7 +93,12 @@ async fn drop_related(db: &mut Session, unused: &mut HashSet<i64>) -> Result<(),
         }
         for row in &page {
             after = row.int(0)?;
-            for (source, kind, target) in unpack_relations(after, row.blob(1)?)? {
+            let Ok(relations) = row.blob(1).and_then(|bytes| unpack_relations(after, bytes)) else {
+                // What cannot be read may mention any of them.
+                unused.clear();
+                return Ok(());
+            };
+            for (source, kind, target) in relations {
                 for id in [source, kind, target] {
                     unused.remove(&id);
                 }

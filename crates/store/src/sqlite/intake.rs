@@ -30,8 +30,10 @@ use crate::{Conflict, Lane, NewEntity, NewError, StoreError, Timestamp};
 const RULE: &str = "conflict/location-key";
 
 statements! {
+    // The key of an orphan is nobody's.
     SELECT_STORED =
-        "SELECT r.id, r.uid, r.digest, r.location_key FROM json_each(?1) j CROSS JOIN refresh_state r ON r.id = j.value";
+        "SELECT r.id, r.uid, r.digest, iif(o.id IS NULL, r.location_key, NULL) \
+         FROM json_each(?1) j CROSS JOIN refresh_state r ON r.id = j.value LEFT JOIN orphans o ON o.id = r.id";
 }
 
 bulk_statements! {
@@ -219,7 +221,7 @@ impl<'a> Intake<'a> {
         writer.edges_delete(std::mem::take(&mut self.dropped)).await?;
         writer.edges_put(std::mem::take(&mut self.edges)).await?;
         writer.conflicts_settle(std::mem::take(&mut self.settled)).await?;
-        writer.sources_lost(std::mem::take(&mut self.lost)).await?;
+        writer.sources_lost(std::mem::take(&mut self.lost), self.now).await?;
         writer.sources_gained(std::mem::take(&mut self.gained)).await?;
         if !self.rekeyed.is_empty() {
             let waiting = writer.refused_sources(std::mem::take(&mut self.rekeyed)).await?;

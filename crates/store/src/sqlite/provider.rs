@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::SqliteStore;
-use super::codec::RowExt as _;
+use super::codec::{RowExt as _, ids_json};
 use super::edges::Edge;
 use super::intake::{Intake, Offer};
 use super::refs::{PROVIDERS_FROM, PROVIDERS_TO, provider_name, provider_text};
+use super::schedule::Run;
 use super::session::Args;
 use super::statement::statements;
 use super::writer::Writer;
@@ -18,6 +19,14 @@ statements! {
     SELECT_PROVIDERS =
         "SELECT entity_ref FROM refs r WHERE entity_ref >= ?1 AND entity_ref < ?2 \
          AND EXISTS (SELECT 1 FROM edges e WHERE e.source = r.id) ORDER BY entity_ref";
+    // Of the entities that some of these sources hand over and no others.
+    DELETE_LOCATION_KEYS =
+        "UPDATE refresh_state SET location_key = NULL \
+         WHERE location_key IS NOT NULL \
+           AND id IN (SELECT e.target FROM json_each(?1) j CROSS JOIN edges e ON e.source = j.value AND e.refused = 0) \
+           AND NOT EXISTS (SELECT 1 FROM edges o WHERE o.target = refresh_state.id AND o.refused = 0 \
+                             AND o.source NOT IN (SELECT value FROM json_each(?1))) \
+         RETURNING id";
 }
 
 impl SqliteStore {
@@ -37,6 +46,19 @@ impl SqliteStore {
         };
         writer.finish().await?;
         Ok(report)
+    }
+
+    pub(super) async fn release(&self, gone: &[String], now: Timestamp) -> Result<u64, StoreError> {
+        let mut writer = self.writer().await?;
+        let gone: Vec<Arc<str>> = gone.iter().map(|name| provider_text(name)).collect();
+        writer.look_up(&gone).await?;
+        let gone = ids_json(gone.iter().filter_map(|text| writer.ref_id(text)));
+        let rows = writer.db.rows(DELETE_LOCATION_KEYS, Args::new().with(gone)).await?;
+        let released: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        let waiting = writer.refused_sources(released.iter().copied()).await?;
+        writer.mark_due(waiting, Lane::Event, Run::InFull, now).await?;
+        writer.finish().await?;
+        Ok(released.len() as u64)
     }
 
     pub(super) async fn list_providers(&self) -> Result<Vec<String>, StoreError> {

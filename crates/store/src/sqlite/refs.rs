@@ -181,7 +181,7 @@ impl Writer<'_> {
             .ok_or_else(|| StoreError::Internal(format!("relation type {kind} was not interned").into()))
     }
 
-    /// The texts of numbers. Numbers without a text are left out.
+    /// The texts of numbers. Numbers without a text that can be read are left out.
     pub(super) async fn ref_texts(
         &mut self,
         ids: impl IntoIterator<Item = i64>,
@@ -200,7 +200,8 @@ impl Writer<'_> {
         if !unknown.is_empty() {
             let args = Args::new().with(ids_json(unknown));
             for row in self.db.rows(SELECT_REF_TEXTS, args).await? {
-                let (id, text) = (row.int(0)?, Arc::<str>::from(row.text(1)?));
+                let id = row.int(0)?;
+                let Ok(text) = row.text(1).map(Arc::<str>::from) else { continue };
                 // A number found in the database may still belong to this transaction alone.
                 self.remember(Arc::clone(&text), id);
                 texts.insert(id, text);

@@ -1,10 +1,14 @@
 //! What good runs emitted: processed entities, relations, refresh keys. Written by difference.
+//!
+//! A stored result that cannot be read counts as none: what it left in other tables is then searched for, so that the
+//! next result heals the entity.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use callboard_model::{Body, Digest};
 use foldhash::{HashMap, HashMapExt as _};
+use sqlx::sqlite::SqliteRow;
 
 use super::codec::{
     RowExt as _, Triple, ids_json, pack, pack_keys, pack_relations, refresh_key, unpack_keys,
@@ -19,6 +23,9 @@ statements! {
     SELECT_RESULTS =
         "SELECT r.id, r.body_digest, r.relations, r.refresh_keys, r.status \
          FROM json_each(?1) j CROSS JOIN results r ON r.id = j.value";
+    DELETE_PEER_RELATIONS_OF =
+        "DELETE FROM peer_relations WHERE originator IN (SELECT value FROM json_each(?1)) RETURNING source";
+    DELETE_REFRESH_KEYS_OF = "DELETE FROM refresh_keys WHERE id IN (SELECT value FROM json_each(?1))";
 }
 
 bulk_statements! {
@@ -69,9 +76,36 @@ struct ResultRow {
     status: Option<String>,
 }
 
+impl ResultRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            body_digest: row.blob(1)?.to_vec(),
+            relations: row.blob(2)?.to_vec(),
+            refresh_keys: row.blob(3)?.to_vec(),
+            status: row.text_opt(4)?.map(str::to_owned),
+        })
+    }
+
+    fn emitted(&self, id: i64) -> Result<Emitted, StoreError> {
+        Ok(Emitted {
+            relations: unpack_relations(id, &self.relations)?,
+            keys: unpack_keys(&self.refresh_keys)?,
+        })
+    }
+}
+
+/// What a row of `results` stands for in other tables.
+#[derive(Debug, Default)]
+struct Emitted {
+    relations: Vec<Triple>,
+    keys: Vec<i64>,
+}
+
 /// Collects the differences.
 #[derive(Debug, Default)]
 struct Difference<'a> {
+    /// The entities whose stored results cannot be read.
+    unreadable: BTreeSet<i64>,
     bodies: Vec<(i64, &'a Body, PackedBody)>,
     results: Vec<(i64, ResultRow)>,
     relations_added: Vec<(Triple, i64)>,
@@ -85,15 +119,14 @@ impl Writer<'_> {
     /// begin that came or went.
     pub(super) async fn results_replace(&mut self, runs: Vec<GoodRun<'_>>) -> Result<(), StoreError> {
         let mut stored = HashMap::new();
+        let mut difference = Difference::default();
         let ids = ids_json(runs.iter().map(|run| run.id));
         for row in self.db.rows(SELECT_RESULTS, Args::new().with(ids)).await? {
-            let result = ResultRow {
-                body_digest: row.blob(1)?.to_vec(),
-                relations: row.blob(2)?.to_vec(),
-                refresh_keys: row.blob(3)?.to_vec(),
-                status: row.text_opt(4)?.map(str::to_owned),
-            };
-            stored.insert(row.int(0)?, result);
+            let id = row.int(0)?;
+            match ResultRow::from_row(&row) {
+                Ok(result) => drop(stored.insert(id, result)),
+                Err(_) => drop(difference.unreadable.insert(id)),
+            }
         }
         self.intern(
             runs.iter().flat_map(|run| &run.processed.relations).flat_map(|r| [&r.source, &r.target]),
@@ -101,7 +134,6 @@ impl Writer<'_> {
         .await?;
         self.intern_relation_types(runs.iter().flat_map(|run| &run.processed.relations).map(|r| &r.kind))
             .await?;
-        let mut difference = Difference::default();
         for run in runs {
             self.stitch(run.id);
             self.compare(run, &stored, &mut difference)?;
@@ -136,14 +168,21 @@ impl Writer<'_> {
         if before.is_none_or(|before| before.body_digest != after.body_digest) {
             difference.bodies.push((id, &processed.body, body));
         }
-        let relations_before =
-            before.map_or(Ok(Vec::new()), |before| unpack_relations(id, &before.relations))?;
-        let keys_before = before.map_or_else(Vec::new, |before| unpack_keys(&before.refresh_keys));
-        diff(&keys_before, &keys, |key, is_new| {
+        let emitted = before.map_or_else(|| Ok(Emitted::default()), |before| before.emitted(id));
+        let emitted = emitted.unwrap_or_else(|_| {
+            difference.unreadable.insert(id);
+            Emitted::default()
+        });
+        let is_unreadable = difference.unreadable.contains(&id);
+        diff(&emitted.keys, &keys, |key, is_new| {
             if is_new { &mut difference.keys_added } else { &mut difference.keys_removed }.push((key, id));
         });
         let (mut count, mut gone) = (0, 0);
-        diff(&relations_before, &relations, |relation, is_new| {
+        diff(&emitted.relations, &relations, |relation, is_new| {
+            // Nobody can tell how many of its own there were; most likely as many as now.
+            if is_unreadable && relation.0 == id {
+                return;
+            }
             count += if is_new { 1 } else { -1 };
             gone += usize::from(!is_new);
             // The entity's own are read from its result.
@@ -160,8 +199,16 @@ impl Writer<'_> {
     }
 
     async fn write_difference(&mut self, difference: Difference<'_>) -> Result<(), StoreError> {
-        let Difference { bodies, results, relations_added, relations_removed, keys_added, keys_removed } =
-            difference;
+        let Difference {
+            unreadable,
+            bodies,
+            results,
+            relations_added,
+            relations_removed,
+            keys_added,
+            keys_removed,
+        } = difference;
+        self.unreadable_retract(unreadable).await?;
         let bind_body = |args: &mut Args, (id, body, packed): (i64, &Body, PackedBody)| {
             args.push(id);
             args.push(packed.digest.as_bytes().to_vec());
@@ -192,19 +239,37 @@ impl Writer<'_> {
     /// Removes all traces that the entities' results left outside their own rows, and queues those at which their
     /// relations began.
     pub(super) async fn results_retract(&mut self, ids: &BTreeSet<i64>) -> Result<(), StoreError> {
-        let (mut relations, mut keys) = (Vec::new(), Vec::new());
+        let (mut relations, mut keys, mut unreadable) = (Vec::new(), Vec::new(), BTreeSet::new());
         for row in self.db.rows(SELECT_RESULTS, Args::new().with(ids_json(ids.iter().copied()))).await? {
             let id = row.int(0)?;
-            let emitted = unpack_relations(id, row.blob(2)?)?;
-            self.count_relations(-i64::try_from(emitted.len()).unwrap_or_default());
-            for relation in emitted.into_iter().filter(|relation| relation.0 != id) {
+            let Ok(emitted) = ResultRow::from_row(&row).and_then(|result| result.emitted(id)) else {
+                unreadable.insert(id);
+                continue;
+            };
+            self.count_relations(-i64::try_from(emitted.relations.len()).unwrap_or_default());
+            for relation in emitted.relations.into_iter().filter(|relation| relation.0 != id) {
                 self.stitch_peer(relation.0);
                 relations.push((relation, id));
             }
-            keys.extend(unpack_keys(row.blob(3)?).into_iter().map(|key| (key, id)));
+            keys.extend(emitted.keys.into_iter().map(|key| (key, id)));
         }
+        self.unreadable_retract(unreadable).await?;
         self.peer_relations_delete(relations).await?;
         self.refresh_keys_delete(keys).await
+    }
+
+    /// Does the same for results that do not say what these traces are. No index leads from an entity to them.
+    async fn unreadable_retract(&mut self, ids: BTreeSet<i64>) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let json = ids_json(ids);
+        for row in self.db.rows(DELETE_PEER_RELATIONS_OF, Args::new().with(json.clone())).await? {
+            self.stitch_peer(row.int(0)?);
+            self.count_relations(-1);
+            self.let_go(1);
+        }
+        self.db.run(DELETE_REFRESH_KEYS_OF, Args::new().with(json)).await.map(drop)
     }
 
     async fn peer_relations_delete(&mut self, relations: Vec<(Triple, i64)>) -> Result<(), StoreError> {

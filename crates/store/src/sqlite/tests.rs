@@ -3,6 +3,8 @@
 use super::*;
 
 #[cfg(feature = "testsuite")]
+mod damage;
+#[cfg(feature = "testsuite")]
 mod histories;
 
 const STATEMENTS: [&[statement::Statement]; 18] = [
@@ -59,9 +61,12 @@ async fn every_statement_prepares() {
 }
 
 /// Statements that look at everything there is, or at a table that is short in a healthy catalog.
-const SCANS: [&str; 12] = [
+const SCANS: [&str; 14] = [
     "COUNT_KINDS",
     "COUNT_OTHERS",
+    // What only the search finds: an entity's result is damaged, and so does not say what it left elsewhere.
+    "DELETE_PEER_RELATIONS_OF",
+    "DELETE_REFRESH_KEYS_OF",
     "MARK_ALL_DUE",
     "MARK_DUE_BY_FINGERPRINT",
     "SELECT_ALL_UNROOTED",

@@ -52,7 +52,7 @@ pub(super) struct WriterState {
     pub(super) mentions_gone: usize,
     /// Numbers of refs that were looked up since such a search began.
     pub(super) looked_up: Option<HashSet<i64>>,
-    /// Whether edges were removed in a way that may have cut a cycle of entities off from its roots.
+    /// Whether edges came or went in a way that may have left a cycle of entities without a root.
     pub(super) may_have_cycles: bool,
 }
 

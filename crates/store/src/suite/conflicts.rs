@@ -109,7 +109,6 @@ pub async fn a_refused_parent_is_due_when_the_entity_in_its_way_is_deleted(world
     world.emit(OTHER, [keyed(A, "x", "j")]).await;
     world.refresh(ROOT).await;
     world.emit(ROOT, []).await;
-    assert!(!world.due().await.contains(&OTHER.to_owned()));
     assert_eq!(world.delete_orphans().await, 1);
     let claim = world.claim_one(OTHER).await;
     assert_eq!(claim.fingerprint, None, "a full run");
@@ -118,6 +117,25 @@ pub async fn a_refused_parent_is_due_when_the_entity_in_its_way_is_deleted(world
     let report = world.emit(OTHER, [keyed(A, "x", "j")]).await;
     assert_eq!(report.conflicts, []);
     assert_eq!(world.claim_one(A).await.location_key.as_deref(), Some("j"));
+}
+
+pub async fn a_refused_parent_is_due_when_the_entity_in_its_way_becomes_an_orphan(world: World<'_>) {
+    world.full("p", [entity(ROOT, "x"), entity(OTHER, "x")]).await;
+    world.emit(ROOT, [keyed(A, "x", "k")]).await;
+    world.emit(OTHER, [keyed(A, "x", "j")]).await;
+    world.process_all().await;
+    world.stitch().await;
+    let before = world.get(A).await;
+    world.refresh(ROOT).await;
+    world.emit(ROOT, []).await;
+    let claim = world.claim_one(OTHER).await;
+    assert_eq!(claim.fingerprint, None, "a full run");
+    world.end(&claim, crate::OutcomeKind::Abandoned).await;
+    assert_eq!(world.emit(OTHER, [keyed(A, "x", "j")]).await.conflicts, []);
+    assert_eq!(world.claim_one(A).await.location_key.as_deref(), Some("j"));
+    assert_eq!((world.errors().await.len(), world.delete_orphans().await), (0, 0));
+    world.stitch().await;
+    assert_eq!(world.get(A).await, before);
 }
 
 pub async fn a_refused_parent_is_due_when_the_key_in_its_way_changes(world: World<'_>) {
@@ -204,4 +222,65 @@ pub async fn nobody_changes_the_key_of_what_others_hold_too(world: World<'_>) {
     assert_eq!(world.claim_one(A).await.location_key.as_deref(), Some("k"));
     // It is the other one's alone now.
     assert_eq!(world.full("q", []).await.removed, 1);
+}
+
+async fn release(world: &World<'_>, gone: &[&str]) -> u64 {
+    let gone: Vec<String> = gone.iter().map(|name| (*name).to_owned()).collect();
+    world.store.providers_release(&gone, world.now).await.unwrap()
+}
+
+pub async fn what_only_a_provider_that_is_gone_handed_over_can_be_taken_over(world: World<'_>) {
+    world.full("old", [keyed(ROOT, "x", "old"), keyed(OTHER, "x", "old")]).await;
+    world.emit(ROOT, [keyed(A, "x", "file")]).await;
+    world.process_all().await;
+    world.stitch().await;
+    let before = world.get(ROOT).await;
+    assert_eq!(release(&world, &["unknown"]).await, 0);
+    assert_eq!(release(&world, &["unknown", "old"]).await, 2);
+    assert_eq!(release(&world, &["old"]).await, 0, "no key is left");
+    assert_eq!(world.due().await, Vec::<String>::new());
+    assert_eq!(world.store.providers().await.unwrap(), ["old"]);
+    let report = world.full("new", [keyed(ROOT, "x", "new")]).await;
+    assert_eq!((report.added, report.updated, report.conflicts), (0, 1, Vec::new()));
+    assert_eq!(world.full("old", []).await.removed, 1, "nobody took over the other one");
+    let claim = world.claim_one(ROOT).await;
+    assert_eq!(claim.location_key.as_deref(), Some("new"));
+    world.end(&claim, crate::OutcomeKind::Unchanged).await;
+    world.stitch().await;
+    assert_eq!(world.get(ROOT).await, before);
+    assert_eq!(world.refs().await, [A, ROOT]);
+    world.refresh(A).await;
+    assert_eq!(world.claim_one(A).await.location_key.as_deref(), Some("file"), "its source is not gone");
+}
+
+pub async fn what_others_hold_too_keeps_its_key_when_a_provider_is_gone(world: World<'_>) {
+    world.full("old", [entity(ROOT, "x"), keyed(OTHER, "x", "k"), keyed(A, "x", "k")]).await;
+    world.full("q", [keyed(OTHER, "x", "k")]).await;
+    world.emit(ROOT, [keyed(A, "x", "k")]).await;
+    assert_eq!(release(&world, &["old"]).await, 0);
+    let report = world.full("new", [keyed(OTHER, "y", "new"), keyed(A, "y", "new")]).await;
+    assert_eq!(report.conflicts.len(), 2);
+}
+
+pub async fn what_providers_share_that_are_gone_can_be_taken_over(world: World<'_>) {
+    world.full("old", [keyed(A, "x", "k")]).await;
+    world.full("older", [keyed(A, "x", "k")]).await;
+    world.full("refused", [keyed(A, "x", "j")]).await;
+    assert_eq!(release(&world, &["old"]).await, 0);
+    assert_eq!(release(&world, &["old", "older"]).await, 1, "who was refused does not count");
+}
+
+pub async fn a_refused_parent_is_due_when_the_key_in_its_way_is_released(world: World<'_>) {
+    world.full("p", [entity(ROOT, "x")]).await;
+    world.full("old", [keyed(A, "x", "k")]).await;
+    world.emit(ROOT, [keyed(A, "x", "j")]).await;
+    assert_eq!(world.errors().await.len(), 1);
+    assert_eq!(release(&world, &["old"]).await, 1);
+    let claim = world.claim_one(ROOT).await;
+    assert_eq!(claim.fingerprint, None, "a full run");
+    world.end(&claim, crate::OutcomeKind::Abandoned).await;
+    assert_eq!(world.emit(ROOT, [keyed(A, "x", "j")]).await.conflicts, []);
+    assert_eq!(world.full("old", []).await.removed, 0);
+    assert_eq!(world.errors().await.len(), 0);
+    assert_eq!(world.claim_one(A).await.location_key.as_deref(), Some("j"));
 }

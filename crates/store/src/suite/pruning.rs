@@ -136,6 +136,19 @@ pub async fn a_cycle_that_nobody_holds_is_deleted(world: World<'_>) {
     assert_eq!(world.refs().await, [E1]);
 }
 
+pub async fn a_cycle_that_an_orphan_closes_is_deleted(world: World<'_>) {
+    roots(&world, "p", &[E1]).await;
+    world.grow(&[(E1, &[E2]), (E2, &[E3])], &[]).await;
+    world.refresh(E1).await;
+    world.emit(E1, []).await;
+    world.refresh(E3).await;
+    world.emit(E3, [entity(E2, "grown")]).await;
+    world.stitch().await;
+    assert!(!world.is_orphan(E2).await);
+    assert_eq!(world.delete_orphans().await, 2);
+    assert_eq!(world.refs().await, [E1]);
+}
+
 pub async fn deleted_entities_are_gone_for_every_reader(world: World<'_>) {
     roots(&world, "p", &[E1]).await;
     world.process_all().await;

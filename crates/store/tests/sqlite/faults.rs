@@ -99,6 +99,9 @@ async fn history(store: &dyn Store) -> Vec<String> {
     retried(|| store.tidy(1000, now)).await;
     work(store, 2, now).await;
     let catalog = catalog(store).await;
+    let gone = ["p".to_owned()];
+    retried(|| store.providers_release(&gone, now)).await;
+    work(store, 3, now).await;
     retried(|| async {
         match store.location_delete("d", &location.id, now).await {
             Err(StoreError::NotFound(_)) => Ok(()),
@@ -106,7 +109,7 @@ async fn history(store: &dyn Store) -> Vec<String> {
         }
     })
     .await;
-    work(store, 3, now).await;
+    work(store, 4, now).await;
     catalog.into_iter().chain(self::catalog(store).await).collect()
 }
 

@@ -155,7 +155,10 @@ mod tests {
             (json!({"callboard": {"limits": {"errors": "x"}}}), "callboard.limits.errors"),
             (json!({"callboard": {"processors": {"openapi": "x"}}}), "callboard.processors.openapi"),
             (json!({"integrations": {"github": [{"host": "a b"}]}}), "integrations.github[0]"),
-            (json!({"integrations": {"azure": [{"host": "a", "token": "t"}]}}), "integrations.azure[0]"),
+            (
+                json!({"integrations": {"azure": [{"host": "a", "token": "t"}]}}),
+                "integrations.azure[0].token",
+            ),
             (json!({"integrations": {"gitlab": [{"host": 5}]}}), "integrations.gitlab[0].host"),
         ];
         for (value, key) in table {

@@ -1,14 +1,34 @@
 //! A descriptor file with the places of everything in it.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use callboard_engine::DryRunEntity;
 use callboard_model::{Emitted, EmittingParent, ModelError, accept_emitted};
+use callboard_processors::FileReaderProcessor;
 use callboard_sdk::{Entity, LocationRef};
 use callboard_yaml::{Limits, Position, SpannedDocument, Spans, documents_with_spans, from_utf8};
 use serde_json::Value;
 
 use super::Problem;
+
+/// The files that were looked at, each read once.
+#[derive(Debug)]
+pub(super) struct SourceFiles {
+    by_path: BTreeMap<String, SourceFile>,
+    bytes_max: u64,
+}
+
+impl SourceFiles {
+    /// Files of more than `bytes_max` bytes are not read.
+    pub(super) fn new(bytes_max: u64) -> Self {
+        Self { by_path: BTreeMap::new(), bytes_max }
+    }
+
+    pub(super) fn at(&mut self, path: &str) -> &SourceFile {
+        let Self { by_path, bytes_max } = self;
+        by_path.entry(path.to_owned()).or_insert_with(|| SourceFile::read(path, *bytes_max))
+    }
+}
 
 /// A file that was read, or why it was not.
 #[derive(Debug)]
@@ -35,18 +55,17 @@ struct Fault {
 }
 
 impl SourceFile {
-    pub(super) fn read(path: &Path) -> Self {
-        let name = path.to_string_lossy().into_owned();
-        let content = match std::fs::read(path) {
-            Ok(bytes) => parse(&bytes, &name),
+    fn read(path: &str, bytes_max: u64) -> Self {
+        let content = match FileReaderProcessor::read_file(path, bytes_max) {
+            Ok(bytes) => parse(&bytes, path),
             Err(error) => Err(Fault {
-                name: if error.kind() == std::io::ErrorKind::NotFound { "NotFoundError" } else { "Error" },
-                message: format!("file {name} could not be read, {error}"),
+                name: error.name(),
+                message: error.to_string(),
                 position: None,
                 rule: "file/readable",
             }),
         };
-        Self { name, content }
+        Self { name: path.to_owned(), content }
     }
 
     /// Where a value of a document stands, or the nearest thing around it.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use callboard_config::Config;
 
-use super::{Entry, Kind, has_secret};
+use super::{Entry, Kind, has_secret, located};
 use crate::IntegrationsError;
 
 const HOST: &str = "dev.azure.com";
@@ -12,9 +12,9 @@ const HOST: &str = "dev.azure.com";
 pub(super) fn read(config: &Config) -> Result<Entry, IntegrationsError> {
     let host = config.get_opt_str("host")?.unwrap_or_else(|| HOST.to_owned());
     let host = Kind::Azure.valid_host(host)?;
-    if config.has("token") || config.has("credential") {
+    if let Some(removed) = ["credential", "token"].into_iter().find(|key| config.has(key)) {
         let reason = "'credential' and 'token' have been removed. Use 'credentials' instead.";
-        return Err(Kind::Azure.invalid(reason));
+        return Err(located(Kind::Azure.invalid(reason), config, removed));
     }
     let credentials = config.get_opt_configs("credentials")?.unwrap_or_default();
     let mut organizations = BTreeSet::new();

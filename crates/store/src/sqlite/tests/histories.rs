@@ -24,6 +24,7 @@ enum Op {
     Refresh(usize),
     Delete(usize),
     DeleteOrphans,
+    Release(usize),
     Stitch,
     Tidy,
 }
@@ -62,6 +63,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..REFS.len()).prop_map(Op::Refresh),
         1 => (0..REFS.len()).prop_map(Op::Delete),
         1 => Just(Op::DeleteOrphans),
+        1 => (0..2_usize).prop_map(Op::Release),
         2 => Just(Op::Stitch),
         1 => Just(Op::Tidy),
     ]
@@ -111,6 +113,9 @@ async fn apply(world: &mut World<'_>, op: &Op) {
             }
         }
         Op::DeleteOrphans => drop(world.delete_orphans().await),
+        Op::Release(provider) => {
+            world.store.providers_release(&[provider.to_string()], world.now).await.unwrap();
+        }
         Op::Stitch => drop(world.stitch().await),
         Op::Tidy => world.store.tidy(3, world.now).await.unwrap(),
     }
@@ -169,7 +174,7 @@ async fn check_rows(store: &SqliteStore) {
     }
 }
 
-async fn check_packed(store: &SqliteStore) {
+pub(super) async fn check_packed(store: &SqliteStore) {
     let (mut peers, mut keys, mut count) = (BTreeSet::new(), BTreeSet::new(), 0);
     let results = sqlx::query("SELECT id, relations, refresh_keys FROM results");
     for row in results.fetch_all(&store.writer).await.unwrap() {
@@ -180,7 +185,7 @@ async fn check_packed(store: &SqliteStore) {
                 peers.insert(format!("{source} {kind} {target} {id}"));
             }
         }
-        keys.extend(unpack_keys(row.get(2)).into_iter().map(|key| format!("{key} {id}")));
+        keys.extend(unpack_keys(row.get(2)).unwrap().into_iter().map(|key| format!("{key} {id}")));
     }
     let sql = "SELECT source || ' ' || type || ' ' || target || ' ' || originator FROM peer_relations";
     assert_eq!(rows(store, sql).await, peers);
