@@ -111,7 +111,7 @@ impl Default for EngineSettings {
             provider_orphans: OrphanStrategy::Delete,
             has_location_store: true,
             concurrency: 16,
-            queue_max: 4_000,
+            queue_max: 2_500,
             commit_batch_max: 2_000,
             pending_bytes_max: 4 << 20,
             stitch_batch_max: 1_000,
