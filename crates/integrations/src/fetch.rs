@@ -40,6 +40,9 @@ const REQUESTS_MAX: usize = 5;
 /// Bodies of redirects and failures are read up to this size and thrown away, so that connections can be used
 /// again and HTTP/2 servers do not see floods of reset streams.
 const IDLE_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Memory that is taken at once for a body of an announced length. Bodies that grow leave holes behind; announcements
+/// may be lies.
+const PREALLOCATED_MAX: usize = 1024 * 1024;
 
 /// Makes requests, within limits. Clones share connections, limits and pauses.
 #[derive(Debug, Clone)]
@@ -163,7 +166,8 @@ impl Fetcher {
         } else {
             (self.settings.body_bytes_max, "maxBodyBytes")
         };
-        let mut body = BytesMut::new();
+        let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut body = BytesMut::with_capacity(announced.unwrap_or_default().min(PREALLOCATED_MAX));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(request, error))? {
             if chunk.len() > max - body.len() {
                 let limit = format_args!("the limit of {max} bytes (callboard.reading.{key})");
