@@ -35,8 +35,7 @@ macro_rules! bulk_statements {
 pub(super) use {bulk_statements, statements};
 
 /// How many rows one execution may take. Each batch is cut greedily, so at most one execution of each of the smaller
-/// sizes follows the big ones. A prepared statement takes memory for each row: twice the size costs some 4 MB more and is
-/// no faster.
+/// sizes follows the big ones. A prepared statement takes memory for each of its rows, so the biggest is not bigger.
 pub(super) const CHUNK_SIZES: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// A statement with a `{rows}` placeholder for a list of rows, each a parenthesised list of so many parameters.
