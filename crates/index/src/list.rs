@@ -1,0 +1,67 @@
+//! `GET /entities`: everything at once, or by offset.
+
+use crate::after::{After, check_limit};
+use crate::error::QueryError;
+use crate::index::{Hit, Index};
+use crate::key_view::KeyView;
+use crate::order::{Direction, OrderField};
+use crate::predicate::Predicate;
+use crate::walk::{SortKey, Taker};
+
+/// A part of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPage {
+    /// The entities, in order.
+    pub hits: Vec<Hit>,
+    /// What comes next, if there is more.
+    pub next: Option<After>,
+}
+
+impl Index {
+    /// All entities that fulfil the filters, as `GET /entities` gives them when nobody asks for a part: by uid, or by
+    /// the values of a field, without those that have none.
+    pub fn list(&self, filters: &[&Predicate], order: Option<&OrderField>) -> Vec<Hit> {
+        let set = self.matching(filters);
+        let mut taker = Taker::new(0, usize::MAX);
+        match order {
+            None => self.take_by_uid(&set, Direction::Asc, None, &mut taker),
+            Some(order) => {
+                let key = KeyView::of(self, &order.field.to_lowercase());
+                let sort = SortKey { key, direction: order.order };
+                self.take_by_value(set, &sort, order.order, None, &mut taker);
+            }
+        }
+        taker.slots.into_iter().filter_map(|slot| self.hit(slot)).collect()
+    }
+
+    /// A part of the entities that fulfil the filters: by ref, or by the values of fields, where those without a value
+    /// come last, and then by uid.
+    ///
+    /// Fields are compared as they are spelled; as keys are in lower case, one in another spelling orders nothing.
+    pub fn list_page(
+        &self,
+        filters: &[&Predicate],
+        order: &[OrderField],
+        part: After,
+    ) -> Result<ListPage, QueryError> {
+        check_limit(part.limit)?;
+        let set = self.matching(filters);
+        let offset = part.offset.unwrap_or(0);
+        let mut taker = Taker::new(offset, part.limit.map_or(usize::MAX, |limit| limit.saturating_add(1)));
+        if order.is_empty() {
+            self.take_by_ref(&set, &mut taker);
+        } else {
+            let keys: Vec<SortKey<'_>> = order
+                .iter()
+                .map(|order| SortKey { key: KeyView::of(self, &order.field), direction: order.order })
+                .collect();
+            self.take_by_values(set.into_owned(), &keys, &mut taker);
+        }
+        let mut slots = taker.slots;
+        let next = part.limit.filter(|limit| slots.len() > *limit).map(|limit| {
+            slots.truncate(limit);
+            After { limit: Some(limit), offset: Some(offset.saturating_add(limit)) }
+        });
+        Ok(ListPage { hits: slots.into_iter().filter_map(|slot| self.hit(slot)).collect(), next })
+    }
+}

@@ -1,0 +1,148 @@
+//! A set of entities, cut into groups of equal value, in the order of the values.
+
+use roaring::RoaringBitmap;
+
+use super::{SortKey, Taker};
+use crate::key::Key;
+use crate::order::Direction;
+use crate::ordered::OrderedList;
+
+/// What is called with each value and its group, until the taker is full.
+trait Visit: FnMut(&[u8], &RoaringBitmap, &mut Taker) {}
+
+impl<F: FnMut(&[u8], &RoaringBitmap, &mut Taker)> Visit for F {}
+
+impl SortKey<'_> {
+    /// Calls `visit` with each value and the part of `set` that stands at it, from the value `from` on. All of `set`
+    /// has a value.
+    pub(super) fn for_each_group(
+        &self,
+        set: &RoaringBitmap,
+        direction: Direction,
+        from: Option<&[u8]>,
+        taker: &mut Taker,
+        visit: impl FnMut(&[u8], &RoaringBitmap, &mut Taker),
+    ) {
+        let values = self.key.stored.map_or(0, |(_, key)| key.values) + 1;
+        if taker.prefers_walking(set.len(), values) || values < 64 {
+            self.walk(set, direction, from, taker, visit);
+        } else {
+            self.sort(set, direction, from, taker, visit);
+        }
+    }
+
+    /// Looks at each member of the set.
+    fn sort(
+        &self,
+        set: &RoaringBitmap,
+        direction: Direction,
+        from: Option<&[u8]>,
+        taker: &mut Taker,
+        mut visit: impl Visit,
+    ) {
+        let mut slots: Vec<(&[u8], u32)> = set
+            .iter()
+            .filter_map(|slot| Some((self.place_of(slot)?, slot)))
+            .filter(|(value, _)| from.is_none_or(|from| !is_before(value, from, direction)))
+            .collect();
+        slots.sort_unstable();
+        let mut groups: Vec<&[(&[u8], u32)]> = slots.chunk_by(|(a, _), (b, _)| a == b).collect();
+        if direction == Direction::Desc {
+            groups.reverse();
+        }
+        for group in groups {
+            if taker.is_full() {
+                return;
+            }
+            let Some((value, _)) = group.first() else { continue };
+            visit(value, &group.iter().map(|(_, slot)| *slot).collect(), taker);
+        }
+    }
+
+    /// Goes along the values.
+    fn walk(
+        &self,
+        set: &RoaringBitmap,
+        direction: Direction,
+        from: Option<&[u8]>,
+        taker: &mut Taker,
+        mut visit: impl Visit,
+    ) {
+        let dictionary = &self.key.index.dictionary;
+        let multi = set & &self.multi();
+        // Who has the value `true` because of an item stands beside who has it of its own.
+        let mut items = Some(set & &self.key.items).filter(|items| !items.is_empty());
+        if from.is_some_and(|from| is_before(b"true", from, direction)) {
+            items = None;
+        }
+        let mut give = |value: &[u8], mut group: RoaringBitmap, taker: &mut Taker| {
+            for slot in &group & &multi {
+                if self.place_of(slot) != Some(value) {
+                    group.remove(slot);
+                }
+            }
+            if !group.is_empty() {
+                visit(value, &group, taker);
+            }
+        };
+        for head in self.heads(direction, from) {
+            if taker.is_full() {
+                return;
+            }
+            let value = dictionary.value(dictionary.entry(head)).unwrap_or_default();
+            if items.is_some() && is_before(b"true", value, direction) {
+                give(b"true", items.take().unwrap_or_default(), taker);
+            }
+            let mut group = self.key.holders_within(head, set);
+            if value == b"true" {
+                group |= items.take().unwrap_or_default();
+            }
+            if !group.is_empty() {
+                give(value, group, taker);
+            }
+        }
+        if let Some(items) = items
+            && !taker.is_full()
+        {
+            give(b"true", items, taker);
+        }
+    }
+
+    /// The values in order, from one on.
+    fn heads(&self, direction: Direction, from: Option<&[u8]>) -> Box<dyn Iterator<Item = u32> + '_> {
+        let Some((_, key)) = self.key.stored else { return Box::new(std::iter::empty()) };
+        let dictionary = &self.key.index.dictionary;
+        let order = dictionary.order(key);
+        let value = |head: u32| dictionary.value(dictionary.entry(head)).unwrap_or_default();
+        match (direction, from) {
+            (Direction::Asc, None) => Box::new(order.after(OrderedList::start())),
+            (Direction::Asc, Some(from)) => Box::new(order.after(order.position(|head| value(head) < from))),
+            (Direction::Desc, None) => Box::new(order.before(order.end())),
+            (Direction::Desc, Some(from)) => {
+                Box::new(order.before(order.position(|head| value(head) <= from)))
+            }
+        }
+    }
+
+    /// The value at which an entity stands: the first one in the direction of the order.
+    pub(crate) fn place_of(&self, slot: u32) -> Option<&[u8]> {
+        let values = self.key.values_of(slot);
+        match self.direction {
+            Direction::Asc => values.min(),
+            Direction::Desc => values.max(),
+        }
+    }
+
+    /// Who may have several values.
+    fn multi(&self) -> RoaringBitmap {
+        let Some((_, Key { multi, valued, .. })) = self.key.stored else { return RoaringBitmap::new() };
+        if self.key.items.is_empty() { multi.clone() } else { multi | (valued & &self.key.items) }
+    }
+}
+
+fn is_before(a: &[u8], b: &[u8], direction: Direction) -> bool {
+    match direction {
+        Direction::Asc => a < b,
+        Direction::Desc => a > b,
+    }
+}
