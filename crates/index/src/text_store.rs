@@ -204,7 +204,7 @@ mod tests {
         let live: usize = positions.keys().map(|owner| text_of(*owner).len() + 1).sum();
         assert!(bytes < live * 3, "{bytes} for {live}");
         assert_eq!(store.owners().count(), 5000);
-        assert_eq!(found(&store, "text 4999 of round 19"), [4999]);
+        assert_eq!(found(&store, "text 4999 of round 19"), [99_999]);
         assert_eq!(found(&store, "round 18"), [0_u32; 0]);
     }
 }
