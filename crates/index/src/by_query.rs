@@ -137,9 +137,8 @@ impl Index {
 
     fn row_values(&self, slot: u32, sort: Option<&SortKey<'_>>) -> RowValues {
         let uid = self.slots.get(slot).map(|slot| slot.uid.to_string());
-        let value = sort.map(|sort| {
-            sort.place_of(slot).map(|value| String::from_utf8_lossy(value).into_owned())
-        });
+        let value =
+            sort.map(|sort| sort.place_of(slot).map(|value| String::from_utf8_lossy(value).into_owned()));
         value.into_iter().chain([uid]).collect()
     }
 }
@@ -168,8 +167,7 @@ fn neighbours(cursor: Cursor, rows: PageRows, total_items: u64) -> (Option<Curso
         .filter(|first| !rows.is_first_page && beginning.as_ref() != Some(first))
         .map(|first| at(first, true, beginning.clone()));
     // A page before everything is empty, and the next one begins at the very first row.
-    let next = rows
-        .has_next
-        .then(|| at(rows.last.unwrap_or_default(), false, beginning.clone().or(rows.first)));
+    let next =
+        rows.has_next.then(|| at(rows.last.unwrap_or_default(), false, beginning.clone().or(rows.first)));
     (next, previous)
 }

@@ -35,8 +35,14 @@ impl Index {
             if data.valued.len() != keys.get(key).copied().unwrap_or(0) {
                 return Err(format!("key {} has entities that have no value", data.name));
             }
-            self.check_key(data)?;
         }
+        let mut names: Vec<u32> = holdings.into_keys().map(|(key, _)| key).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+            .into_iter()
+            .filter_map(|key| self.dictionary.key(key))
+            .try_for_each(|key| self.check_key(key))?;
         is_sorted(self.uid_order().iter(), self.len(), |a, b| self.cmp_uid(a, b))?;
         is_sorted(self.ref_order().iter(), self.len(), |a, b| self.entity_ref(a).cmp(self.entity_ref(b)))
     }
@@ -61,9 +67,8 @@ impl Index {
             *holdings.entry((entry.key, slot)).or_default() += usize::from(value.is_some());
             if let Some(value) = value {
                 let head = self.dictionary.find_value(entry.key, value);
-                let is_found = head.is_some_and(|head| {
-                    self.dictionary.spellings(head).any(|(handle, _)| handle == *row)
-                });
+                let is_found = head
+                    .is_some_and(|head| self.dictionary.spellings(head).any(|(handle, _)| handle == *row));
                 if !is_found {
                     return Err(format!("entry {row} is not found by its value"));
                 }

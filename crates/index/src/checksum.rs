@@ -64,7 +64,7 @@ impl Prepared {
 }
 
 impl Index {
-    /// The checksum of everything. It takes a microsecond or two for each entity: while others write,
+    /// The checksum of everything. It takes some microseconds for each entity: while others write,
     /// [`Self::checksum_of`] is the better choice.
     pub fn checksum(&self) -> Checksum {
         self.live.iter().map(|slot| self.slot_checksum(slot)).sum()

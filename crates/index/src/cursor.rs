@@ -89,9 +89,9 @@ impl Cursor {
             total_items: members
                 .get("totalItems")
                 .map(|total| match total {
-                    Value::Number(number) => {
-                        whole(number).map(|total| total as u64).ok_or_else(|| malformed("totalItems made no sense"))
-                    }
+                    Value::Number(number) => whole(number)
+                        .map(|total| total as u64)
+                        .ok_or_else(|| malformed("totalItems made no sense")),
                     _ => Err(malformed("totalItems was not a number")),
                 })
                 .transpose()?,
@@ -143,9 +143,7 @@ fn full_text(value: &Value) -> Result<FullText, QueryError> {
     let text = |item: &Value| item.as_str().map(str::to_owned);
     let fields = match value.get("fields") {
         None => None,
-        Some(Value::Array(items)) => {
-            Some(items.iter().map(text).collect::<Option<_>>().ok_or_else(refused)?)
-        }
+        Some(Value::Array(items)) => Some(items.iter().map(text).collect::<Option<_>>().ok_or_else(refused)?),
         Some(_) => return Err(refused()),
     };
     FullText::new(term, fields).map_err(|error| malformed(&error.to_string()))

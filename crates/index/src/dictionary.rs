@@ -75,9 +75,8 @@ impl Dictionary {
 
     /// The key of a name in lower case.
     pub(crate) fn find_key(&self, name: &str) -> Option<u32> {
-        self.key_table.find(self.hasher.hash_one(name), |key| {
-            self.keys.get(key).is_some_and(|key| &*key.name == name)
-        })
+        self.key_table
+            .find(self.hasher.hash_one(name), |key| self.keys.get(key).is_some_and(|key| &*key.name == name))
     }
 
     /// The head of a value in lower case.
@@ -147,14 +146,8 @@ impl Dictionary {
             return handle;
         }
         let next = self.entry(head).next;
-        let entry = Entry {
-            key,
-            text: head,
-            next,
-            form: Form::Further,
-            is_item: row.is_item,
-            ..Entry::default()
-        };
+        let entry =
+            Entry { key, text: head, next, form: Form::Further, is_item: row.is_item, ..Entry::default() };
         let handle = self.entries.insert(entry);
         self.set_original(handle, original);
         self.set_next(head, handle);

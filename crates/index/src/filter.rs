@@ -82,16 +82,28 @@ mod tests {
                 json!({"$all": [{"kind": "component"}, {"spec.type": "library"}]}),
             ),
             ("C018 an empty set beside another", vec!["kind=api", ","], json!({"kind": "api"})),
-            ("C021 values count more than existence", vec!["kind,kind=component"], json!({"kind": "component"})),
+            (
+                "C021 values count more than existence",
+                vec!["kind,kind=component"],
+                json!({"kind": "component"}),
+            ),
             ("C022 an empty value", vec!["metadata.name="], json!({"metadata.name": ""})),
-            ("C026 a value with a blank", vec!["spec.definition=openapi: 3.0.0"], json!({"spec.definition": "openapi: 3.0.0"})),
+            (
+                "C026 a value with a blank",
+                vec!["spec.definition=openapi: 3.0.0"],
+                json!({"spec.definition": "openapi: 3.0.0"}),
+            ),
             (
                 "C027 sets of several keys",
                 vec!["a=1,a=2,b=3", "c=4"],
                 json!({"$any": [{"$all": [{"a": {"$in": ["1", "2"]}}, {"b": "3"}]}, {"c": "4"}]}),
             ),
             ("values may have equals signs", vec!["a=b=c"], json!({"a": "b=c"})),
-            ("keys are merged by case", vec!["Kind=a,kind=b"], json!({"$all": [{"Kind": "a"}, {"kind": "b"}]})),
+            (
+                "keys are merged by case",
+                vec!["Kind=a,kind=b"],
+                json!({"$all": [{"Kind": "a"}, {"kind": "b"}]}),
+            ),
         ];
         for (name, filters, query) in cases {
             let predicate = parse_filters(&filters).unwrap().unwrap();
@@ -120,6 +132,9 @@ mod tests {
         let many = vec!["metadata.name=a"; 100_000];
         assert_eq!(parse_filters(&many), Err(QueryError::TooManyTerms));
         assert_eq!(parse_filters(&[many.join(",")]), Err(QueryError::TooManyTerms));
-        assert_eq!(parse_filters(&[many.join(",")]).unwrap_err().to_string(), "Invalid query, more than 50000 terms");
+        assert_eq!(
+            parse_filters(&[many.join(",")]).unwrap_err().to_string(),
+            "Invalid query, more than 50000 terms"
+        );
     }
 }

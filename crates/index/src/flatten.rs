@@ -213,7 +213,12 @@ impl Flattener {
 
     fn draft(&mut self, value: Option<(Span, Span)>, is_true: bool) {
         let (key, key_original) = self.key();
-        self.drafts.push(Draft { row: Row { key, value, is_item: false }, key_original, is_true, item_of: None });
+        self.drafts.push(Draft {
+            row: Row { key, value, is_item: false },
+            key_original,
+            is_true,
+            item_of: None,
+        });
     }
 
     /// Adds `relations.<type>` = `targetRef`.

@@ -80,7 +80,10 @@ mod tests {
         let repeated = FullText::of_params(Some("serv"), &["metadata.title", "spec.type", ","]).unwrap();
         assert_eq!(list, repeated);
         assert_eq!(list.fields.unwrap(), ["metadata.title", "spec.type"]);
-        assert_eq!(FullText::of_params(None, &[","]).unwrap(), FullText { term: String::new(), fields: None });
+        assert_eq!(
+            FullText::of_params(None, &[","]).unwrap(),
+            FullText { term: String::new(), fields: None }
+        );
     }
 
     #[test]

@@ -36,8 +36,7 @@ impl<'a> KeyView<'a> {
         for (dot, _) in name.match_indices('.') {
             let (path, item) = name.split_at(dot);
             let item = item.get(1..).unwrap_or_default();
-            let head =
-                dictionary.find_key(path).and_then(|key| dictionary.find_value(key, item.as_bytes()));
+            let head = dictionary.find_key(path).and_then(|key| dictionary.find_value(key, item.as_bytes()));
             let Some(head) = head else { continue };
             for (_, entry) in dictionary.spellings(head).filter(|(_, entry)| entry.is_item) {
                 items.add(entry.posting);

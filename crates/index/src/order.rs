@@ -52,7 +52,9 @@ fn parse_one(param: &str) -> Result<OrderField, QueryError> {
     let parts = param.split_once(':').and_then(|(order, field)| Some((Direction::parse(order)?, field)));
     match parts {
         // Any characters but line breaks.
-        Some((order, field)) if !field.is_empty() && !field.contains(['\n', '\r', '\u{2028}', '\u{2029}']) => {
+        Some((order, field))
+            if !field.is_empty() && !field.contains(['\n', '\r', '\u{2028}', '\u{2029}']) =>
+        {
             Ok(OrderField { field: field.to_owned(), order })
         }
         _ => Err(QueryError::Order(param.to_owned())),
@@ -89,9 +91,7 @@ mod tests {
             let error = parse_order(&[param]).unwrap_err().to_string();
             assert_eq!(
                 error,
-                format!(
-                    "Invalid order parameter \"{param}\", expected \"<asc or desc>:<field name>\""
-                )
+                format!("Invalid order parameter \"{param}\", expected \"<asc or desc>:<field name>\"")
             );
         }
         let fields = parse_order(&["asc:metadata.name", "desc:a:b"]).unwrap();

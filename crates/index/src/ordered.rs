@@ -33,10 +33,8 @@ impl OrderedList {
     pub(crate) fn position(&self, is_before: impl Fn(u32) -> bool) -> Position {
         let chunk =
             self.chunks.partition_point(|chunk| chunk.last().is_some_and(|handle| is_before(*handle)));
-        let place = self
-            .chunks
-            .get(chunk)
-            .map_or(0, |handles| handles.partition_point(|handle| is_before(*handle)));
+        let place =
+            self.chunks.get(chunk).map_or(0, |handles| handles.partition_point(|handle| is_before(*handle)));
         Position { chunk, place }
     }
 

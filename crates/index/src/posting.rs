@@ -218,7 +218,8 @@ mod tests {
         for posting in [long, short, Posting::One(7), Posting::Empty] {
             union.add(posting);
         }
-        let expected: RoaringBitmap = (0..50).map(|n| n * 2).chain((0..5).map(|n| n * 3)).chain([7]).collect();
+        let expected: RoaringBitmap =
+            (0..50).map(|n| n * 2).chain((0..5).map(|n| n * 3)).chain([7]).collect();
         assert_eq!(union.finish(), expected);
     }
 }

@@ -86,7 +86,9 @@ impl Predicate {
     /// Refuses what the grammar allows and the flattened rows of entities cannot answer.
     fn check_on_entities(&self) -> Result<(), QueryError> {
         match self {
-            Self::All(children) | Self::Any(children) => children.iter().try_for_each(Self::check_on_entities),
+            Self::All(children) | Self::Any(children) => {
+                children.iter().try_for_each(Self::check_on_entities)
+            }
             Self::Not(child) => child.check_on_entities(),
             Self::Value(_) => Err(QueryError::TopLevelPrimitive),
             Self::Fields(fields) => fields.iter().try_for_each(|(field, test)| match test {

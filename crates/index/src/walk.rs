@@ -2,7 +2,8 @@
 //!
 //! There are two ways to find the first few of a set in an order: to walk along the order and pick what is in the set,
 //! or to sort the set. The former is quick if the set is a large part of what is ordered, the latter if it is small;
-//! [`Taker::prefers_walking`] compares what each would touch.
+//! [`Taker::steps`] compares what each would touch. As what is looked for may all stand at the far end of the order (a
+//! text that names begin with, say), a walk that takes longer than sorting would have is given up for sorting the rest.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -54,14 +55,14 @@ impl Taker {
         }
     }
 
-    /// Whether walking along `ordered` items, among which those of a set of `len` are spread evenly, touches fewer of
-    /// them than sorting the set would compare.
-    fn prefers_walking(&self, len: u64, ordered: usize) -> bool {
+    /// How many steps to walk along `ordered` items to find those of a set of `len`, before sorting the set is the
+    /// better way: none if it is so from the start, if they are spread evenly.
+    fn steps(&self, len: u64, ordered: usize) -> usize {
         let ordered = ordered as u64;
-        let wanted = (self.skip as u64).saturating_add(self.room as u64);
-        let walked = wanted.saturating_mul(ordered).checked_div(len).unwrap_or(0).min(ordered);
+        let wanted = (self.skip as u64).saturating_add(self.room as u64).min(len);
+        let walked = wanted.saturating_mul(ordered).checked_div(len).unwrap_or(0);
         let sorted = len.saturating_mul(u64::from(len.checked_ilog2().unwrap_or(0)) + 4) / 2;
-        walked <= sorted
+        if walked > sorted { 0 } else { usize::try_from(sorted).unwrap_or(usize::MAX) }
     }
 }
 
@@ -92,39 +93,40 @@ impl Index {
         if after.is_none() && taker.passes(set) {
             return;
         }
+        let order = self.uid_order();
+        let uid = |slot: u32| self.slots.get(slot).map(|slot| &slot.uid);
+        let steps = taker.steps(set.len(), self.len());
+        let last = if direction == Direction::Asc {
+            let start =
+                after.map_or(OrderedList::start(), |after| order.position(|slot| uid(slot) <= Some(after)));
+            take_within(order.after(start), set, steps, taker)
+        } else {
+            let start = after.map_or(order.end(), |after| order.position(|slot| uid(slot) < Some(after)));
+            take_within(order.before(start), set, steps, taker)
+        };
+        let Rest::After(last) = last else { return };
+        let after = last.and_then(uid).or(after);
         let is_after = |slot: u32| {
-            let order = self.slots.get(slot).map(|slot| &slot.uid).cmp(&after);
+            let order = uid(slot).cmp(&after);
             after.is_none()
                 || order == if direction == Direction::Asc { Ordering::Greater } else { Ordering::Less }
         };
-        if !taker.prefers_walking(set.len(), self.len()) {
-            let mut slots: Vec<u32> = set.iter().filter(|slot| is_after(*slot)).collect();
-            slots.sort_unstable_by(|a, b| self.cmp_uid(*a, *b));
-            if direction == Direction::Desc {
-                slots.reverse();
-            }
-            slots.into_iter().for_each(|slot| taker.take(slot));
-            return;
+        let mut slots: Vec<u32> = set.iter().filter(|slot| is_after(*slot)).collect();
+        slots.sort_unstable_by(|a, b| self.cmp_uid(*a, *b));
+        if direction == Direction::Desc {
+            slots.reverse();
         }
-        let order = self.uid_order();
-        let uid = |slot: u32| self.slots.get(slot).map(|slot| &slot.uid);
-        if direction == Direction::Asc {
-            let start = after
-                .map_or(OrderedList::start(), |after| order.position(|slot| uid(slot) <= Some(after)));
-            take_within(order.after(start), set, taker);
-        } else {
-            let start = after.map_or(order.end(), |after| order.position(|slot| uid(slot) < Some(after)));
-            take_within(order.before(start), set, taker);
-        }
+        slots.into_iter().for_each(|slot| taker.take(slot));
     }
 
     /// Takes a set by ref.
     pub(crate) fn take_by_ref(&self, set: &RoaringBitmap, taker: &mut Taker) {
-        if taker.prefers_walking(set.len(), self.len()) {
-            take_within(self.ref_order().after(OrderedList::start()), set, taker);
-            return;
-        }
-        let mut slots: Vec<u32> = set.iter().collect();
+        let steps = taker.steps(set.len(), self.len());
+        let refs = self.ref_order().after(OrderedList::start());
+        let Rest::After(last) = take_within(refs, set, steps, taker) else { return };
+        let last = last.map(|slot| self.entity_ref(slot));
+        let mut slots: Vec<u32> =
+            set.iter().filter(|slot| last.is_none_or(|last| self.entity_ref(*slot) > last)).collect();
         slots.sort_unstable_by_key(|slot| self.entity_ref(*slot));
         slots.into_iter().for_each(|slot| taker.take(slot));
     }
@@ -169,13 +171,34 @@ impl Index {
     }
 }
 
-fn take_within(slots: impl Iterator<Item = u32>, set: &RoaringBitmap, taker: &mut Taker) {
+/// What a walk has left.
+enum Rest {
+    Nothing,
+    /// Everything after the last one that it came to.
+    After(Option<u32>),
+}
+
+/// Walks along an order for so many steps.
+fn take_within(
+    slots: impl Iterator<Item = u32>,
+    set: &RoaringBitmap,
+    steps: usize,
+    taker: &mut Taker,
+) -> Rest {
+    let mut last = None;
+    let mut steps = steps;
     for slot in slots {
         if taker.is_full() {
-            return;
+            return Rest::Nothing;
         }
+        if steps == 0 {
+            return Rest::After(last);
+        }
+        steps -= 1;
+        last = Some(slot);
         if set.contains(slot) {
             taker.take(slot);
         }
     }
+    Rest::Nothing
 }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use callboard_index::Prepared;
 
 const TAGS: [&str; 24] = [
-    "java", "go", "rust", "python", "kotlin", "web", "mobile", "batch", "kafka", "grpc", "rest", "graphql", "aws", "gcp",
-    "azure", "payments", "orders", "search", "identity", "data", "ml", "internal", "legacy", "beta",
+    "java", "go", "rust", "python", "kotlin", "web", "mobile", "batch", "kafka", "grpc", "rest", "graphql",
+    "aws", "gcp", "azure", "payments", "orders", "search", "identity", "data", "ml", "internal", "legacy",
+    "beta",
 ];
 const TYPES: [&str; 6] = ["service", "library", "website", "job", "Service", "documentation"];
 const LIFECYCLES: [&str; 3] = ["production", "experimental", "deprecated"];
@@ -62,19 +63,21 @@ pub(crate) fn entity(number: u64, version: u64, count: u64) -> Source {
     }
     let teams = (count / 50).max(1);
     let (team, system, repository) = (numbers.below(teams), numbers.below((count / 20).max(1)), number / 4);
-    let uid = format!("0190{:04x}-{:04x}-7{:03x}-8000-{number:012x}", numbers.below(65536), numbers.below(65536), version % 4096);
+    let uid =
+        format!("0190{:04x}-{:04x}-7000-8000-{number:012x}", numbers.below(65536), numbers.below(65536));
     let name = format!("{}-{}-{number}", numbers.of(&TAGS), numbers.of(&["api", "worker", "ui", "store"]));
     let relations = relations(numbers, team, system, count);
     let changing = &mut Numbers::new(number ^ version << 40);
     let tags: Vec<String> = (0..3).map(|_| format!("\"{}\"", changing.of(&TAGS))).collect();
     let json = format!(
-        r#"{{"apiVersion":"backstage.io/v1alpha1","kind":"{kind}","metadata":{{"namespace":"default","name":"{name}","title":"{} of team {team}, number {number}","description":"Takes what comes in at {number} and hands it on, version {version}","labels":{{"example.com/tier":"{}","example.com/cost-centre":"cc-{}"}},"annotations":{{"backstage.io/managed-by-location":"url:https://git.example.com/org/repo-{repository}/blob/main/catalog-info.yaml","backstage.io/managed-by-origin-location":"url:https://git.example.com/org/repo-{repository}/blob/main/catalog-info.yaml","backstage.io/view-url":"https://git.example.com/org/repo-{repository}/blob/main/catalog-info.yaml","backstage.io/edit-url":"https://git.example.com/org/repo-{repository}/edit/main/catalog-info.yaml","backstage.io/source-location":"url:https://git.example.com/org/repo-{repository}/tree/main/","github.com/project-slug":"org/repo-{repository}","example.com/dashboard-selector":"team={team}","example.com/on-call":"rota-{team}"}},"tags":[{}],"links":[{{"url":"https://dashboards.example.com/d/{number}","title":"Dashboard","icon":"dashboard"}},{{"url":"https://wiki.example.com/{name}","title":"Handbook"}}],"uid":"{uid}","etag":"0123456789abcdef0123456789abcdef01234567"}},"spec":{{"type":"{}","lifecycle":"{}","owner":"group:default/team-{team}","system":"system-{system}"}},"relations":[{relations}]}}"#,
+        r#"{{"apiVersion":"backstage.io/v1alpha1","kind":"{kind}","metadata":{{"namespace":"default","name":"{name}","title":"{} of team {team}, number {number}","description":"Takes what comes in at {number} and hands it on, version {version}","labels":{{"example.com/tier":"{}","example.com/cost-centre":"cc-{}"}},"annotations":{{"backstage.io/managed-by-location":"url:https://git.example.com/org/repo-{repository}/blob/main/catalog-info.yaml","backstage.io/managed-by-origin-location":"url:https://git.example.com/org/repo-{repository}/blob/main/catalog-info.yaml","backstage.io/view-url":"https://git.example.com/org/repo-{repository}/blob/main/catalog-info.yaml","backstage.io/edit-url":"https://git.example.com/org/repo-{repository}/edit/main/catalog-info.yaml","backstage.io/source-location":"url:https://git.example.com/org/repo-{repository}/tree/main/","github.com/project-slug":"org/repo-{repository}","example.com/dashboard-selector":"team={team}","example.com/on-call":"rota-{team}"}},"tags":[{}],"links":[{{"url":"https://dashboards.example.com/d/{number}","title":"Dashboard","icon":"dashboard"}},{{"url":"https://wiki.example.com/{name}","title":"Handbook"}}],"uid":"{uid}","etag":"0123456789abcdef0123456789abcdef01234567"}},"spec":{{"type":"{}","lifecycle":"{}","owner":"group:default/team-{team}","system":"system-{system}","dependsOn":["component:other-{team}","resource:other-{system}"],"tier":{}}},"relations":[{relations}]}}"#,
         capital(&name),
         numbers.below(4),
         numbers.below(200),
         tags.join(","),
         numbers.of(&TYPES),
         changing.of(&LIFECYCLES),
+        number % 4,
     );
     Source { number, entity_ref: format!("{}:default/{name}", kind.to_lowercase()), uid, json }
 }
@@ -86,7 +89,9 @@ fn capital(name: &str) -> String {
 
 fn relations(numbers: &mut Numbers, team: u64, system: u64, count: u64) -> String {
     let mut relations = String::new();
-    for kind in ["consumesApi", "dependencyOf", "dependsOn", "dependsOn", "providesApi"] {
+    for kind in
+        ["apiConsumedBy", "consumesApi", "dependencyOf", "dependsOn", "dependsOn", "dependsOn", "providesApi"]
+    {
         let target = numbers.below(count);
         write!(relations, r#"{{"type":"{kind}","targetRef":"component:default/other-{target}"}},"#).unwrap();
     }

@@ -55,9 +55,10 @@ fn load(sources: &[Source]) -> Index {
 
 fn loaded() -> Index {
     let sources: Vec<Source> = (0..ENTITIES).map(|number| entity(number, 0, ENTITIES)).collect();
-    let rows: usize = sources[..100].iter().map(|source| {
-        source.prepare().rows().iter().map(|row| 1 + usize::from(row.is_item)).sum::<usize>()
-    }).sum();
+    let rows: usize = sources[..100]
+        .iter()
+        .map(|source| source.prepare().rows().iter().map(|row| 1 + usize::from(row.is_item)).sum::<usize>())
+        .sum();
     println!("{} bytes of JSON and {} rows each", sources[7].json.len(), rows / 100);
     let before = resident_bytes();
     let start = Instant::now();
@@ -67,7 +68,11 @@ fn loaded() -> Index {
     println!("{} bytes each", (resident_bytes() - before) / ENTITIES);
     let start = Instant::now();
     index.warm(&["metadata.name"]);
-    println!("ordered by uid, ref and name in {:?}; {} bytes each", start.elapsed(), (resident_bytes() - before) / ENTITIES);
+    println!(
+        "ordered by uid, ref and name in {:?}; {} bytes each",
+        start.elapsed(),
+        (resident_bytes() - before) / ENTITIES
+    );
     let start = Instant::now();
     let one = load_alone(&sources);
     println!("loaded {ENTITIES} in {:?} with one thread", start.elapsed());
@@ -96,12 +101,37 @@ fn pages(c: &mut Criterion, index: &Index) {
         ("everything by name", None, by_name(), None),
         ("dense by uid", filter("kind=component,metadata.namespace=default"), vec![], None),
         ("dense by name", filter("kind=component,metadata.namespace=default"), by_name(), None),
-        ("medium by uid", filter("kind=component,spec.type=service,metadata.tags=java,spec.lifecycle=production"), vec![], None),
-        ("medium by name", filter("kind=component,spec.type=service,metadata.tags=java,spec.lifecycle=production"), by_name(), None),
+        (
+            "medium by uid",
+            filter("kind=component,spec.type=service,metadata.tags=java,spec.lifecycle=production"),
+            vec![],
+            None,
+        ),
+        (
+            "medium by name",
+            filter("kind=component,spec.type=service,metadata.tags=java,spec.lifecycle=production"),
+            by_name(),
+            None,
+        ),
         ("sparse by name", filter("kind=component,relations.ownedBy=group:default/team-77"), by_name(), None),
-        ("dense by lifecycle", filter("kind=component"), parse_order_fields(&["spec.lifecycle,desc"]).unwrap(), None),
-        ("text in name and title", filter("kind=component"), by_name(), Some(("orders", "metadata.name,metadata.title"))),
-        ("text of nobody", None, by_name(), Some(("zzzz", "metadata.name,metadata.title,spec.profile.displayName"))),
+        (
+            "dense by lifecycle",
+            filter("kind=component"),
+            parse_order_fields(&["spec.lifecycle,desc"]).unwrap(),
+            None,
+        ),
+        (
+            "text in name and title",
+            filter("kind=component"),
+            by_name(),
+            Some(("orders", "metadata.name,metadata.title")),
+        ),
+        (
+            "text of nobody",
+            None,
+            by_name(),
+            Some(("zzzz", "metadata.name,metadata.title,spec.profile.displayName")),
+        ),
     ];
     for (name, query, order, text) in cases {
         let full_text = text.map(|(term, fields)| FullText::of_params(Some(term), &[fields]).unwrap());
@@ -135,10 +165,14 @@ fn others(c: &mut Criterion, index: &Index) {
     group.bench_function("20 by ref", |b| b.iter(|| index.by_refs(&refs, &[])));
     let order = parse_order(&["desc:spec.type", "asc:metadata.name"]).unwrap();
     let part = After { limit: Some(20), offset: Some(100) };
-    group.bench_function("a part by two fields", |b| b.iter(|| index.list_page(&filters, &order, part).unwrap()));
+    group.bench_function("a part by two fields", |b| {
+        b.iter(|| index.list_page(&filters, &order, part).unwrap())
+    });
     group.bench_function("all components by name", |b| b.iter(|| index.list(&filters, order.get(1))));
     let source = entity(4711, 0, ENTITIES);
-    let fields = Fields::of_lists(&["kind,metadata.name,metadata.annotations.github.com/project-slug"]).unwrap().unwrap();
+    let fields = Fields::of_lists(&["kind,metadata.name,metadata.annotations.github.com/project-slug"])
+        .unwrap()
+        .unwrap();
     group.bench_function("projection", |b| b.iter(|| fields.project(&source.json).unwrap()));
     group.finish();
 }

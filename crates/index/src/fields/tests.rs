@@ -41,7 +41,10 @@ fn c043_to_c046_the_selected_members_are_given_in_the_order_of_the_request() {
         (&["metadata.annotations.a.b"], r#"{"metadata":{"annotations":{"a":{"b":1}}}}"#),
         (&["metadata.annotations.c.d.e.f"], r#"{"metadata":{"annotations":{"c.d":{"e.f":3}}}}"#),
         (&["metadata.quo\"te"], "{\"metadata\":{\"quo\\\"te\":\"\u{e4}\\n\"}}"),
-        (&["metadata.tags", "relations", "metadata.name"], r#"{"metadata":{"tags":["java"],"name":"alpha"},"relations":[{"type":"ownedBy"}]}"#),
+        (
+            &["metadata.tags", "relations", "metadata.name"],
+            r#"{"metadata":{"tags":["java"],"name":"alpha"},"relations":[{"type":"ownedBy"}]}"#,
+        ),
     ];
     for (fields, expected) in cases {
         assert_eq!(project(fields), expected, "{fields:?}");
@@ -64,7 +67,8 @@ fn a_whole_and_its_parts_are_the_whole() {
 #[test]
 fn c046_fields_are_split_trimmed_and_made_distinct() {
     let expected = Fields { paths: vec!["kind".to_owned(), "metadata.name".to_owned()] };
-    for lists in [&["kind", "metadata.name"][..], &["kind,metadata.name"], &[" kind ,metadata.name,", "kind"]] {
+    for lists in [&["kind", "metadata.name"][..], &["kind,metadata.name"], &[" kind ,metadata.name,", "kind"]]
+    {
         assert_eq!(Fields::of_lists(lists), Ok(Some(expected.clone())));
     }
     assert_eq!(Fields::of_items(&["a,b"]), Ok(Some(Fields { paths: vec!["a,b".to_owned()] })));

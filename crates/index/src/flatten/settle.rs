@@ -59,7 +59,10 @@ impl Flattener {
                 self.drop_other_spelling(*at);
             }
             if let Some(item) = draft.item_of
-                && !group.iter().take_while(|(_, other)| other < at).any(|(_, other)| self.is_row_true(*other))
+                && !group
+                    .iter()
+                    .take_while(|(_, other)| other < at)
+                    .any(|(_, other)| self.is_row_true(*other))
                 && utf16_len(self.rows.span(draft.row.key)) <= KEY_UNITS_MAX
             {
                 is_given = true;

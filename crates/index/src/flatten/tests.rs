@@ -24,18 +24,18 @@ fn rows(entity: &Value) -> Vec<String> {
 #[test]
 fn rows_follow_the_rules() {
     let cases = [
-        ("leaves", json!({"kind": "Component", "spec": {"type": "x"}}), vec!["kind:Component", "spec.type=x"]),
+        (
+            "leaves",
+            json!({"kind": "Component", "spec": {"type": "x"}}),
+            vec!["kind:Component", "spec.type=x"],
+        ),
         (
             "C013 numbers and booleans by their text",
             json!({"spec": {"num": 5, "half": 0.5, "flag": true, "large": 1e21}}),
             vec!["spec.flag=true", "spec.half=0.5", "spec.large=1e+21", "spec.num=5"],
         ),
         ("null is a row without a value", json!({"a": null}), vec!["a"]),
-        (
-            "C008 no rows for empty and intermediate ones",
-            json!({"a": {}, "b": [], "c": {"d": {}}}),
-            vec![],
-        ),
+        ("C008 no rows for empty and intermediate ones", json!({"a": {}, "b": [], "c": {"d": {}}}), vec![]),
         (
             "C014 only texts in arrays are items",
             json!({"spec": {"arr": ["X", 2, true, null, {"d": 1}, ["y"]]}}),
@@ -55,7 +55,11 @@ fn rows_follow_the_rules() {
             vec!["metadata.name:A", "metadata.namespace:Other", "metadata.uid=u"],
         ),
         ("names that are no scalars", json!({"metadata": {"name": ["a"], "uid": {"b": "c"}}}), vec![]),
-        ("members that look like paths", json!({"metadata.name": "a", "metadata.title": "b"}), vec!["metadata.title=b"]),
+        (
+            "members that look like paths",
+            json!({"metadata.name": "a", "metadata.title": "b"}),
+            vec!["metadata.title=b"],
+        ),
         (
             "relations",
             json!({"relations": [
@@ -107,17 +111,18 @@ fn keys_that_differ_in_casing_alone_are_a_conflict() {
     let cases = [
         (json!({"spec": {"foo": 1, "Foo": 2, "bar": 1, "BAR": 2}}), "'spec.foo', 'spec.bar'"),
         (json!({"metadata": {"name": "a", "Name": "b"}}), "'metadata.name'"),
-        (json!({"relations": [{"type": "A", "targetRef": "x"}, {"type": "a", "targetRef": "x"}]}), "'relations.a'"),
+        (
+            json!({"relations": [{"type": "A", "targetRef": "x"}, {"type": "a", "targetRef": "x"}]}),
+            "'relations.a'",
+        ),
         (json!({"a": ["Bar", {"bar": 1}]}), "'a.bar'"),
     ];
     for (entity, keys) in cases {
         let error = Rows::of_json(&entity.to_string()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("Entity has duplicate keys that vary only in casing, {keys}")
-        );
+        assert_eq!(error.to_string(), format!("Entity has duplicate keys that vary only in casing, {keys}"));
     }
-    for fine in [json!({"a": {}, "A": 1}), json!({"a": ["Bar", "bar"]}), json!({"a": [{"bar": true}, "Bar"]})] {
+    for fine in [json!({"a": {}, "A": 1}), json!({"a": ["Bar", "bar"]}), json!({"a": [{"bar": true}, "Bar"]})]
+    {
         assert!(Rows::of_json(&fine.to_string()).is_ok(), "{fine}");
     }
 }

@@ -153,7 +153,9 @@ impl<'de> Visitor<'de> for Node<'_> {
                     }
                 }
             }
-            _ => while items.next_element_seed(Node { out: &mut *self.out, place: Place::Array })?.is_some() {},
+            _ => {
+                while items.next_element_seed(Node { out: &mut *self.out, place: Place::Array })?.is_some() {}
+            }
         }
         Ok(())
     }

@@ -166,5 +166,7 @@ fn holding(dictionary: &Dictionary, rows: &[Row], key: u32) -> Holding {
     let start = rows.partition_point(|(other, _)| *other < key);
     let rows = rows.get(start..).unwrap_or_default();
     let rows = rows.iter().take_while(|(other, _)| *other == key);
-    Holding { values: rows.filter(|(_, handle)| dictionary.value(dictionary.entry(*handle)).is_some()).count() }
+    Holding {
+        values: rows.filter(|(_, handle)| dictionary.value(dictionary.entry(*handle)).is_some()).count(),
+    }
 }

@@ -27,12 +27,12 @@ impl Predicate {
             Origin::Query => "",
             Origin::Body => "query",
         };
-        parser.predicate(query, &Path { above: None, step: Step::Member(path) }, 1).map_err(|refusal| {
-            match (refusal, origin) {
-                (Refusal::Final(error), _) => error,
-                (Refusal::Grammar(detail), Origin::Query) => QueryError::QueryInvalid(detail),
-                (Refusal::Grammar(detail), Origin::Body) => QueryError::BodyInvalid(detail),
-            }
+        parser.predicate(query, &Path { above: None, step: Step::Member(path) }, 1).map_err(|refusal| match (
+            refusal, origin,
+        ) {
+            (Refusal::Final(error), _) => error,
+            (Refusal::Grammar(detail), Origin::Query) => QueryError::QueryInvalid(detail),
+            (Refusal::Grammar(detail), Origin::Body) => QueryError::BodyInvalid(detail),
         })
     }
 }
@@ -139,9 +139,9 @@ impl Parser {
         if let Some(name) = members.keys().find(|name| name.starts_with('$')) {
             return path.member(name).refuse("Invalid");
         }
-        let fields = members.iter().map(|(name, value)| {
-            Ok((name.clone(), self.test(value, &path.member(name), depth)?))
-        });
+        let fields = members
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), self.test(value, &path.member(name), depth)?)));
         Ok(Predicate::Fields(fields.collect::<Result<_, _>>()?))
     }
 

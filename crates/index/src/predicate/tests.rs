@@ -103,7 +103,8 @@ fn in_a_body_the_words_and_the_path_are_others() {
 #[test]
 fn depth_and_size_are_limited() {
     let nested = |depth: usize| {
-        (1..depth).fold(json!({}), |inner, _| Value::Object([("$not".to_owned(), inner)].into_iter().collect()))
+        (1..depth)
+            .fold(json!({}), |inner, _| Value::Object([("$not".to_owned(), inner)].into_iter().collect()))
     };
     assert!(parse(&nested(100)).is_ok());
     assert_eq!(parse(&nested(101)), Err(QueryError::TooDeep));

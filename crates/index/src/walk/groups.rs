@@ -7,6 +7,9 @@ use crate::key::Key;
 use crate::order::Direction;
 use crate::ordered::OrderedList;
 
+/// So few values are gone through whatever the set.
+const STEPS_MIN: usize = 64;
+
 /// What is called with each value and its group, until the taker is full.
 trait Visit: FnMut(&[u8], &RoaringBitmap, &mut Taker) {}
 
@@ -24,10 +27,10 @@ impl SortKey<'_> {
         visit: impl FnMut(&[u8], &RoaringBitmap, &mut Taker),
     ) {
         let values = self.key.stored.map_or(0, |(_, key)| key.values) + 1;
-        if taker.prefers_walking(set.len(), values) || values < 64 {
-            self.walk(set, direction, from, taker, visit);
-        } else {
-            self.sort(set, direction, from, taker, visit);
+        match taker.steps(set.len(), values) {
+            _ if set.is_empty() => {}
+            0 if values > STEPS_MIN => self.sort(set, direction, from, taker, visit),
+            steps => self.walk(set, direction, from, steps.max(STEPS_MIN), taker, visit),
         }
     }
 
@@ -59,12 +62,13 @@ impl SortKey<'_> {
         }
     }
 
-    /// Goes along the values.
+    /// Goes along the values, for so many steps.
     fn walk(
         &self,
         set: &RoaringBitmap,
         direction: Direction,
         from: Option<&[u8]>,
+        steps: usize,
         taker: &mut Taker,
         mut visit: impl Visit,
     ) {
@@ -85,13 +89,16 @@ impl SortKey<'_> {
                 visit(value, &group, taker);
             }
         };
-        for head in self.heads(direction, from) {
+        for (step, head) in self.heads(direction, from).enumerate() {
             if taker.is_full() {
                 return;
             }
             let value = dictionary.value(dictionary.entry(head)).unwrap_or_default();
             if items.is_some() && is_before(b"true", value, direction) {
                 give(b"true", items.take().unwrap_or_default(), taker);
+            }
+            if step == steps {
+                return self.sort(set, direction, Some(value), taker, visit);
             }
             let mut group = self.key.holders_within(head, set);
             if value == b"true" {

@@ -8,8 +8,21 @@ use serde_json::{Map, Value, json};
 use crate::naive;
 
 const NAMES: &[&str] = &["a", "b", "c.d", "b.c", "x", "true", "java", "Go"];
-const WORDS: &[&str] =
-    &["java", "Java", "JAVA", "go", "c", "true", "TRUE", "", "b.c", "\u{e4}", "\u{c4}", "zzz", "group:default/a"];
+const WORDS: &[&str] = &[
+    "java",
+    "Java",
+    "JAVA",
+    "go",
+    "c",
+    "true",
+    "TRUE",
+    "",
+    "b.c",
+    "\u{e4}",
+    "\u{c4}",
+    "zzz",
+    "group:default/a",
+];
 const KINDS: &[&str] = &["ownedBy", "partOf", "dependsOn"];
 
 /// Keys that queries ask for; some exist in part of the entities, some follow from items, some never.
@@ -106,7 +119,8 @@ fn test() -> impl Strategy<Value = Value> {
         word(),
         any::<bool>().prop_map(|exists| json!({ "$exists": exists })),
         vec(word(), 0..3).prop_map(|words| json!({ "$in": words })),
-        select(&["", "j", "JA", "tr", "b.", "%", "\u{c4}"][..]).prop_map(|prefix| json!({ "$hasPrefix": prefix })),
+        select(&["", "j", "JA", "tr", "b.", "%", "\u{c4}"][..])
+            .prop_map(|prefix| json!({ "$hasPrefix": prefix })),
         word().prop_map(|word| json!({ "$contains": word })),
         relation.prop_map(|relation| json!({"relation": relation})),
     ]
@@ -185,4 +199,33 @@ impl Both {
     pub(crate) fn matching(&self, query: &Value) -> Vec<&naive::Entity> {
         self.entities.iter().filter(|entity| entity.fulfils(query)).collect()
     }
+}
+
+/// A catalog that is large enough for sets to be small or far away in it: names and uids in unrelated orders, a value
+/// that only the last names have, and lists of values, some of which are keys of others as well.
+pub(crate) fn large(count: u64) -> Both {
+    let mut both = Both::default();
+    for number in 0..count {
+        let scattered = number * 7919 % count;
+        let uid = format!("0190{:04x}-0000-7000-8000-{number:012x}", number * 104_729 % 65_536);
+        let entity_ref = format!("component:default/n{scattered:05}");
+        let mut spec = json!({
+            "late": if scattered + 40 > count { "yes" } else { "no" },
+            "share": number % 50,
+            "list": [format!("l{:04}", number * 31 % count), format!("l{:04}", number * 17 % count)],
+            "own": {},
+        });
+        if number % 3 == 0 {
+            spec["own"]["true"] = json!(format!("v{scattered:05}"));
+        }
+        if number % 5 == 0 {
+            spec["own"] = json!([format!("o{:02}", number % 70), "true", {"true": format!("t{number:05}")}]);
+        }
+        let content = json!({"kind": "Component", "spec": spec});
+        let entity = named(&content, &format!("n{scattered:05}"), &uid);
+        let id = i64::try_from(number).unwrap();
+        both.index.put(&callboard_index::Prepared::new(id, &entity_ref, &uid, &entity.to_string()).unwrap());
+        both.entities.push(naive::Entity { entity_ref, uid, rows: naive::flatten(&entity).unwrap() });
+    }
+    both
 }

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{filtered, index, index_of, names, predicate, sorted};
 
-const ALL: [&str; 10] =
-    ["alpha", "api-one", "beta", "db", "gamma", "guest", "jane", "loc", "sys", "team-a"];
+const ALL: [&str; 10] = ["alpha", "api-one", "beta", "db", "gamma", "guest", "jane", "loc", "sys", "team-a"];
 
 #[test]
 fn c001_to_c028_filters() {
@@ -32,11 +31,7 @@ fn c001_to_c028_filters() {
         ("C008", &["status"], vec![]),
         ("C008", &["metadata.etag"], vec![]),
         ("C009", &["relations.ownedby"], vec!["alpha", "api-one", "beta", "db", "gamma", "sys"]),
-        (
-            "C010",
-            &["relations.ownedBy=Group:Default/Team-A"],
-            vec!["alpha", "api-one", "db", "gamma", "sys"],
-        ),
+        ("C010", &["relations.ownedBy=Group:Default/Team-A"], vec!["alpha", "api-one", "db", "gamma", "sys"]),
         ("C011", &["metadata.annotations.example.com/mixed-case=helloworld"], vec!["alpha"]),
         ("C012", &["metadata.labels.team.name=core"], vec!["alpha"]),
         ("C013", &["spec.num=5"], vec!["beta"]),
@@ -110,14 +105,12 @@ fn c039_c040_parts_of_the_list_have_what_has_no_value_at_the_end() {
     let (hits, _) = part(&["desc:spec.type"], Some(20), None);
     let found = names(&hits);
     // beta's uid is before alpha's; sys, jane and guest are in the order of their uids.
-    let expected =
-        ["team-a", "beta", "alpha", "api-one", "gamma", "loc", "db", "guest", "sys", "jane"];
+    let expected = ["team-a", "beta", "alpha", "api-one", "gamma", "loc", "db", "guest", "sys", "jane"];
     assert_eq!(found, expected, "C039");
     let (hits, _) = part(&["asc:spec.type"], Some(20), None);
     assert_eq!(names(&hits)[7..], ["guest", "sys", "jane"]);
     let (hits, _) = part(&["desc:spec.type", "asc:metadata.name"], Some(20), None);
-    let expected =
-        ["team-a", "alpha", "beta", "api-one", "gamma", "loc", "db", "guest", "jane", "sys"];
+    let expected = ["team-a", "alpha", "beta", "api-one", "gamma", "loc", "db", "guest", "jane", "sys"];
     assert_eq!(names(&hits), expected, "C040");
     let (hits, _) = part(&["asc:metadata.Name"], Some(20), None);
     let uids: Vec<&str> = hits.iter().map(|hit| hit.uid.as_str()).collect();
@@ -159,7 +152,11 @@ fn c085_to_c100_predicates() {
         ("C088", json!({"metadata.name": {"$hasPrefix": "AL"}}), vec!["alpha"]),
         ("C088", json!({"metadata.name": {"$hasPrefix": "al%"}}), vec![]),
         ("C088", json!({"metadata.name": {"$hasPrefix": ""}}), ALL.to_vec()),
-        ("C089", json!({"kind": {"$in": ["Component", "API"]}, "metadata.namespace": "other"}), vec!["gamma"]),
+        (
+            "C089",
+            json!({"kind": {"$in": ["Component", "API"]}, "metadata.namespace": "other"}),
+            vec!["gamma"],
+        ),
         ("C089", json!({"metadata.name": {"$in": []}}), vec![]),
         ("C090", json!({"metadata.tags": {"$exists": false}, "kind": "component"}), vec!["gamma"]),
         ("C091", json!({"spec.num": 5}), vec!["beta"]),
@@ -172,8 +169,16 @@ fn c085_to_c100_predicates() {
             contains(json!({"Type": "ownedBy", "TARGETREF": "group:default/team-a"})),
             vec!["alpha", "api-one", "db", "gamma", "sys"],
         ),
-        ("C094", contains(json!({"type": "ownedBy", "targetRef": {"$in": ["user:default/jane"]}})), vec!["beta"]),
-        ("C094", contains(json!({"type": "ownedBy"})), vec!["alpha", "api-one", "beta", "db", "gamma", "sys"]),
+        (
+            "C094",
+            contains(json!({"type": "ownedBy", "targetRef": {"$in": ["user:default/jane"]}})),
+            vec!["beta"],
+        ),
+        (
+            "C094",
+            contains(json!({"type": "ownedBy"})),
+            vec!["alpha", "api-one", "beta", "db", "gamma", "sys"],
+        ),
         ("C096", contains(json!("x")), vec![]),
         (
             "C100",
@@ -207,7 +212,8 @@ fn c073_to_c077_full_text() {
 
     let words = ["lion", "cat", "atcatss", "dog", "dogcat", "aa", "s"];
     let entities = words.map(|word| (format!("k:ns/{word}"), json!({})));
-    let entities: Vec<(&str, Value)> = entities.iter().map(|(name, spec)| (name.as_str(), spec.clone())).collect();
+    let entities: Vec<(&str, Value)> =
+        entities.iter().map(|(name, spec)| (name.as_str(), spec.clone())).collect();
     let query = ByQuery {
         full_text: Some(FullText::of_params::<&str>(Some("cAt "), &[]).unwrap()),
         order: parse_order_fields(&["metadata.name,asc"]).unwrap(),
@@ -230,10 +236,22 @@ fn c107_to_c110_by_refs() {
     };
     let (alpha, beta) = ("component:default/alpha", "component:default/beta");
     assert_eq!(found(&[alpha, "component:default/nope"], None, None), ["alpha", ""], "C107");
-    assert_eq!(found(&["Component:Default/alpha", "component:alpha", "alpha"], None, None), ["", "", ""], "C108");
-    assert_eq!(found(&[beta, alpha, beta, "not-even-a-ref", beta], None, None), ["beta", "alpha", "beta", "", "beta"], "C109");
+    assert_eq!(
+        found(&["Component:Default/alpha", "component:alpha", "alpha"], None, None),
+        ["", "", ""],
+        "C108"
+    );
+    assert_eq!(
+        found(&[beta, alpha, beta, "not-even-a-ref", beta], None, None),
+        ["beta", "alpha", "beta", "", "beta"],
+        "C109"
+    );
     assert_eq!(found(&[alpha, beta], Some(json!({"spec.num": 5})), None), ["", "beta"], "C110");
-    assert_eq!(found(&[alpha, beta], Some(json!({"spec.num": 5})), Some("metadata.name=alpha")), ["", ""], "C110");
+    assert_eq!(
+        found(&[alpha, beta], Some(json!({"spec.num": 5})), Some("metadata.name=alpha")),
+        ["", ""],
+        "C110"
+    );
 
     assert_eq!(index.by_ref(alpha, &[]).unwrap().entity_ref, alpha);
     assert_eq!(index.by_ref(alpha, &[&predicate(&json!({"kind": "api"}))]), None);
@@ -247,7 +265,12 @@ fn facet(name: &str, filter: Option<&str>) -> String {
     let filter = filter.and_then(|filter| parse_filters(&[filter]).unwrap());
     let facets = index().facets(&[name], &filter.iter().collect::<Vec<_>>()).unwrap();
     assert_eq!(facets[0].name, name);
-    facets[0].values.iter().map(|value| format!("{} {}", value.value, value.count)).collect::<Vec<_>>().join(", ")
+    facets[0]
+        .values
+        .iter()
+        .map(|value| format!("{} {}", value.value, value.count))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[test]

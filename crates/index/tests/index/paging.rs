@@ -31,10 +31,8 @@ fn previous(index: &Index, page: &Page, limit: usize) -> Page {
 
 #[test]
 fn c051_c052_the_first_page_is_by_uid() {
-    let query = ByQuery {
-        full_text: Some(FullText::of_params::<&str>(None, &[]).unwrap()),
-        ..ByQuery::default()
-    };
+    let query =
+        ByQuery { full_text: Some(FullText::of_params::<&str>(None, &[]).unwrap()), ..ByQuery::default() };
     let page = index().first_page(&query, &[], 3);
     assert_eq!(names(&page.hits), ["guest", "db", "beta"]);
     assert_eq!((page.total_items, page.previous), (10, None));
@@ -49,7 +47,14 @@ fn c051_c052_the_first_page_is_by_uid() {
     let members: Vec<&String> = cursor.as_object().unwrap().keys().collect();
     assert_eq!(
         members,
-        ["orderFields", "isPrevious", "fullTextFilter", "orderFieldValues", "firstSortFieldValues", "totalItems"]
+        [
+            "orderFields",
+            "isPrevious",
+            "fullTextFilter",
+            "orderFieldValues",
+            "firstSortFieldValues",
+            "totalItems"
+        ]
     );
     let page = index().first_page(&ByQuery::default(), &[], 0);
     assert_eq!((page.hits, page.total_items, page.next, page.previous), (vec![], 10, None, None), "C052");
@@ -57,7 +62,8 @@ fn c051_c052_the_first_page_is_by_uid() {
 
 fn letters() -> Index {
     let entities = ["a", "B", "c", "D", "e", "F", "g"].map(|name| (format!("k:ns/{name}"), json!({})));
-    let entities: Vec<(&str, Value)> = entities.iter().map(|(name, spec)| (name.as_str(), spec.clone())).collect();
+    let entities: Vec<(&str, Value)> =
+        entities.iter().map(|(name, spec)| (name.as_str(), spec.clone())).collect();
     index_of(&entities)
 }
 
@@ -229,10 +235,8 @@ fn c078_full_text_pages_are_the_same_on_the_way_back() {
 
 #[test]
 fn c080_the_query_of_a_body() {
-    let query = ByQuery {
-        query: Some(predicate(&json!({"kind": "component"}))),
-        ..ordered(&["metadata.name,asc"])
-    };
+    let query =
+        ByQuery { query: Some(predicate(&json!({"kind": "component"}))), ..ordered(&["metadata.name,asc"]) };
     let page = index().first_page(&query, &[], 2);
     assert_eq!((names(&page.hits), page.total_items), (vec!["alpha", "beta"], 3));
     assert!(json_of(&page.next.unwrap()).get("query").is_some());

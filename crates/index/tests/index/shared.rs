@@ -10,8 +10,13 @@ fn entity(number: i64, round: i64) -> Prepared {
         "kind": "Component",
         "metadata": {"name": format!("e{number}"), "tags": [format!("round-{round}")]},
     });
-    Prepared::new(number, &format!("component:default/e{number}"), &format!("uid-{number:05}"), &entity.to_string())
-        .unwrap()
+    Prepared::new(
+        number,
+        &format!("component:default/e{number}"),
+        &format!("uid-{number:05}"),
+        &entity.to_string(),
+    )
+    .unwrap()
 }
 
 #[test]

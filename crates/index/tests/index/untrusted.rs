@@ -15,10 +15,38 @@ fn any_json() -> impl Strategy<Value = Value> {
     let names = prop_oneof![
         prop::sample::select(
             &[
-                "$all", "$any", "$not", "$in", "$exists", "$contains", "$hasPrefix", "type", "targetRef", "relations",
-                "kind", "key", "values", "not", "anyOf", "allOf", "orderFields", "isPrevious", "orderFieldValues",
-                "query", "filter", "fullTextFilter", "firstSortFieldValues", "totalItems", "field", "order", "term",
-                "fields", "limit", "offset", "metadata", "metadata.tags",
+                "$all",
+                "$any",
+                "$not",
+                "$in",
+                "$exists",
+                "$contains",
+                "$hasPrefix",
+                "type",
+                "targetRef",
+                "relations",
+                "kind",
+                "key",
+                "values",
+                "not",
+                "anyOf",
+                "allOf",
+                "orderFields",
+                "isPrevious",
+                "orderFieldValues",
+                "query",
+                "filter",
+                "fullTextFilter",
+                "firstSortFieldValues",
+                "totalItems",
+                "field",
+                "order",
+                "term",
+                "fields",
+                "limit",
+                "offset",
+                "metadata",
+                "metadata.tags",
             ][..]
         )
         .prop_map(str::to_owned),
@@ -35,7 +63,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 30, 4, move |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
-            vec((names.clone(), inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>())),
+            vec((names.clone(), inner), 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>())),
         ]
     })
 }
