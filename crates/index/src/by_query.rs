@@ -55,17 +55,17 @@ impl Index {
         };
         let offset = query.offset;
         let total = (!query.exclude_total).then_some(());
-        self.page(cursor, restrictions, limit, Some((offset, total)))
+        self.page(&cursor, restrictions, limit, Some((offset, total)))
     }
 
     /// The page that a cursor leads to.
-    pub fn next_page(&self, cursor: Cursor, restrictions: &[&Predicate], limit: usize) -> Page {
+    pub fn next_page(&self, cursor: &Cursor, restrictions: &[&Predicate], limit: usize) -> Page {
         self.page(cursor, restrictions, limit, None)
     }
 
     fn page(
         &self,
-        cursor: Cursor,
+        cursor: &Cursor,
         restrictions: &[&Predicate],
         limit: usize,
         first: Option<(usize, Option<()>)>,
@@ -74,7 +74,7 @@ impl Index {
             key: KeyView::of(self, &order.field.to_lowercase()),
             direction: order.order,
         });
-        let set = self.found(&cursor, restrictions, sort.as_ref());
+        let set = self.found(cursor, restrictions, sort.as_ref());
         let total_items = match first {
             None => cursor.total_items.unwrap_or(0),
             Some((_, Some(()))) => set.len(),
@@ -82,7 +82,7 @@ impl Index {
         };
         let offset = first.map_or(0, |(offset, _)| offset);
         let mut taker = Taker::new(offset, limit.saturating_add(usize::from(limit > 0)));
-        self.take_rows(set, &cursor, sort.as_ref(), &mut taker);
+        self.take_rows(set, cursor, sort.as_ref(), &mut taker);
         let mut slots = taker.slots;
         let has_more = slots.len() > limit;
         slots.truncate(limit);
@@ -151,7 +151,7 @@ struct PageRows {
     has_next: bool,
 }
 
-fn neighbours(cursor: Cursor, rows: PageRows, total_items: u64) -> (Option<Cursor>, Option<Cursor>) {
+fn neighbours(cursor: &Cursor, rows: PageRows, total_items: u64) -> (Option<Cursor>, Option<Cursor>) {
     // Where the walk began: going back ends there.
     let beginning = cursor.first_sort_field_values.clone();
     let at = |values: RowValues, is_previous: bool, beginning: Option<RowValues>| Cursor {

@@ -245,7 +245,6 @@ impl Dictionary {
     fn release(&mut self, handle: u32) {
         let entry = self.entry(handle);
         match entry.form {
-            Form::Vacant => {}
             Form::Null => {
                 if let Some(key) = self.keys.get_mut(entry.key) {
                     key.nulls = NONE;
@@ -265,7 +264,7 @@ impl Dictionary {
                 }
             }
             Form::Head if entry.next == NONE => self.remove_head(handle, entry),
-            Form::Head => {}
+            Form::Vacant | Form::Head => {}
         }
     }
 

@@ -53,11 +53,11 @@ fn parse_set<'a>(filter: &'a str, terms: &mut usize) -> Result<Option<Predicate>
 }
 
 fn test(key: &str, values: &[&str]) -> Predicate {
-    let text = |value: &&str| Primitive::Text((*value).to_owned());
+    let primitive = |value: &&str| Primitive::Text((*value).to_owned());
     let test = match values {
         [] => Test::Exists(true),
-        [value] => Test::Equals(text(value)),
-        _ => Test::In(values.iter().map(text).collect()),
+        [value] => Test::Equals(primitive(value)),
+        _ => Test::In(values.iter().map(primitive).collect()),
     };
     Predicate::Fields(vec![(key.to_owned(), test)])
 }

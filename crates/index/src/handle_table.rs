@@ -21,7 +21,6 @@ impl Default for HandleTable {
 
 impl HandleTable {
     /// The top bits choose places within a shard and the lowest ones its buckets: these are neither.
-    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below the number of shards")]
     fn shard_of(hash: u64) -> usize {
         (hash >> 40) as usize % SHARDS
     }

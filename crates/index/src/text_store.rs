@@ -40,8 +40,7 @@ impl TextStore {
     /// Adds a text of less than a segment. The result is its position.
     pub(crate) fn push(&mut self, text: &[u8], owner: u32) -> u32 {
         let needed = text.len() + 1;
-        if !self.segments.get(self.open).is_some_and(|segment| segment.bytes.len() + needed <= SEGMENT_BYTES)
-        {
+        if self.segments.get(self.open).is_none_or(|segment| segment.bytes.len() + needed > SEGMENT_BYTES) {
             self.open_segment(needed);
         }
         let Some(segment) = self.segments.get_mut(self.open) else { return u32::MAX };

@@ -46,6 +46,12 @@ impl Taker {
         passes
     }
 
+    fn take_all(&mut self, slots: Vec<u32>) {
+        for slot in slots {
+            self.take(slot);
+        }
+    }
+
     fn take(&mut self, slot: u32) {
         if self.skip > 0 {
             self.skip -= 1;
@@ -116,7 +122,7 @@ impl Index {
         if direction == Direction::Desc {
             slots.reverse();
         }
-        slots.into_iter().for_each(|slot| taker.take(slot));
+        taker.take_all(slots);
     }
 
     /// Takes a set by ref.
@@ -128,7 +134,7 @@ impl Index {
         let mut slots: Vec<u32> =
             set.iter().filter(|slot| last.is_none_or(|last| self.entity_ref(*slot) > last)).collect();
         slots.sort_unstable_by_key(|slot| self.entity_ref(*slot));
-        slots.into_iter().for_each(|slot| taker.take(slot));
+        taker.take_all(slots);
     }
 
     /// Takes a set by the values of a key, and by uid among equal ones, in one direction, starting after an entity.

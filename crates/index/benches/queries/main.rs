@@ -47,7 +47,9 @@ fn load(sources: &[Source]) -> Index {
         }
         drop(ready);
         for part in prepared {
-            part.iter().for_each(|entity| index.put(entity));
+            for entity in &part {
+                index.put(entity);
+            }
         }
     });
     index
@@ -85,7 +87,9 @@ fn loaded() -> Index {
 
 fn load_alone(sources: &[Source]) -> Index {
     let mut index = Index::new();
-    sources.iter().for_each(|source| index.put(&source.prepare()));
+    for source in sources {
+        index.put(&source.prepare());
+    }
     index
 }
 
@@ -142,7 +146,7 @@ fn pages(c: &mut Criterion, index: &Index) {
     let query = ByQuery { query: filter("kind=component"), order: by_name(), ..ByQuery::default() };
     let cursor = index.first_page(&query, &[], 20).next.unwrap().encode();
     group.bench_function("next page by name", |b| {
-        b.iter(|| index.next_page(Cursor::decode(&cursor).unwrap(), &[], 20).next.unwrap().encode());
+        b.iter(|| index.next_page(&Cursor::decode(&cursor).unwrap(), &[], 20).next.unwrap().encode());
     });
     let query = ByQuery { offset: 50_000, ..query };
     group.bench_function("offset of 50,000 by name", |b| b.iter(|| index.first_page(&query, &[], 20)));
@@ -166,7 +170,7 @@ fn others(c: &mut Criterion, index: &Index) {
     let order = parse_order(&["desc:spec.type", "asc:metadata.name"]).unwrap();
     let part = After { limit: Some(20), offset: Some(100) };
     group.bench_function("a part by two fields", |b| {
-        b.iter(|| index.list_page(&filters, &order, part).unwrap())
+        b.iter(|| index.list_page(&filters, &order, part).unwrap());
     });
     group.bench_function("all components by name", |b| b.iter(|| index.list(&filters, order.get(1))));
     let source = entity(4711, 0, ENTITIES);

@@ -21,7 +21,7 @@ pub(super) struct Found<'s> {
     pub(super) text: &'s str,
 }
 
-impl<'a> Source<'a> {
+impl Source<'_> {
     /// The value at a path. At each object the shortest name that is there is the one that counts, and there is no way
     /// back: with `a` and `a.b` in one object, `a.b` means the member `b` of `a`.
     pub(super) fn find<'s>(&'s self, path: &'s str) -> Option<Found<'s>> {
@@ -29,13 +29,11 @@ impl<'a> Source<'a> {
         let mut source = self;
         let mut rest = path;
         loop {
-            let dots = rest.match_indices('.').map(|(dot, _)| dot).chain([rest.len()]);
-            let (end, name, member) = dots
-                .filter_map(|end| {
-                    let (name, member) = source.member(rest.get(..end)?)?;
-                    Some((end, name, member))
-                })
-                .next()?;
+            let mut dots = rest.match_indices('.').map(|(dot, _)| dot).chain([rest.len()]);
+            let (end, name, member) = dots.find_map(|end| {
+                let (name, member) = source.member(rest.get(..end)?)?;
+                Some((end, name, member))
+            })?;
             names.push(name);
             source = member;
             match rest.get(end + 1..) {

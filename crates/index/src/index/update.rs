@@ -29,13 +29,13 @@ impl Index {
         rows.sort_unstable();
         rows.dedup();
         let slot = self.place(entity);
-        self.replace_rows(slot, rows);
+        self.replace_rows(slot, &rows);
     }
 
     /// Takes an entity out. Whether it was there.
     pub fn remove(&mut self, entity_ref: &str) -> bool {
         let Some(slot) = self.find(entity_ref) else { return false };
-        self.replace_rows(slot, Vec::new());
+        self.replace_rows(slot, &[]);
         self.forget_uid(slot);
         let Self { by_ref, slots, .. } = self;
         if let Some(order) = by_ref.get_mut() {
@@ -97,13 +97,13 @@ impl Index {
     }
 
     /// `rows` are keys and entries, in order.
-    fn replace_rows(&mut self, slot: u32, rows: Vec<(u32, u32)>) {
+    fn replace_rows(&mut self, slot: u32, rows: &[Row]) {
         let Some(place) = self.slots.get_mut(slot) else { return };
         let old = std::mem::take(&mut place.rows);
         place.rows = rows.iter().map(|(_, handle)| *handle).collect();
         let old: Vec<(u32, u32)> =
             old.iter().map(|handle| (self.dictionary.entry(*handle).key, *handle)).collect();
-        let changes = differences(&old, &rows);
+        let changes = differences(&old, rows);
         // What is new comes first, so that an entry that stays in use is never gone in between.
         for (_, handle) in changes.iter().filter_map(|change| change.1) {
             self.dictionary.add(handle, slot);
@@ -112,7 +112,7 @@ impl Index {
             changes.iter().filter_map(|(gone, new)| gone.or(*new)).map(|(key, _)| key).collect();
         keys.dedup();
         for key in keys {
-            self.hold(slot, key, holding(&self.dictionary, &old, key), holding(&self.dictionary, &rows, key));
+            self.hold(slot, key, holding(&self.dictionary, &old, key), holding(&self.dictionary, rows, key));
         }
         for (_, handle) in changes.iter().filter_map(|change| change.0) {
             self.dictionary.take(handle, slot);

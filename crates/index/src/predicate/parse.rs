@@ -74,7 +74,7 @@ impl Path<'_> {
                 }
                 text.push_str(name);
             }
-            Step::Item(at) => text.push_str(&format!("[{at}]")),
+            Step::Item(at) => text.push_str(&["[", &at.to_string(), "]"].concat()),
         }
         text
     }

@@ -22,11 +22,11 @@ fn ordered(order: &[&str]) -> ByQuery {
 }
 
 fn next(index: &Index, page: &Page, limit: usize) -> Page {
-    index.next_page(Cursor::decode(&page.next.as_ref().unwrap().encode()).unwrap(), &[], limit)
+    index.next_page(&Cursor::decode(&page.next.as_ref().unwrap().encode()).unwrap(), &[], limit)
 }
 
 fn previous(index: &Index, page: &Page, limit: usize) -> Page {
-    index.next_page(Cursor::decode(&page.previous.as_ref().unwrap().encode()).unwrap(), &[], limit)
+    index.next_page(&Cursor::decode(&page.previous.as_ref().unwrap().encode()).unwrap(), &[], limit)
 }
 
 #[test]
@@ -189,9 +189,9 @@ fn c069_an_older_cursor_still_filters() {
             {"key": "kind", "values": ["component"]}, {"not": {"key": "metadata.name", "values": ["beta"]}}
         ]},
     }));
-    let page = index.next_page(cursor.clone(), &[], 200);
+    let page = index.next_page(&cursor.clone(), &[], 200);
     assert_eq!((sorted(&page.hits), page.total_items), (vec!["alpha", "gamma"], 0));
-    let page = index.next_page(cursor, &[], 1);
+    let page = index.next_page(&cursor, &[], 1);
     assert_eq!(names(&next(&index, &page, 1).hits), ["gamma"]);
 }
 
@@ -200,7 +200,7 @@ fn c070_the_total_is_that_of_the_cursor() {
     let cursor = cursor(&json!({
         "orderFields": [], "isPrevious": false, "orderFieldValues": [], "totalItems": 77, "extra": {},
     }));
-    assert_eq!(index().next_page(cursor, &[], 3).total_items, 77);
+    assert_eq!(index().next_page(&cursor, &[], 3).total_items, 77);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn c147_what_one_may_see_is_not_in_cursors_and_counts_on_each_page() {
     assert_eq!((names(&page.hits), page.total_items), (vec!["api-one"], 2));
     let cursor = page.next.unwrap();
     assert_eq!(json_of(&cursor).get("query"), None);
-    let page = index.next_page(cursor, &[&may_see], 5);
+    let page = index.next_page(&cursor, &[&may_see], 5);
     assert_eq!(names(&page.hits), ["sys"]);
 }
 

@@ -145,10 +145,10 @@ proptest! {
     ) {
         let both = Both::of(&events);
         if let Ok(cursor) = Cursor::decode(&encode(&value)) {
-            let page = both.index.next_page(cursor, &[], limit);
+            let page = both.index.next_page(&cursor, &[], limit);
             prop_assert!(page.hits.len() <= limit);
             for cursor in page.next.iter().chain(&page.previous) {
-                let _ = both.index.next_page(Cursor::decode(&cursor.encode()).unwrap(), &[], limit);
+                let _ = both.index.next_page(&Cursor::decode(&cursor.encode()).unwrap(), &[], limit);
             }
         }
     }

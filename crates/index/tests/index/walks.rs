@@ -62,7 +62,7 @@ proptest! {
         let mut pages = vec![walk.first(&both, limits.next().unwrap())];
         while let Some(next) = pages.last().and_then(|page| page.next.clone()) {
             prop_assert!(pages.len() <= expected.len(), "the walk has no end");
-            pages.push(both.index.next_page(sent(&next), &[], limits.next().unwrap()));
+            pages.push(both.index.next_page(&sent(&next), &[], limits.next().unwrap()));
         }
         let seen: Vec<String> = pages.iter().flat_map(refs).collect();
         let expected: Vec<String> = expected.iter().map(|entity| entity.entity_ref.clone()).collect();
@@ -76,7 +76,7 @@ proptest! {
         while let Some(previous) = page.previous {
             count += 1;
             prop_assert!(count <= expected.len(), "the walk back has no end");
-            page = both.index.next_page(sent(&previous), &[], limits.next().unwrap());
+            page = both.index.next_page(&sent(&previous), &[], limits.next().unwrap());
             prop_assert!(page.next.is_some());
             back.splice(0..0, refs(&page));
         }
@@ -107,7 +107,7 @@ proptest! {
         while let Some(next) = page.next.as_ref().filter(|_| pages < turn || turn == 0) {
             pages += 1;
             during.by_ref().take(3).for_each(|event| both.happen(event));
-            page = both.index.next_page(sent(next), &[], limit);
+            page = both.index.next_page(&sent(next), &[], limit);
             seen.extend(refs(&page));
             prop_assert!(pages < 200, "the walk has no end");
         }
@@ -129,7 +129,7 @@ proptest! {
         let is_whole_way = !page.hits.is_empty();
         while let Some(previous) = page.previous {
             during.by_ref().take(3).for_each(|event| both.happen(event));
-            page = both.index.next_page(sent(&previous), &[], limit);
+            page = both.index.next_page(&sent(&previous), &[], limit);
             back.extend(refs(&page));
             prop_assert!(back.len() < 1000, "the walk back has no end");
         }
@@ -176,13 +176,13 @@ fn small_and_distant_sets_of_a_large_catalog_come_in_the_same_order() {
             let mut page = walk.first(&both, limit);
             let mut seen = refs(&page);
             while let Some(next) = &page.next {
-                page = both.index.next_page(sent(next), &[], limit);
+                page = both.index.next_page(&sent(next), &[], limit);
                 seen.extend(refs(&page));
             }
             assert_eq!(seen, expected, "{name}");
             let mut back = refs(&page);
             while let Some(previous) = &page.previous {
-                page = both.index.next_page(sent(previous), &[], limit);
+                page = both.index.next_page(&sent(previous), &[], limit);
                 back.splice(0..0, refs(&page));
             }
             assert_eq!(back, expected, "{name} back");
