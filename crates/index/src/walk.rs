@@ -19,6 +19,9 @@ use crate::uid::Uid;
 
 mod groups;
 
+/// How many times longer than expected a walk may take before it is given up.
+const PATIENCE: u64 = 4;
+
 /// Collects slots: passes over some, takes some.
 #[derive(Debug)]
 pub(crate) struct Taker {
@@ -68,7 +71,10 @@ impl Taker {
         let wanted = (self.skip as u64).saturating_add(self.room as u64).min(len);
         let walked = wanted.saturating_mul(ordered).checked_div(len).unwrap_or(0);
         let sorted = len.saturating_mul(u64::from(len.checked_ilog2().unwrap_or(0)) + 4) / 2;
-        if walked > sorted { 0 } else { usize::try_from(sorted).unwrap_or(usize::MAX) }
+        if walked > sorted {
+            return 0;
+        }
+        usize::try_from(sorted.min(walked.saturating_mul(PATIENCE))).unwrap_or(usize::MAX)
     }
 }
 

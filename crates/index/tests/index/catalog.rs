@@ -160,7 +160,9 @@ pub(crate) struct Both {
 impl Both {
     pub(crate) fn of(events: &[(u8, u8, Option<Value>)]) -> Self {
         let mut both = Self::default();
-        events.iter().for_each(|event| both.happen(event));
+        for event in events {
+            both.happen(event);
+        }
         both
     }
 

@@ -14,6 +14,7 @@ pub(crate) struct Row {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "a ref is a keyword")]
 pub(crate) struct Entity {
     pub(crate) entity_ref: String,
     pub(crate) uid: String,

@@ -206,7 +206,9 @@ proptest! {
         }
         prop_assert_eq!(last.len(), both.entities.len());
         let mut fresh = Index::new();
-        last.iter().for_each(|(_, prepared)| fresh.put(prepared));
+        for (_, prepared) in &last {
+            fresh.put(prepared);
+        }
         prop_assert_eq!(both.index.checksum(), fresh.checksum());
         prop_assert_eq!(both.index.checksum(), last.iter().map(|(_, prepared)| prepared.checksum()).sum());
     }
