@@ -75,6 +75,16 @@ fn rows_follow_the_rules() {
             vec!["metadata.labels.team.name:Core"],
         ),
         ("the first of equal values counts", json!({"a": ["Java", "java", "go"]}), vec!["a:Java*", "a=go*"]),
+        (
+            "a row that says the same as an item before it is dropped",
+            json!({"spec": {"a": ["b"], "a.b": "TRUE"}}),
+            vec!["spec.a=b*"],
+        ),
+        (
+            "an item that says the same as a row before it gives no key",
+            json!({"spec": {"a.b": "TRUE", "a": ["b"]}}),
+            vec!["spec.a.b:TRUE", "spec.a=b"],
+        ),
         ("a number does not hide an item", json!({"a": [2, "2"]}), vec!["a=2*"]),
     ];
     for (name, entity, expected) in cases {

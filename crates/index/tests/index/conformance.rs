@@ -303,6 +303,16 @@ fn c115_to_c121_facets() {
 }
 
 #[test]
+fn a_value_that_an_item_gives_as_well_counts_once() {
+    let index = index_of(&[("k:ns/n", json!({"a": ["b"], "a.b": ["true"]}))]);
+    let facets = index.facets(&["spec.a.b", "spec.a.b.true"], &[]).unwrap();
+    for facet in facets {
+        let values: Vec<_> = facet.values.iter().map(|value| (value.value.as_str(), value.count)).collect();
+        assert_eq!(values, [("true", 1)], "{}", facet.name);
+    }
+}
+
+#[test]
 fn order_fields_are_those_of_the_request() {
     let order: Vec<OrderField> = parse_order_fields(&["metadata.name,desc"]).unwrap();
     let hits = index().list(&[], order.first());
