@@ -90,7 +90,7 @@ fn others() -> Vec<Value> {
         json!({
             "kind": "Location",
             "metadata": {"name": "loc", "etag": "abc"},
-            "spec": {"type": "file", "target": "/tmp/all.yaml"},
+            "spec": {"type": "file", "target": "/catalog/all.yaml"},
             "relations": [],
             "status": {"items": [{"level": "error"}]},
         }),
