@@ -1,12 +1,12 @@
 //! Reads the layers and merges them, remembering which files it looked at.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use callboard_yaml::{Limits, Spans, YamlError};
 use serde_json::Value;
@@ -27,11 +27,56 @@ const EMPTY_RETRY: Duration = Duration::from_millis(10);
 pub(crate) type Seen = BTreeMap<PathBuf, Option<Fingerprint>>;
 
 /// Tells contents apart. Never leaves the process and guards against nobody, so the standard hash is enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Fingerprint {
     hash: u64,
     /// Whether there is nothing but white space.
     pub(crate) is_blank: bool,
+    /// As long as the file has this, its content is the same.
+    stamp: Option<Stamp>,
+}
+
+impl PartialEq for Fingerprint {
+    fn eq(&self, other: &Self) -> bool {
+        (self.hash, self.is_blank) == (other.hash, other.is_blank)
+    }
+}
+
+impl Eq for Fingerprint {}
+
+/// What the file system says of a file that changes whenever its content does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    len: u64,
+    file: (u64, u64),
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// The coarsest clock of a file system. A file changed within this time may change once more without it showing.
+const CLOCK_TICK_MAX: Duration = Duration::from_secs(3);
+
+impl Stamp {
+    #[cfg(unix)]
+    fn of(metadata: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let changed = UNIX_EPOCH + Duration::from_secs(u64::try_from(metadata.ctime()).ok()?);
+        let newest = changed.max(metadata.modified().ok()?);
+        let age = SystemTime::now().duration_since(newest).ok()?;
+        (age > CLOCK_TICK_MAX).then(|| Self {
+            len: metadata.len(),
+            file: (metadata.dev(), metadata.ino()),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+
+    /// Contents are read each time where no stamp can be relied on.
+    #[cfg(not(unix))]
+    fn of(_: &Metadata) -> Option<Self> {
+        None
+    }
 }
 
 /// Reads files, bounded, and remembers them.
@@ -50,9 +95,9 @@ pub(crate) struct Parsed {
 impl Files {
     /// The content of a file; None if there is no such file.
     pub(crate) fn read(&mut self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        let content = read_bounded(path)?;
-        self.seen.insert(path.to_owned(), content.as_deref().map(fingerprint));
-        Ok(content)
+        let found = read_bounded(path)?;
+        self.seen.insert(path.to_owned(), found.as_ref().map(Found::fingerprint));
+        Ok(found.map(|found| found.content))
     }
 }
 
@@ -108,11 +153,34 @@ pub(crate) fn parse(content: &[u8]) -> Result<Parsed, YamlError> {
 
 /// What [`Files::read`] would find now.
 pub(crate) fn look_again(seen: &Seen) -> Seen {
-    let now = |path: &PathBuf| read_bounded(path).ok().flatten().as_deref().map(fingerprint);
-    seen.keys().map(|path| (path.clone(), now(path))).collect()
+    let now = |path: &PathBuf| read_bounded(path).ok().flatten().as_ref().map(Found::fingerprint);
+    let is_as_before = |path: &PathBuf, fingerprint: &Fingerprint| {
+        let stamp = fs::metadata(path).ok().as_ref().and_then(Stamp::of);
+        stamp.is_some() && stamp == fingerprint.stamp
+    };
+    let look = |(path, before): (&PathBuf, &Option<Fingerprint>)| {
+        let known = before.filter(|fingerprint| is_as_before(path, fingerprint));
+        (path.clone(), known.or_else(|| now(path)))
+    };
+    seen.iter().map(look).collect()
 }
 
-fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// A file that was read.
+struct Found {
+    content: Vec<u8>,
+    stamp: Option<Stamp>,
+}
+
+impl Found {
+    fn fingerprint(&self) -> Fingerprint {
+        let mut hasher = DefaultHasher::new();
+        self.content.hash(&mut hasher);
+        let is_blank = self.content.trim_ascii().is_empty();
+        Fingerprint { hash: hasher.finish(), is_blank, stamp: self.stamp }
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Option<Found>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -120,6 +188,8 @@ fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
         }
         Err(error) => return Err(error),
     };
+    // Before the content is read: what changes from now on changes the stamp as well.
+    let stamp = Stamp::of(&file.metadata()?);
     let mut content = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
     if u64::try_from(content.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
@@ -128,11 +198,5 @@ fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
             format!("the file is larger than {FILE_BYTES_MAX} bytes"),
         ));
     }
-    Ok(Some(content))
-}
-
-fn fingerprint(content: &[u8]) -> Fingerprint {
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    Fingerprint { hash: hasher.finish(), is_blank: content.trim_ascii().is_empty() }
+    Ok(Some(Found { content, stamp }))
 }

@@ -2,7 +2,8 @@
 //!
 //! No thread and no timer of its own: the program calls [`Reloader::poll`] now and then. Files are compared by content,
 //! which also sees files replaced by a rename, links that point elsewhere (as in mounted Kubernetes volumes), and two
-//! writes within one tick of the file system's clock.
+//! writes within one tick of the file system's clock. The content is not read again while the file is the same one with
+//! the same times, unless these are so new that one more change might not show.
 //!
 //! Half of a file is often a valid one with fewer values in it. So a change counts once two polls in a row found the same,
 //! and a file that had content and is empty now is taken for an accident.
@@ -56,7 +57,9 @@ impl Reloader {
 
     /// Looks at the files. Blocks for as long as reading them takes.
     pub fn poll(&mut self) -> Poll {
-        if look_again(&self.seen) == self.seen {
+        let now = look_again(&self.seen);
+        if now == self.seen {
+            self.seen = now;
             self.unsettled = None;
             return Poll::Unchanged;
         }
@@ -199,6 +202,25 @@ mod tests {
         }
         fs::write(&file, "a: [3, 4]").unwrap();
         assert_eq!(changed(&mut reloader), json!({ "a": [3, 4] }));
+    }
+
+    #[test]
+    fn an_old_file_that_is_changed_or_replaced_by_another_old_one_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let write = |name: &str, text: &str| {
+            fs::write(path(name), text).unwrap();
+            let old = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+            fs::File::options().append(true).open(path(name)).unwrap().set_modified(old).unwrap();
+        };
+        write("app-config.yaml", "a: 1");
+        let mut reloader = reloader(dir.path());
+        assert!(matches!(reloader.poll(), Poll::Unchanged));
+        write("app-config.yaml", "a: 2");
+        assert_eq!(changed(&mut reloader), json!({ "a": 2 }));
+        write("other.yaml", "a: 3");
+        fs::rename(path("other.yaml"), path("app-config.yaml")).unwrap();
+        assert_eq!(changed(&mut reloader), json!({ "a": 3 }));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) const POLL: Duration = Duration::from_secs(5);
 /// Shortest sleep, or this part of the interval if that is longer. What becomes due by its interval meanwhile is
 /// claimed together; everything else that becomes due wakes the claimer.
 const GATHER: Duration = Duration::from_secs(1);
-const GATHER_PART_OF_INTERVAL: u32 = 8;
+const GATHER_PART_OF_INTERVAL: u32 = 4;
 const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(shared: Arc<Shared>) {

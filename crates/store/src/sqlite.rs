@@ -44,7 +44,6 @@ use std::fs::File;
 
 use async_trait::async_trait;
 use callboard_model::{Digest, LocationSpec};
-use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -57,7 +56,7 @@ use crate::{
     ErrorFilter, FinalEntity, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity, Outcome,
     ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
 };
-use session::{Args, Faults, Session};
+use session::{Args, Connections, Session};
 use statement::{Statement, statements};
 use writer::{Writer, WriterState};
 
@@ -69,18 +68,16 @@ statements! {
 /// A store in a SQLite database.
 #[derive(Debug)]
 pub struct SqliteStore {
-    /// One connection. Whoever uses it holds the lock on `state`.
-    writer: SqlitePool,
-    readers: SqlitePool,
+    connections: Connections,
+    /// Locked by whoever uses the connection that writes.
     state: Mutex<WriterState>,
-    faults: Faults,
     /// Locked as long as it is open.
     lock: Option<File>,
 }
 
 impl SqliteStore {
     async fn read_rows(&self, statement: Statement, args: Args) -> Result<Vec<SqliteRow>, StoreError> {
-        session::read_rows(&self.readers, &self.faults, statement, args).await
+        self.connections.rows(statement, args).await
     }
 
     async fn read_row(&self, statement: Statement, args: Args) -> Result<Option<SqliteRow>, StoreError> {
@@ -89,7 +86,7 @@ impl SqliteStore {
 
     /// A snapshot for several statements.
     async fn reader(&self) -> Result<Session, StoreError> {
-        Session::read(&self.readers, &self.faults).await
+        self.connections.read().await
     }
 
     async fn writer(&self) -> Result<Writer<'_>, StoreError> {
@@ -105,10 +102,10 @@ impl SqliteStore {
         let mut state = self.state.lock().await;
         if state.is_synced != is_synced {
             let pragma = if is_synced { SYNC_EACH_COMMIT } else { SYNC_CHECKPOINTS };
-            sqlx::query(pragma.sql).execute(&self.writer).await?;
+            self.connections.writer_rows(pragma, Args::new()).await?;
             state.is_synced = is_synced;
         }
-        Ok(Writer::new(Session::write(&self.writer, &self.faults).await?, state))
+        Ok(Writer::new(self.connections.write().await?, state))
     }
 }
 
@@ -271,8 +268,7 @@ impl Store for SqliteStore {
     async fn close(&self) {
         // Whoever writes at the moment may finish.
         let _state = self.state.lock().await;
-        self.readers.close().await;
-        self.writer.close().await;
+        self.connections.close().await;
         if let Some(lock) = &self.lock {
             drop(lock.unlock());
         }

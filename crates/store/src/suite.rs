@@ -125,6 +125,7 @@ macro_rules! store_suite {
             a_wish_during_a_run_outlives_its_outcome
             new_content_during_a_run_outlives_its_outcome
             caches_are_kept_replaced_and_dropped
+            a_batch_that_changes_nothing_is_sorted_out_like_any_other
             a_run_that_fails_keeps_what_the_last_good_one_gave
         });
         $crate::store_suite!(@area $open providers {

@@ -58,7 +58,6 @@ impl SqliteStore {
     /// error: the next time will do.
     async fn shrink_log(&self) -> Result<(), StoreError> {
         let _no_writer = self.state.lock().await;
-        sqlx::query(SHRINK_LOG.sql).execute(&self.writer).await?;
-        Ok(())
+        self.connections.writer_rows(SHRINK_LOG, Args::new()).await.map(drop)
     }
 }

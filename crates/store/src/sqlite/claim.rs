@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteStore;
 use super::codec::{RowExt as _, ids_json, lane, micros, timestamp, unpack};
 use super::leases::Lease;
-use super::session::{Args, read_rows};
+use super::session::Args;
 use super::statement::statements;
 use crate::{Claim, ClaimRequest, EntityId, Lane, LeaseToken, StoreError, Timestamp};
 
@@ -47,7 +47,7 @@ impl SqliteStore {
             }
             let missing = i64::try_from(missing).unwrap_or(i64::MAX);
             let args = Args::new().with(lane as i64).with(now).with(running.clone()).with(missing);
-            rows.extend(read_rows(&self.writer, &self.faults, SELECT_DUE, args).await?);
+            rows.extend(self.connections.writer_rows(SELECT_DUE, args).await?);
         }
         let mut claims = Vec::with_capacity(rows.len());
         for row in rows {
@@ -76,7 +76,7 @@ impl SqliteStore {
     /// The lanes in which anything is due at some time, in the order in which they are served, each with the earliest
     /// time.
     async fn next_due(&self, leased: &str) -> Result<Vec<(Lane, i64)>, StoreError> {
-        let rows = read_rows(&self.writer, &self.faults, SELECT_NEXT_DUE, Args::new().with(leased)).await?;
+        let rows = self.connections.writer_rows(SELECT_NEXT_DUE, Args::new().with(leased)).await?;
         rows.iter().map(|row| Ok((lane(row.int(0)?)?, row.int(1)?))).collect()
     }
 

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlStr, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::SqliteStore;
 use super::codec::RowExt as _;
 use super::forget::FORGOTTEN_MIN;
-use super::session::{Args, Faults, Session};
+use super::session::{Args, Connections, Faults};
 use super::statement::statements;
 use super::writer::WriterState;
 use crate::StoreError;
@@ -111,13 +111,13 @@ impl SqliteStore {
         migrator().run(&writer).await?;
         let readers = if options.path.is_some() {
             let connection = options.connection(options.reader_cache_size_kib)?;
-            pool(options.readers.max(1)).connect_with(connection.read_only(true)).await?
+            Some(pool(options.readers.max(1)).connect_with(connection.read_only(true)).await?)
         } else {
-            // Another connection would see another database.
-            writer.clone()
+            None
         };
-        let state = Mutex::new(initial_state(&writer, &faults).await?);
-        Ok(Self { writer, readers, state, faults, lock })
+        let connections = Connections::new(writer, readers, faults);
+        let state = Mutex::new(initial_state(&connections).await?);
+        Ok(Self { connections, state, lock })
     }
 }
 
@@ -174,10 +174,9 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-async fn initial_state(writer: &SqlitePool, faults: &Faults) -> Result<WriterState, StoreError> {
-    let mut db = Session::read(writer, faults).await?;
-    let row = db.row(SELECT_COUNTERS, Args::new()).await?;
-    let (last_ref, last_rank) = match &row {
+async fn initial_state(connections: &Connections) -> Result<WriterState, StoreError> {
+    let rows = connections.writer_rows(SELECT_COUNTERS, Args::new()).await?;
+    let (last_ref, last_rank) = match rows.first() {
         Some(row) => (row.int(0)?, row.int(1)?),
         None => (0, 0),
     };

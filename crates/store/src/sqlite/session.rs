@@ -1,11 +1,13 @@
-//! One transaction: the only way in which statements reach the database.
+//! Connections and transactions: the only way in which statements reach the database.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Encode, Sqlite, SqlitePool, Transaction, Type};
+use tokio::sync::Mutex;
 
 use super::statement::{Bulk, Statement};
 use crate::StoreError;
@@ -67,15 +69,78 @@ impl Args {
     }
 }
 
-/// Reads with one statement, which is a snapshot in itself and needs no transaction.
-pub(super) async fn read_rows(
-    pool: &SqlitePool,
-    faults: &Faults,
-    statement: Statement,
-    args: Args,
-) -> Result<Vec<SqliteRow>, StoreError> {
-    faults.check(statement.name)?;
-    Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(pool).await?)
+/// The connections to a database: one that writes, and others that read from snapshots.
+#[derive(Debug)]
+pub(super) struct Connections {
+    /// One connection. Whoever uses it holds the lock on the writer's state.
+    pub(super) writer: SqlitePool,
+    /// That connection between two single statements. On its way back into the pool it is asked whether it still
+    /// lives, which costs as much as the statement.
+    kept: Mutex<Option<PoolConnection<Sqlite>>>,
+    /// None if the database is in memory: another connection would see another database.
+    readers: Option<SqlitePool>,
+    faults: Faults,
+}
+
+impl Connections {
+    pub(super) fn new(writer: SqlitePool, readers: Option<SqlitePool>, faults: Faults) -> Self {
+        Self { writer, kept: Mutex::new(None), readers, faults }
+    }
+
+    /// A snapshot to read from.
+    pub(super) async fn read(&self) -> Result<Session, StoreError> {
+        self.faults.check("BEGIN")?;
+        let tx = self.readers().begin().await?;
+        Ok(Session { tx, faults: self.faults.clone(), written: Vec::new() })
+    }
+
+    /// The write lock. It is taken at once: a transaction that begins by reading and wants to write later fails
+    /// whenever somebody else wrote in between, whatever the busy timeout is.
+    pub(super) async fn write(&self) -> Result<Session, StoreError> {
+        self.faults.check("BEGIN IMMEDIATE")?;
+        drop(self.kept.lock().await.take());
+        let tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Session { tx, faults: self.faults.clone(), written: Vec::new() })
+    }
+
+    /// Reads with one statement, which is a snapshot in itself and needs no transaction.
+    pub(super) async fn rows(&self, statement: Statement, args: Args) -> Result<Vec<SqliteRow>, StoreError> {
+        self.faults.check(statement.name)?;
+        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(self.readers()).await?)
+    }
+
+    /// Executes one statement on the connection that writes; it is a transaction in itself.
+    pub(super) async fn writer_rows(
+        &self,
+        statement: Statement,
+        args: Args,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        self.faults.check(statement.name)?;
+        let mut kept = self.kept.lock().await;
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => self.writer.acquire().await?,
+        };
+        // Should this fail, the pool looks after the connection.
+        let rows = sqlx::query_with(statement.sql, args.take()?).fetch_all(&mut *connection).await?;
+        if self.readers.is_some() {
+            *kept = Some(connection);
+        }
+        Ok(rows)
+    }
+
+    /// Closes them. Whoever reads at the moment may finish.
+    pub(super) async fn close(&self) {
+        drop(self.kept.lock().await.take());
+        if let Some(readers) = &self.readers {
+            readers.close().await;
+        }
+        self.writer.close().await;
+    }
+
+    fn readers(&self) -> &SqlitePool {
+        self.readers.as_ref().unwrap_or(&self.writer)
+    }
 }
 
 /// One transaction. Dropped without [`commit`](Self::commit), it is rolled back.
@@ -88,25 +153,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A snapshot to read from.
-    pub(super) async fn read(pool: &SqlitePool, faults: &Faults) -> Result<Self, StoreError> {
-        faults.check("BEGIN")?;
-        Ok(Self { tx: pool.begin().await?, faults: faults.clone(), written: Vec::new() })
-    }
-
-    /// The write lock. It is taken at once: a transaction that begins by reading and wants to write later fails
-    /// whenever somebody else wrote in between, whatever the busy timeout is.
-    pub(super) async fn write(pool: &SqlitePool, faults: &Faults) -> Result<Self, StoreError> {
-        faults.check("BEGIN IMMEDIATE")?;
-        let tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Self { tx, faults: faults.clone(), written: Vec::new() })
-    }
-
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         self.faults.check("COMMIT")?;
         self.tx.commit().await?;
         for (table, rows) in self.written {
-            metrics::counter!("callboard_store_rows_written_total", "table" => table).increment(rows);
+            count_written(table, rows);
         }
         Ok(())
     }
@@ -177,4 +228,9 @@ impl Session {
         }
         Ok(written)
     }
+}
+
+/// Counts rows that were committed.
+pub(super) fn count_written(table: &'static str, rows: u64) {
+    metrics::counter!("callboard_store_rows_written_total", "table" => table).increment(rows);
 }

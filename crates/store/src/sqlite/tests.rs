@@ -55,7 +55,8 @@ async fn every_statement_prepares() {
     use sqlx::Executor as _;
     let store = SqliteStore::open(SqliteOptions::memory()).await.unwrap();
     for (name, sql) in all_statements() {
-        let prepared = store.writer.prepare(sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(sql))).await;
+        let prepared =
+            store.connections.writer.prepare(sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(sql))).await;
         assert!(prepared.is_ok(), "{name}: {prepared:?}");
     }
 }
@@ -91,7 +92,7 @@ async fn no_statement_walks_over_a_table_that_grows() {
             continue;
         }
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-        for row in sqlx::query(explain).fetch_all(&store.writer).await.unwrap() {
+        for row in sqlx::query(explain).fetch_all(&store.connections.writer).await.unwrap() {
             let detail: String = row.get("detail");
             let Some(walked) = detail.strip_prefix("SCAN ") else { continue };
             let is_harmless = walked.ends_with("-ROW VALUES CLAUSE")

@@ -249,3 +249,28 @@ pub async fn a_run_that_fails_keeps_what_the_last_good_one_gave(mut world: World
     assert_eq!(claim.fingerprint, Some(Digest::of("processors")));
     assert_ne!(claim.result_digest, None);
 }
+
+pub async fn a_batch_that_changes_nothing_is_sorted_out_like_any_other(mut world: World<'_>) {
+    let refs = ["component:default/a", "component:default/b", "component:default/c", "component:default/d"];
+    world.full("p", refs.map(|entity_ref| keyed(entity_ref, "x", "key"))).await;
+    for entity_ref in refs {
+        world.process(entity_ref, processed(entity_ref, "x")).await;
+    }
+    world.pass(INTERVAL);
+    let mut claims = world.claim(10).await;
+    claims.sort_by(|a, b| a.entity_ref.cmp(&b.entity_ref));
+    world.refresh(refs[1]).await;
+    let due = world.now + INTERVAL;
+    let mut batch: Vec<Outcome> =
+        claims.iter().map(|claim| outcome(claim, OutcomeKind::Unchanged, world.now)).collect();
+    batch[2].location_key = Some(Arc::from("other"));
+    batch[3].token = LeaseToken(batch[3].token.0 + 1000);
+    batch.push(batch[0].clone());
+    let report = world.commit_all(&batch, 0).await;
+    assert_eq!((report.refused, report.left_due), (vec![2, 3, 4], 1));
+    assert_eq!(world.due().await, [refs[1], refs[2]]);
+    assert_eq!(world.store.next_due_at().await.unwrap(), Some(world.now));
+    world.commit_all(&[outcome(&claims[3], OutcomeKind::Unchanged, world.now)], 0).await;
+    world.pass(INTERVAL);
+    assert_eq!((world.now, world.due().await.len()), (due, 4));
+}

@@ -15,7 +15,7 @@ async fn open() -> SqliteStore {
 
 /// Changes rows behind the back of the store.
 async fn execute(store: &SqliteStore, sql: &'static str) {
-    sqlx::query(sql).execute(&store.writer).await.unwrap();
+    sqlx::query(sql).execute(&store.connections.writer).await.unwrap();
 }
 
 async fn begin(world: &World<'_>) {

@@ -24,11 +24,11 @@ async fn open() -> SqliteStore {
 }
 
 async fn execute(store: &SqliteStore, sql: &'static str) {
-    sqlx::query(sql).execute(&store.writer).await.unwrap();
+    sqlx::query(sql).execute(&store.connections.writer).await.unwrap();
 }
 
 async fn count(store: &SqliteStore, sql: &'static str) -> i64 {
-    sqlx::query(sql).fetch_one(&store.writer).await.unwrap().get(0)
+    sqlx::query(sql).fetch_one(&store.connections.writer).await.unwrap().get(0)
 }
 
 fn emitting(content: &str, relations: impl Into<Vec<RelationKey>>, key: &str) -> Processed {
@@ -130,7 +130,7 @@ async fn a_text_that_cannot_be_read_fails_only_those_that_mention_it() {
         world.relate(A, [relation(A, "ownedBy", "component:default/target")]).await;
         world.relate(B, [relation(B, "dependsOn", A)]).await;
         let damage = "UPDATE refs SET entity_ref = CAST(x'ff' AS TEXT) WHERE entity_ref = ?1";
-        sqlx::query(damage).bind(damaged).execute(&store.writer).await.unwrap();
+        sqlx::query(damage).bind(damaged).execute(&store.connections.writer).await.unwrap();
         store.state.lock().await.refs.clear();
         let report = world.stitch().await;
         assert_eq!((report.changed, report.failed.len()), (1, 1), "{damaged}");

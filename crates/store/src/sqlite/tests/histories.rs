@@ -123,7 +123,7 @@ async fn apply(world: &mut World<'_>, op: &Op) {
 
 /// The rows of a query, as texts.
 async fn rows(store: &SqliteStore, sql: &'static str) -> BTreeSet<String> {
-    let rows = sqlx::query(sql).fetch_all(&store.writer).await.unwrap();
+    let rows = sqlx::query(sql).fetch_all(&store.connections.writer).await.unwrap();
     rows.iter().map(|row| row.get::<String, _>(0)).collect()
 }
 
@@ -177,7 +177,7 @@ async fn check_rows(store: &SqliteStore) {
 pub(super) async fn check_packed(store: &SqliteStore) {
     let (mut peers, mut keys, mut count) = (BTreeSet::new(), BTreeSet::new(), 0);
     let results = sqlx::query("SELECT id, relations, refresh_keys FROM results");
-    for row in results.fetch_all(&store.writer).await.unwrap() {
+    for row in results.fetch_all(&store.connections.writer).await.unwrap() {
         let id: i64 = row.get(0);
         for (source, kind, target) in unpack_relations(id, row.get(1)).unwrap() {
             count += 1;
@@ -198,7 +198,7 @@ pub(super) async fn check_packed(store: &SqliteStore) {
 async fn check_view(world: &World<'_>, store: &SqliteStore) {
     world.stitch().await;
     let requeue = "INSERT INTO stitch_queue (id, rank) SELECT id, id FROM refresh_state";
-    sqlx::query(requeue).execute(&store.writer).await.unwrap();
+    sqlx::query(requeue).execute(&store.connections.writer).await.unwrap();
     assert_eq!(world.stitch().await.changed, 0, "something changed and was not queued");
     world.delete_orphans().await;
     let sql = "WITH RECURSIVE rooted (id) AS ( \
