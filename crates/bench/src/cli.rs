@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,14 @@ use url::Url;
 use callboard_bench::generate::ENTITIES_RANGE;
 use callboard_bench::generate::app_config::Locations;
 use callboard_bench::generate::layout::Layout;
-use callboard_bench::ingest::SourceKind;
+use callboard_bench::read::scenario::Scenario;
+use callboard_bench::test_bed::SourceKind;
+
+/// More threads than this would measure the machine's scheduler.
+const CLIENTS_RANGE: RangeInclusive<i64> = 1..=256;
+
+/// The times of all answers are kept until the end of a measurement.
+const SECONDS_RANGE: RangeInclusive<u64> = 1..=600;
 
 /// Generates catalogs and measures a Callboard daemon from outside.
 #[derive(Debug, Parser)]
@@ -28,6 +36,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Measure a daemon while it ingests a catalog, keeps it and sees a change
     Ingest(Ingest),
+    /// Measure how fast a daemon at rest answers, over connections that stay open
+    Read(Read),
 }
 
 /// What is in a catalog and how it is spread over files.
@@ -91,9 +101,8 @@ pub(crate) struct Ingest {
     #[command(flatten)]
     pub(crate) content: Content,
 
-    /// The daemon
-    #[arg(long, default_value = "target/release/callboard")]
-    pub(crate) binary: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: Run,
 
     #[arg(long, value_enum, default_value_t = SourceKind::Files)]
     pub(crate) source: SourceKind,
@@ -113,6 +122,48 @@ pub(crate) struct Ingest {
     /// For the whole run
     #[arg(long, default_value = "5m", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Read {
+    #[command(flatten)]
+    pub(crate) content: Content,
+
+    #[command(flatten)]
+    pub(crate) run: Run,
+
+    /// The processing interval: long enough to keep visits to entities out of the measurements
+    #[arg(long, default_value = "1h", value_parser = parse_duration)]
+    pub(crate) interval: Duration,
+
+    /// What to ask, in this order [default: everything]
+    #[arg(long = "scenario", value_enum, value_delimiter = ',')]
+    pub(crate) scenarios: Vec<Scenario>,
+
+    /// Numbers of clients to measure each scenario with; each has a thread and a connection
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_values_t = [1, 16],
+        value_parser = clap::value_parser!(u16).range(CLIENTS_RANGE)
+    )]
+    pub(crate) clients: Vec<u16>,
+
+    /// Length of each measurement
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(SECONDS_RANGE))]
+    pub(crate) seconds: u64,
+
+    /// For the daemon to come to rest
+    #[arg(long, default_value = "5m", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// What runs, and what is left of it.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The daemon
+    #[arg(long, default_value = "target/release/callboard")]
+    pub(crate) binary: PathBuf,
 
     /// Leave the catalog, the store and the daemon's log
     #[arg(long)]

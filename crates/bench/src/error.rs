@@ -1,6 +1,7 @@
 //! The one error type of the tool: every variant names the thing that a person has to look at.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +38,16 @@ pub enum BenchError {
 
     #[error("no figure {field} in {file}")]
     ProcFigure { field: &'static str, file: String },
+
+    #[error("cannot connect to {address}")]
+    Connect { address: SocketAddr, source: io::Error },
+
+    #[error("no answer to {request}")]
+    NoAnswer { request: String, source: io::Error },
+
+    /// An answer that was not 200. `body` holds its beginning.
+    #[error("{request} was answered with {status}: {body}")]
+    Refused { request: String, status: u16, body: String },
 
     #[error("gave up after {} s while waiting for {waiting_for}", timeout.as_secs_f64())]
     TimedOut { timeout: Duration, waiting_for: String },

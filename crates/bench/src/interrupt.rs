@@ -27,6 +27,11 @@ impl Interrupt {
         interrupt
     }
 
+    #[cfg(test)]
+    pub(crate) fn raised() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -3,10 +3,13 @@
 mod cli;
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use serde::Serialize;
 
 use callboard_bench::BenchError;
 use callboard_bench::generate::Population;
@@ -14,14 +17,18 @@ use callboard_bench::generate::app_config::{ConfigPlan, Source};
 use callboard_bench::generate::layout::CatalogPlan;
 use callboard_bench::ingest::{self, IngestPlan};
 use callboard_bench::interrupt::{Interrupt, wait_for_signal};
+use callboard_bench::read::scenario::Scenario;
+use callboard_bench::read::{self, ReadPlan};
 use callboard_bench::serve::FileServer;
-use cli::{Cli, Command, Content, Format, Generate, Ingest, Serve, base_url};
+use callboard_bench::test_bed::{SourceKind, TestBedPlan};
+use cli::{Cli, Command, Content, Format, Generate, Ingest, Read, Serve, base_url};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Generate(arguments) => generate(arguments),
         Command::Serve(arguments) => serve(&arguments),
-        Command::Ingest(arguments) => measure(arguments),
+        Command::Ingest(arguments) => ingest(arguments),
+        Command::Read(arguments) => read(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,24 +62,49 @@ fn serve(arguments: &Serve) -> Result<(), BenchError> {
     print(&format!("{:#}\n", serde_json::json!(server.stats())))
 }
 
-fn measure(arguments: Ingest) -> Result<(), BenchError> {
-    let catalog = catalog_plan(&arguments.content);
+fn ingest(arguments: Ingest) -> Result<(), BenchError> {
+    let format = arguments.run.format;
     let plan = IngestPlan {
-        binary: arguments.binary,
-        entities: catalog.population.entities(),
-        seed: arguments.content.seed,
-        layout: catalog.layout,
-        per_file: catalog.per_file,
-        source: arguments.source,
-        locations: arguments.content.locations,
-        interval: arguments.interval,
+        test_bed: TestBedPlan {
+            binary: arguments.run.binary,
+            catalog: catalog_plan(&arguments.content),
+            source: arguments.source,
+            locations: arguments.content.locations,
+            interval: arguments.interval,
+            timeout: arguments.timeout,
+            keep: arguments.run.keep,
+        },
         cycles: arguments.cycles,
         change_one: arguments.change_one,
-        timeout: arguments.timeout,
-        keep: arguments.keep,
     };
-    let report = ingest::run(&plan, &Interrupt::watch())?;
-    match arguments.format {
+    print_report(&ingest::run(&plan, &Interrupt::watch())?, format)
+}
+
+fn read(arguments: Read) -> Result<(), BenchError> {
+    let format = arguments.run.format;
+    let scenarios = match arguments.scenarios {
+        none if none.is_empty() => Scenario::value_variants().to_vec(),
+        some => some,
+    };
+    let plan = ReadPlan {
+        test_bed: TestBedPlan {
+            binary: arguments.run.binary,
+            catalog: catalog_plan(&arguments.content),
+            source: SourceKind::Files,
+            locations: arguments.content.locations,
+            interval: arguments.interval,
+            timeout: arguments.timeout,
+            keep: arguments.run.keep,
+        },
+        scenarios,
+        clients: arguments.clients.into_iter().map(usize::from).collect(),
+        time: Duration::from_secs(arguments.seconds),
+    };
+    print_report(&read::run(&plan, &Interrupt::watch())?, format)
+}
+
+fn print_report(report: &(impl Display + Serialize), format: Format) -> Result<(), BenchError> {
+    match format {
         Format::Table => print(&report.to_string()),
         Format::Json => print(&format!("{:#}\n", serde_json::json!(report))),
     }

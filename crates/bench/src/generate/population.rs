@@ -132,6 +132,10 @@ impl Population {
         self.entities
     }
 
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// How many entities of `kind` there are: at least one, since others refer to them.
     pub fn count(&self, kind: Kind) -> usize {
         if kind == Kind::Component {

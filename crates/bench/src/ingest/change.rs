@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::observer::Observer;
 use super::phases::work_between;
 use super::report::Change;
+use crate::daemon::Observer;
 use crate::error::BenchError;
 use crate::generate::Identity;
 use crate::generate::layout::write_file;

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
-use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::SourceKind;
-use super::figures::{float, rounded};
-use crate::generate::app_config::Locations;
-use crate::generate::layout::Layout;
+use crate::figures::rounded;
 use crate::serve::HttpStats;
+use crate::table::{Bytes, Counts, row};
+use crate::test_bed::Setup;
 
 /// All figures of one run.
 #[derive(Debug, Clone, Serialize)]
@@ -19,23 +17,6 @@ pub struct Report {
     pub first_pass: FirstPass,
     pub steady_state: Option<SteadyState>,
     pub change: Option<Change>,
-}
-
-/// What was measured on.
-#[derive(Debug, Clone, Serialize)]
-pub struct Setup {
-    /// Without the locations.
-    pub entities: usize,
-    pub location_entities: usize,
-    pub files: usize,
-    pub yaml_bytes: u64,
-    pub seed: u64,
-    pub layout: Layout,
-    pub source: SourceKind,
-    pub locations: Locations,
-    pub interval_seconds: f64,
-    /// Catalog, configuration, store and log, if they were kept.
-    pub folder: Option<PathBuf>,
 }
 
 /// From the start of the process, on an empty store. Times to visibility have the resolution of the runner's polling.
@@ -115,21 +96,6 @@ impl Display for Report {
     }
 }
 
-impl Display for Setup {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { entities, location_entities, files, yaml_bytes, seed, interval_seconds, .. } = self;
-        writeln!(f, "Setup")?;
-        row(f, "entities", format_args!("{entities} and {location_entities} locations, seed {seed}"))?;
-        row(f, "files", format_args!("{files}, {} of YAML", Bytes(*yaml_bytes)))?;
-        row(f, "read as", format_args!("{:?}, {:?}, {:?}", self.source, self.layout, self.locations))?;
-        row(f, "processing interval", format_args!("{interval_seconds} s"))?;
-        match &self.folder {
-            Some(folder) => row(f, "kept in", folder.display()),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Display for FirstPass {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "First pass")?;
@@ -186,57 +152,5 @@ impl Display for Work {
             }
             None => Ok(()),
         }
-    }
-}
-
-fn row(f: &mut Formatter<'_>, name: &str, value: impl Display) -> fmt::Result {
-    writeln!(f, "  {name:<24}{value}")
-}
-
-/// `12 in all: changed 2, unchanged 10`
-struct Counts<'a, K>(&'a BTreeMap<K, u64>);
-
-impl<K: Display> Display for Counts<'_, K> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("none");
-        }
-        write!(f, "{} in all", self.0.values().sum::<u64>())?;
-        for (position, (key, count)) in self.0.iter().enumerate() {
-            write!(f, "{} {key} {count}", if position == 0 { ":" } else { "," })?;
-        }
-        Ok(())
-    }
-}
-
-/// `1.5 MiB`
-struct Bytes(u64);
-
-impl Display for Bytes {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0..=1023 => write!(f, "{} B", self.0),
-            1024..=1_048_575 => write!(f, "{:.1} KiB", float(self.0) / 1024.0),
-            _ => write!(f, "{:.1} MiB", float(self.0) / 1_048_576.0),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_have_a_unit_of_their_size() {
-        let cases = [(0, "0 B"), (1_023, "1023 B"), (1_536, "1.5 KiB"), (1_572_864, "1.5 MiB")];
-        for (bytes, expected) in cases {
-            assert_eq!(Bytes(bytes).to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn counts_are_added_up_and_listed() {
-        assert_eq!(Counts(&BTreeMap::<u16, u64>::new()).to_string(), "none");
-        assert_eq!(Counts(&BTreeMap::from([(200, 3), (304, 4)])).to_string(), "7 in all: 200 3, 304 4");
     }
 }

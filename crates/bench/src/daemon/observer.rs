@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::contract;
-use super::daemon::Daemon;
 use super::metrics::Samples;
+use super::process::Daemon;
 use super::procfs::Usage;
 use crate::error::BenchError;
 use crate::generate::Identity;
@@ -24,8 +24,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(25);
 const REST: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct Observer {
-    daemon: Daemon,
+pub(crate) struct Observer {
+    pub(crate) daemon: Daemon,
     server: Option<FileServer>,
     folder: PathBuf,
     deadline: Instant,
@@ -35,15 +35,15 @@ pub(super) struct Observer {
 
 /// All that can be seen of a daemon at one moment.
 #[derive(Debug, Clone)]
-pub(super) struct Snapshot {
-    pub(super) at: Instant,
-    pub(super) usage: Usage,
-    pub(super) entities: BTreeMap<String, u64>,
-    pub(super) processed: BTreeMap<String, u64>,
-    pub(super) stitched: BTreeMap<String, u64>,
-    pub(super) rows_written: BTreeMap<String, u64>,
+pub(crate) struct Snapshot {
+    pub(crate) at: Instant,
+    pub(crate) usage: Usage,
+    pub(crate) entities: BTreeMap<String, u64>,
+    pub(crate) processed: BTreeMap<String, u64>,
+    pub(crate) stitched: BTreeMap<String, u64>,
+    pub(crate) rows_written: BTreeMap<String, u64>,
     /// Without it, the catalog is not read over HTTP.
-    pub(super) http: Option<HttpStats>,
+    pub(crate) http: Option<HttpStats>,
 }
 
 impl Snapshot {
@@ -52,10 +52,37 @@ impl Snapshot {
         let changed = |counts: &BTreeMap<String, u64>| counts.get(contract::RESULT_CHANGED).copied();
         changed(&self.processed).unwrap_or_default() + changed(&self.stitched).unwrap_or_default()
     }
+
+    fn visible(&self) -> u64 {
+        let kinds = self.entities.iter().filter(|(kind, _)| *kind != contract::LOCATION_KIND);
+        kinds.map(|(_, count)| count).sum()
+    }
+
+    fn visible_locations(&self) -> u64 {
+        self.entities.get(contract::LOCATION_KIND).copied().unwrap_or_default()
+    }
+}
+
+/// How a daemon got from an empty store to rest.
+#[derive(Debug)]
+pub(crate) struct Ingested {
+    /// The first look at which there was any entity.
+    pub(crate) first: Sighting,
+    /// The first look at which there was every entity.
+    pub(crate) complete: Sighting,
+    /// The snapshot with the last change.
+    pub(crate) settled: Snapshot,
+}
+
+/// How many entities were visible at a moment, without locations.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sighting {
+    pub(crate) at: Instant,
+    pub(crate) entities: u64,
 }
 
 impl Observer {
-    pub(super) fn new(
+    pub(crate) fn new(
         daemon: Daemon,
         server: Option<FileServer>,
         folder: PathBuf,
@@ -65,12 +92,8 @@ impl Observer {
         Self { daemon, server, folder, deadline: Instant::now() + timeout, timeout, interrupt }
     }
 
-    pub(super) fn started(&self) -> Instant {
-        self.daemon.started
-    }
-
     /// Repeats `look` until it gives something.
-    pub(super) fn wait_for<T>(
+    pub(crate) fn wait_for<T>(
         &mut self,
         what: impl Fn() -> String,
         mut look: impl FnMut(&mut Self) -> Result<Option<T>, BenchError>,
@@ -91,7 +114,7 @@ impl Observer {
     }
 
     /// A snapshot, or nothing if the daemon does not answer (yet).
-    pub(super) fn look(&mut self) -> Result<Option<Snapshot>, BenchError> {
+    pub(crate) fn look(&mut self) -> Result<Option<Snapshot>, BenchError> {
         let Ok(response) = http_client::get(self.daemon.address, contract::METRICS_PATH, &[]) else {
             return Ok(None);
         };
@@ -110,12 +133,32 @@ impl Observer {
         }))
     }
 
-    pub(super) fn snapshot(&mut self) -> Result<Snapshot, BenchError> {
+    pub(crate) fn snapshot(&mut self) -> Result<Snapshot, BenchError> {
         self.wait_for(|| "an answer with metrics".to_owned(), Self::look)
     }
 
+    /// Waits until that many entities and locations are visible and the daemon has come to rest.
+    pub(crate) fn ingested(&mut self, entities: u64, locations: u64) -> Result<Ingested, BenchError> {
+        let mut first = None;
+        let complete = self.wait_for(
+            || format!("{entities} entities and {locations} locations to be visible"),
+            |observer| {
+                let Some(now) = observer.look()? else {
+                    return Ok(None);
+                };
+                let seen = Sighting { at: now.at, entities: now.visible() };
+                if seen.entities > 0 && first.is_none() {
+                    first = Some(seen);
+                }
+                let is_complete = seen.entities >= entities && now.visible_locations() >= locations;
+                Ok(is_complete.then_some(seen))
+            },
+        )?;
+        Ok(Ingested { first: first.unwrap_or(complete), complete, settled: self.rest()? })
+    }
+
     /// The snapshot with the last change after which nothing changed for a while.
-    pub(super) fn rest(&mut self) -> Result<Snapshot, BenchError> {
+    pub(crate) fn rest(&mut self) -> Result<Snapshot, BenchError> {
         let mut last = self.snapshot()?;
         let what = || "the daemon to come to rest: it keeps changing what it has".to_owned();
         self.wait_for(what, |observer| {
@@ -131,7 +174,7 @@ impl Observer {
     }
 
     /// The snapshot after that time.
-    pub(super) fn snapshot_after(&mut self, time: Duration) -> Result<Snapshot, BenchError> {
+    pub(crate) fn snapshot_after(&mut self, time: Duration) -> Result<Snapshot, BenchError> {
         let end = Instant::now() + time;
         self.wait_for(
             || format!("{} s to pass", time.as_secs_f64()),
@@ -141,13 +184,13 @@ impl Observer {
     }
 
     /// Whether the API serves the entity with that text somewhere in it.
-    pub(super) fn serves(&self, identity: &Identity, text: &str) -> bool {
+    pub(crate) fn serves(&self, identity: &Identity, text: &str) -> bool {
         let response = http_client::get(self.daemon.address, &contract::entity_path(identity), &[]);
         response.is_ok_and(|response| response.status == 200 && response.body.contains(text))
     }
 
     /// Size of the database with its journals.
-    pub(super) fn store_bytes(&self) -> Result<u64, BenchError> {
+    pub(crate) fn store_bytes(&self) -> Result<u64, BenchError> {
         folder_bytes(&self.folder.join(STORE_FOLDER))
     }
 }

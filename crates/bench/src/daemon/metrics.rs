@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::figures::whole;
+use crate::figures::whole;
 
 /// The samples of one scrape.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,4 +1,5 @@
-//! All that the runner assumes of a daemon, apart from its configuration: command line, metrics, API.
+//! All that the bench assumes of a daemon, apart from its configuration: command line, metrics, API. What it asks of the
+//! API when it measures reads stands with the scenarios.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -39,7 +40,11 @@ pub fn arguments(config: &Path) -> Vec<OsString> {
     vec!["serve".into(), "--config".into(), config.into()]
 }
 
-/// Path of the one entity in the API. Without a token: the configuration switches the check off.
+/// Where the API begins. It is asked without a token: the configuration switches the check off.
+pub const API_PATH: &str = "/api/catalog";
+
+/// Path of the one entity in the API. Names and namespaces of generated entities need no encoding.
 pub fn entity_path(identity: &Identity) -> String {
-    format!("/api/catalog/entities/by-name/{}/{}/{}", identity.kind.slug(), identity.namespace, identity.name)
+    let Identity { kind, namespace, name } = identity;
+    format!("{API_PATH}/entities/by-name/{}/{namespace}/{name}", kind.slug())
 }

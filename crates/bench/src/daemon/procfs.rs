@@ -3,26 +3,32 @@
 use std::fs;
 use std::path::Path;
 
-use super::figures::float;
 use crate::error::BenchError;
+use crate::figures::float;
 
 /// Unit of the times in `/proc/PID/stat`: 100 ticks a second on every architecture that Rust supports on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What a process has used since its start.
+/// What `/proc/PID/clear_refs` takes as the request to forget the peak, and nothing else.
+const RESET_PEAK: &str = "5";
+
+/// What a process uses, and has used since its start.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// In user and kernel mode, of all threads, in steps of 10 ms.
-    pub(super) cpu_seconds: f64,
-    pub(super) peak_rss_bytes: u64,
+    pub(crate) cpu_seconds: f64,
+    /// Resident at this moment.
+    pub(crate) rss_bytes: u64,
+    /// The most that was resident, since the start or [`reset_peak`].
+    pub(crate) peak_rss_bytes: u64,
     /// What the process caused to be sent to the disk; 0 on file systems in memory.
-    pub(super) disk_bytes: u64,
+    pub(crate) disk_bytes: u64,
     /// What the process handed to `write` and its kin, to whatever file.
-    pub(super) written_bytes: u64,
+    pub(crate) written_bytes: u64,
 }
 
 impl Usage {
-    pub(super) fn of(pid: u32) -> Result<Self, BenchError> {
+    pub(crate) fn of(pid: u32) -> Result<Self, BenchError> {
         let folder = Path::new("/proc").join(pid.to_string());
         let read = |file: &str| {
             let path = folder.join(file);
@@ -34,11 +40,18 @@ impl Usage {
     fn parse(stat: &str, status: &str, io: &str) -> Result<Self, BenchError> {
         Ok(Self {
             cpu_seconds: float(cpu_ticks(stat).ok_or_else(|| missing("utime", "stat"))?) / TICKS_PER_SECOND,
+            rss_bytes: 1024 * figure(status, "VmRSS", "status")?,
             peak_rss_bytes: 1024 * figure(status, "VmHWM", "status")?,
             disk_bytes: figure(io, "write_bytes", "io")?,
             written_bytes: figure(io, "wchar", "io")?,
         })
     }
+}
+
+/// Lets the peak of a process's memory count from what is resident now.
+pub(crate) fn reset_peak(pid: u32) -> Result<(), BenchError> {
+    let path = Path::new("/proc").join(pid.to_string()).join("clear_refs");
+    fs::write(&path, RESET_PEAK).map_err(BenchError::file("write to", &path))
 }
 
 /// The 14th and 15th field. The second, a name in parentheses, may hold spaces and parentheses.
@@ -67,25 +80,44 @@ mod tests {
 
     const STAT: &str =
         "42 (call) board) S 1 42 42 0 -1 4194560 900 0 0 0 150 25 0 0 20 0 9 0 12345 1000 200 18446744";
-    const STATUS: &str = "Name:\tcallboard\nVmPeak:\t  999 kB\nVmHWM:\t   2048 kB\n";
+    const STATUS: &str = "Name:\tcallboard\nVmPeak:\t  999 kB\nVmHWM:\t   2048 kB\nVmRSS:\t   1024 kB\n";
     const IO: &str = "rchar: 1\nwchar: 300\nread_bytes: 0\nwrite_bytes: 4096\ncancelled_write_bytes: 7\n";
 
     #[test]
     fn reads_the_figures_behind_a_name_with_parentheses() {
         let usage = Usage::parse(STAT, STATUS, IO).unwrap();
-        let expected =
-            Usage { cpu_seconds: 1.75, peak_rss_bytes: 2_097_152, disk_bytes: 4_096, written_bytes: 300 };
+        let expected = Usage {
+            cpu_seconds: 1.75,
+            rss_bytes: 1_048_576,
+            peak_rss_bytes: 2_097_152,
+            disk_bytes: 4_096,
+            written_bytes: 300,
+        };
         assert_eq!(usage, expected);
     }
 
     #[test]
     fn names_the_figure_that_is_missing() {
-        let cases =
-            [("", STATUS, IO, "utime"), (STAT, "", IO, "VmHWM"), (STAT, STATUS, "wchar: 1", "write_bytes")];
+        let cases = [
+            ("", STATUS, IO, "utime"),
+            (STAT, "VmRSS: 1 kB", IO, "VmHWM"),
+            (STAT, "VmHWM: 1 kB", IO, "VmRSS"),
+            (STAT, STATUS, "wchar: 1", "write_bytes"),
+        ];
         for (stat, status, io, field) in cases {
             let error = Usage::parse(stat, status, io).unwrap_err().to_string();
             assert!(error.starts_with(&format!("no figure {field} in /proc/PID/")), "{error}");
         }
+    }
+
+    #[test]
+    fn the_peak_can_be_reset() {
+        let mut process = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        reset_peak(process.id()).unwrap();
+        let usage = Usage::of(process.id()).unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(usage.peak_rss_bytes >= usage.rss_bytes);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use super::contract;
-use super::procfs::Usage;
+use super::procfs::{Usage, reset_peak};
 use crate::error::BenchError;
 
 const LOG_FILE: &str = "daemon.log";
@@ -16,16 +16,16 @@ const LOG_FILE: &str = "daemon.log";
 const LOG_LINES_SHOWN: usize = 20;
 
 #[derive(Debug)]
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
-    pub(super) address: SocketAddr,
-    pub(super) started: Instant,
+    pub(crate) address: SocketAddr,
+    pub(crate) started: Instant,
     log: PathBuf,
 }
 
 impl Daemon {
     /// Starts `binary` in `folder`, where its log is written to.
-    pub(super) fn start(
+    pub(crate) fn start(
         binary: &Path,
         config: &Path,
         folder: &Path,
@@ -49,12 +49,17 @@ impl Daemon {
         Ok(Self { child, address, started: Instant::now(), log })
     }
 
-    pub(super) fn usage(&self) -> Result<Usage, BenchError> {
+    pub(crate) fn usage(&self) -> Result<Usage, BenchError> {
         Usage::of(self.child.id())
     }
 
+    /// Lets the peak of memory count from now.
+    pub(crate) fn reset_peak(&self) -> Result<(), BenchError> {
+        reset_peak(self.child.id())
+    }
+
     /// An error if the process has ended.
-    pub(super) fn check(&mut self) -> Result<(), BenchError> {
+    pub(crate) fn check(&mut self) -> Result<(), BenchError> {
         match self.child.try_wait() {
             Ok(None) => Ok(()),
             Ok(Some(status)) => {
@@ -76,7 +81,7 @@ impl Drop for Daemon {
 }
 
 /// An address on the loopback interface that nobody listened on just now.
-pub(super) fn free_address() -> Result<SocketAddr, BenchError> {
+pub(crate) fn free_address() -> Result<SocketAddr, BenchError> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     TcpListener::bind(any)
         .and_then(|listener| listener.local_addr())

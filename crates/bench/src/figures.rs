@@ -2,7 +2,7 @@
 
 /// A count as a number to calculate with.
 #[expect(clippy::cast_precision_loss, reason = "counts of a bench are far below 2^53")]
-pub(super) fn float(count: u64) -> f64 {
+pub(crate) fn float(count: u64) -> f64 {
     count as f64
 }
 
@@ -12,17 +12,17 @@ pub(super) fn float(count: u64) -> f64 {
     clippy::cast_sign_loss,
     reason = "the cast saturates, as wanted here"
 )]
-pub(super) fn whole(value: f64) -> u64 {
+pub(crate) fn whole(value: f64) -> u64 {
     value as u64
 }
 
 /// `part / of`; 0 where there is nothing to divide by.
-pub(super) fn ratio(part: f64, of: f64) -> f64 {
+pub(crate) fn ratio(part: f64, of: f64) -> f64 {
     if of > 0.0 { part / of } else { 0.0 }
 }
 
 /// Rounded to that many decimal places, for output.
-pub(super) fn rounded(value: f64, places: i32) -> f64 {
+pub(crate) fn rounded(value: f64, places: i32) -> f64 {
     let scale = 10_f64.powi(places);
     (value * scale).round() / scale
 }
