@@ -6,8 +6,10 @@ use crate::cursor::{Cursor, RowValues};
 use crate::full_text::FullText;
 use crate::index::{Hit, Index};
 use crate::key_view::{KeyView, Set};
+use crate::legacy_filter::LegacyFilter;
 use crate::order::{Direction, OrderField};
 use crate::predicate::Predicate;
+use crate::text::lowercase;
 use crate::uid::Uid;
 use crate::walk::{SortKey, Start, Taker};
 
@@ -43,12 +45,15 @@ pub struct Page {
 impl Index {
     /// The first page. `restrictions` are what the asking one may see, which is never written into cursors.
     pub fn first_page(&self, query: &ByQuery, restrictions: &[&Predicate], limit: usize) -> Page {
+        // The JSON of a predicate cannot say that a key is `$all`; that of a filter tree can.
+        let unspeakable = query.query.as_ref().filter(|predicate| predicate.has_operator_names());
+        let filter = unspeakable.and_then(LegacyFilter::of);
         let cursor = Cursor {
             order_fields: query.order.clone(),
             is_previous: false,
             full_text: query.full_text.clone(),
-            query: query.query.clone(),
-            filter: None,
+            query: if filter.is_some() { None } else { query.query.clone() },
+            filter,
             order_field_values: Vec::new(),
             first_sort_field_values: None,
             total_items: None,
@@ -71,7 +76,7 @@ impl Index {
         first: Option<(usize, Option<()>)>,
     ) -> Page {
         let sort = cursor.order_fields.first().map(|order| SortKey {
-            key: KeyView::of(self, &order.field.to_lowercase()),
+            key: KeyView::of(self, &lowercase(&order.field)),
             direction: order.order,
         });
         let set = self.found(cursor, restrictions, sort.as_ref());
@@ -102,11 +107,11 @@ impl Index {
 
     /// All that a cursor's query finds.
     fn found(&self, cursor: &Cursor, restrictions: &[&Predicate], sort: Option<&SortKey<'_>>) -> Set<'_> {
-        let legacy = cursor.filter.as_ref().map(crate::LegacyFilter::to_predicate);
+        let legacy = cursor.filter.as_ref().map(LegacyFilter::to_predicate);
         let filters: Vec<&Predicate> =
             cursor.query.iter().chain(&legacy).chain(restrictions.iter().copied()).collect();
         let mut set = self.matching(&filters);
-        let sort_field = cursor.order_fields.first().map(|order| order.field.to_lowercase());
+        let sort_field = cursor.order_fields.first().map(|order| lowercase(&order.field));
         if let Some(text) = &cursor.full_text
             && let Some(found) = self.with_text(text, sort_field.as_deref())
         {

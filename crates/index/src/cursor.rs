@@ -32,7 +32,7 @@ pub struct Cursor {
     /// What is asked for, if anything was. The client goes on with POST if this is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<Predicate>,
-    /// What an older version's cursor asked for.
+    /// What an older version's cursor asked for, and what a predicate's JSON cannot say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<LegacyFilter>,
     pub(crate) order_field_values: RowValues,

@@ -36,6 +36,14 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// The only entity that has its value in any spelling, if the entry heads its chain and there is just one.
+    pub(crate) fn only_holder(&self) -> Option<u32> {
+        match self.posting {
+            Posting::One(slot) if !self.has_next() => Some(slot),
+            _ => None,
+        }
+    }
+
     /// Whether there is another spelling of its value after it.
     pub(crate) fn has_next(&self) -> bool {
         self.next != NONE

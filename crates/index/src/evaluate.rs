@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 use crate::index::Index;
 use crate::key_view::{KeyView, Set};
 use crate::predicate::{Predicate, Primitive, RelationTest, Test};
+use crate::text::lowercase;
 
 impl Index {
     /// The entities that fulfil all of these.
@@ -21,7 +22,7 @@ impl Index {
             Predicate::Any(children) => any(children.iter().map(|child| self.evaluate(child))),
             Predicate::Not(child) => Cow::Owned(&self.live - &*self.evaluate(child)),
             Predicate::Fields(fields) => {
-                self.all(fields.iter().map(|(field, test)| self.test(&field.to_lowercase(), test)))
+                self.all(fields.iter().map(|(field, test)| self.test(&lowercase(field), test)))
             }
             // Refused before it comes here.
             Predicate::Value(_) => Cow::Owned(RoaringBitmap::new()),
@@ -33,7 +34,7 @@ impl Index {
         match test {
             Test::Equals(value) => key().one_of([value.lower()]),
             Test::In(values) => key().one_of(values.iter().map(Primitive::lower)),
-            Test::HasPrefix(prefix) => key().with_prefix(&prefix.to_lowercase()),
+            Test::HasPrefix(prefix) => key().with_prefix(&lowercase(prefix)),
             Test::Exists(true) => key().present(),
             Test::Exists(false) => Cow::Owned(&self.live - &*key().present()),
             Test::Contains(inner) => match &**inner {
@@ -45,10 +46,10 @@ impl Index {
     }
 
     fn related(&self, relation: &RelationTest<'_>) -> Set<'_> {
-        let key = KeyView::of(self, &format!("relations.{}", relation.kind.to_lowercase()));
+        let key = KeyView::of(self, &format!("relations.{}", lowercase(relation.kind)));
         match &relation.targets {
             None => key.present(),
-            Some(targets) => key.one_of(targets.iter().map(|target| target.to_lowercase())),
+            Some(targets) => key.one_of(targets.iter().map(|target| lowercase(target))),
         }
     }
 

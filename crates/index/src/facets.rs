@@ -9,7 +9,7 @@ use crate::index::Index;
 use crate::key_view::KeyView;
 use crate::limits::FACETS_MAX;
 use crate::predicate::Predicate;
-use crate::text::js_trim;
+use crate::text::{js_trim, lowercase};
 
 /// The values of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +53,26 @@ impl Index {
         Ok(names.into_iter().map(facet).collect())
     }
 
+    /// How many entities there are of each kind, in lower case and ordered by it. It costs some microseconds, however
+    /// many entities there are.
+    pub fn count_by_kind(&self) -> Vec<(String, u64)> {
+        let dictionary = &self.dictionary;
+        let kinds = dictionary.find_key("kind").and_then(|key| dictionary.key(key));
+        let heads = kinds.iter().flat_map(|kinds| kinds.texts.owners());
+        let mut counts: Vec<(String, u64)> = heads
+            .map(|head| {
+                let kind = dictionary.value(dictionary.entry(head)).unwrap_or_default();
+                let spellings = dictionary.spellings(head);
+                let count = spellings.map(|(_, entry)| dictionary.postings.len(entry.posting)).sum();
+                (String::from_utf8_lossy(kind).into_owned(), count)
+            })
+            .collect();
+        counts.sort_unstable();
+        counts
+    }
+
     fn facet(&self, name: &str, set: &RoaringBitmap) -> Vec<FacetValue> {
-        let key = KeyView::of(self, &name.to_lowercase());
+        let key = KeyView::of(self, &lowercase(name));
         let dictionary = &self.dictionary;
         let mut counts: Vec<(&[u8], u64)> = self
             .entry_counts(&key, set)

@@ -1,9 +1,6 @@
 //! `fields`: the parts of an entity that an answer is to have.
 
-use std::cell::OnceCell;
-
 use foldhash::{HashSet, HashSetExt};
-use serde_json::value::RawValue;
 
 use crate::error::QueryError;
 use crate::limits::FIELDS_MAX;
@@ -53,7 +50,7 @@ impl Fields {
     /// The selected parts of an entity's JSON. Values are copied as they stand; nothing is parsed but the members on
     /// the way to them.
     pub fn project(&self, json: &str) -> Result<String, serde_json::Error> {
-        let root = Source { text: serde_json::from_str::<&RawValue>(json)?.get(), members: OnceCell::new() };
+        let root = Source::of(serde_json::from_str(json)?);
         let mut selection = Selection::default();
         for path in &self.paths {
             if let Some(found) = root.find(path) {

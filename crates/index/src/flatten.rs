@@ -4,34 +4,28 @@
 //! `metadata.annotations.github.com/project-slug` a key like any other, and it decides what can be asked. An array's
 //! strings give a second key each, `metadata.tags.java` = `true`. There are as many of these as there are values, so
 //! they are not rows here but a mark on the row that they follow from ([`Row::is_item`]); the index computes them.
+//!
+//! Keys that differ in nothing but casing are one key. The reference system refuses such an entity; here it is found by
+//! what either of them says.
 
 use std::fmt;
 
-use foldhash::quality::FixedState;
+use callboard_model::EntityRef;
+use foldhash::quality::RandomState;
 use serde_json::Deserializer;
 
-use crate::limits::VALUE_UNITS_MAX;
-use crate::text::{push_lowercase, utf16_len};
+use crate::limits::{KEY_UNITS_MAX, VALUE_UNITS_MAX};
+use crate::text::{fits, push_lowercase};
 
 mod settle;
 mod walk;
 
-/// Why an entity has no rows.
+/// Why an entity has no rows but those of its name.
 #[derive(Debug, thiserror::Error)]
 pub enum FlattenError {
-    /// Which of the two would count depends on nothing that anybody can see.
-    #[error("Entity has duplicate keys that vary only in casing, {}", quoted(.0))]
-    CasingConflict(
-        /// The keys in lower case.
-        Vec<String>,
-    ),
     /// It is no JSON, or nested too deeply.
     #[error("entity cannot be read")]
     Json(#[source] serde_json::Error),
-}
-
-fn quoted(keys: &[String]) -> String {
-    keys.iter().map(|key| format!("'{key}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// The rows of one entity: at most one for each key and value.
@@ -76,6 +70,23 @@ impl Rows {
         let mut deserializer = Deserializer::from_str(json);
         walk::entity(&mut flattener, &mut deserializer).map_err(FlattenError::Json)?;
         deserializer.end().map_err(FlattenError::Json)?;
+        Ok(flattener.settle())
+    }
+
+    /// The rows that follow from a canonical ref and a uid, whatever the entity says.
+    pub(crate) fn of_names(entity_ref: &str, uid: &str) -> Self {
+        let mut flattener = Flattener::default();
+        let mut row = |path: &str, value: &str| {
+            let mark = flattener.enter(path);
+            flattener.scalar(value, false);
+            flattener.leave(mark);
+        };
+        if let Ok(EntityRef { kind, namespace, name }) = EntityRef::from_canonical(entity_ref) {
+            row("kind", &kind);
+            row("metadata.namespace", &namespace);
+            row("metadata.name", &name);
+        }
+        row("metadata.uid", uid);
         flattener.settle()
     }
 
@@ -86,6 +97,10 @@ impl Rows {
             value: row.value.map(|(lower, original)| (self.span(lower), self.span(original))),
             is_item: row.is_item,
         })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
     }
 
     fn span(&self, span: Span) -> &str {
@@ -99,16 +114,24 @@ impl fmt::Debug for Rows {
     }
 }
 
-/// A row or an item's key, with what deciding about conflicts needs.
+/// A row or an item's key, with what deciding about equal ones needs.
 #[derive(Debug, Clone, Copy)]
 struct Draft {
     row: Row,
-    /// The key as the entity spells it.
-    key_original: Span,
     /// A boolean, which an array's item of that name follows from as well.
     is_true: bool,
     /// For a key that follows from an item: the draft of the item.
     item_of: Option<usize>,
+}
+
+/// The key of the current path.
+#[derive(Debug, Clone, Copy, Default)]
+enum PathKey {
+    /// No row needed it yet.
+    #[default]
+    Unknown,
+    TooLong,
+    At(Span),
 }
 
 /// Collects rows while an entity is read.
@@ -119,10 +142,10 @@ struct Flattener {
     /// Where the reading is, as spelled and in lower case.
     path: String,
     path_lower: String,
-    /// The key of the current path, once a row needed it.
-    key: Option<(Span, Span)>,
+    key: PathKey,
     has_namespace: bool,
-    hasher: FixedState,
+    /// Brings equal keys and rows together. Nobody can make up an entity of which two rows have the same hash.
+    hasher: RandomState,
 }
 
 /// How long the path was before a segment was added.
@@ -139,86 +162,94 @@ impl Flattener {
         }
         self.path.push_str(member);
         push_lowercase(&mut self.path_lower, member);
-        self.key = None;
+        self.key = PathKey::Unknown;
         mark
     }
 
     fn leave(&mut self, Mark(path, path_lower): Mark) {
         self.path.truncate(path);
         self.path_lower.truncate(path_lower);
-        self.key = None;
+        self.key = PathKey::Unknown;
     }
 
-    /// The key of the current path: lower case and original.
-    fn key(&mut self) -> (Span, Span) {
-        if let Some(key) = self.key {
-            return key;
+    /// The key of the current path. None if it is too long, and nothing is kept of it then: a long name with many
+    /// members below would take their product.
+    fn key(&mut self) -> Option<Span> {
+        if let PathKey::Unknown = self.key {
+            self.key = if fits(&self.path_lower, KEY_UNITS_MAX) {
+                PathKey::At(push(&mut self.rows.text, &self.path_lower))
+            } else {
+                PathKey::TooLong
+            };
         }
-        let lower = push(&mut self.rows.text, &self.path_lower);
-        let original =
-            if self.path == self.path_lower { lower } else { push(&mut self.rows.text, &self.path) };
-        self.key = Some((lower, original));
-        (lower, original)
+        match self.key {
+            PathKey::At(key) => Some(key),
+            PathKey::Unknown | PathKey::TooLong => None,
+        }
     }
 
     /// Adds a row without a value.
     fn null(&mut self) {
-        self.draft(None, false);
+        if let Some(key) = self.key() {
+            self.draft(key, None, false);
+        }
     }
 
     /// Adds a row with the text of a value.
     fn scalar(&mut self, value: &str, is_true: bool) {
-        let value = self.value(value);
-        self.draft(value, is_true);
+        if let Some(key) = self.key() {
+            let value = self.value(value);
+            self.draft(key, value, is_true);
+        }
     }
 
     /// Adds the row of an array's string, and the key that follows from it.
     fn item(&mut self, value: &str) {
-        let spans = self.value(value);
+        let Some(key) = self.key() else { return };
+        let value = self.value(value);
         let item = self.drafts.len();
-        self.draft(spans, false);
-        let Some((lower, original)) = spans else { return };
-        let key = self.joined(self.path_lower.len(), lower, true);
-        let same = lower == original && self.path == self.path_lower;
-        let key_original = if same { key } else { self.joined(self.path.len(), original, false) };
-        let row = Row { key, value: None, is_item: false };
-        self.drafts.push(Draft { row, key_original, is_true: false, item_of: Some(item) });
+        self.draft(key, value, false);
+        if let Some(key) = value.and_then(|(lower, _)| self.item_key(key, lower)) {
+            let row = Row { key, value: None, is_item: false };
+            self.drafts.push(Draft { row, is_true: false, item_of: Some(item) });
+        }
     }
 
-    /// Adds `path.value` to the texts.
-    fn joined(&mut self, path_len: usize, value: Span, lower: bool) -> Span {
-        let start = self.rows.text.len();
-        self.rows.text.push_str(if lower { &self.path_lower } else { &self.path });
-        self.rows.text.push('.');
-        self.rows.text.extend_from_within(value.start..value.start + value.len);
-        Span { start, len: path_len + 1 + value.len }
+    /// `path.value`, if it is not too long for a key.
+    fn item_key(&mut self, path: Span, value: Span) -> Option<Span> {
+        let text = &mut self.rows.text;
+        let start = text.len();
+        text.extend_from_within(path.start..path.start + path.len);
+        text.push('.');
+        text.extend_from_within(value.start..value.start + value.len);
+        let key = Span { start, len: text.len() - start };
+        let is_key = fits(self.rows.span(key), KEY_UNITS_MAX);
+        if !is_key {
+            self.rows.text.truncate(start);
+        }
+        is_key.then_some(key)
     }
 
     /// The spans of a value; `None` if it is too long.
     fn value(&mut self, value: &str) -> Option<(Span, Span)> {
-        // No code unit takes more than three bytes, and no text has fewer of them in lower case.
-        if value.len() > VALUE_UNITS_MAX * 3 {
+        // No text has fewer code units in lower case.
+        if !fits(value, VALUE_UNITS_MAX) {
             return None;
         }
         let start = self.rows.text.len();
         push_lowercase(&mut self.rows.text, value);
         let lower = Span { start, len: self.rows.text.len() - start };
         let text = self.rows.span(lower);
-        if utf16_len(text) > VALUE_UNITS_MAX {
+        if !fits(text, VALUE_UNITS_MAX) {
+            self.rows.text.truncate(start);
             return None;
         }
         let same = text == value;
         Some((lower, if same { lower } else { push(&mut self.rows.text, value) }))
     }
 
-    fn draft(&mut self, value: Option<(Span, Span)>, is_true: bool) {
-        let (key, key_original) = self.key();
-        self.drafts.push(Draft {
-            row: Row { key, value, is_item: false },
-            key_original,
-            is_true,
-            item_of: None,
-        });
+    fn draft(&mut self, key: Span, value: Option<(Span, Span)>, is_true: bool) {
+        self.drafts.push(Draft { row: Row { key, value, is_item: false }, is_true, item_of: None });
     }
 
     /// Adds `relations.<type>` = `targetRef`.

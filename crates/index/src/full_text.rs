@@ -7,7 +7,7 @@ use crate::error::QueryError;
 use crate::index::Index;
 use crate::key_view::KeyView;
 use crate::limits::FULL_TEXT_FIELDS_MAX;
-use crate::text::js_trim;
+use crate::text::{js_trim, lowercase};
 
 /// Where a term is looked for when nobody says where, and nothing is ordered by.
 const DEFAULT_FIELD: &str = "metadata.uid";
@@ -47,7 +47,7 @@ impl FullText {
     /// What is looked for; `None` for everything.
     fn needle(&self) -> Option<String> {
         let term = js_trim(&self.term);
-        (!term.is_empty()).then(|| term.to_lowercase())
+        (!term.is_empty()).then(|| lowercase(term))
     }
 }
 
@@ -55,8 +55,7 @@ impl Index {
     /// Who has the term; `None` if it is blank. `sort_field` is in lower case.
     pub(crate) fn with_text(&self, text: &FullText, sort_field: Option<&str>) -> Option<RoaringBitmap> {
         let needle = text.needle()?;
-        let mut fields: Vec<String> =
-            text.fields.iter().flatten().map(|field| field.to_lowercase()).collect();
+        let mut fields: Vec<String> = text.fields.iter().flatten().map(|field| lowercase(field)).collect();
         if fields.is_empty() {
             fields.push(sort_field.unwrap_or(DEFAULT_FIELD).to_owned());
         }

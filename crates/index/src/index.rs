@@ -12,6 +12,7 @@ use crate::handle_table::HandleTable;
 use crate::ordered::OrderedList;
 use crate::prepared::Change;
 use crate::slab::Slab;
+use crate::text::lowercase;
 use crate::uid::Uid;
 
 mod update;
@@ -91,7 +92,7 @@ impl Index {
         self.uid_order();
         self.ref_order();
         for name in keys {
-            let key = self.dictionary.find_key(&name.to_lowercase());
+            let key = self.dictionary.find_key(&lowercase(name));
             if let Some(key) = key.and_then(|key| self.dictionary.key(key)) {
                 self.dictionary.order(key);
             }

@@ -10,7 +10,9 @@ use roaring::RoaringBitmap;
 
 use crate::index::Index;
 use crate::key::{Key, NONE};
+use crate::limits::KEY_UNITS_MAX;
 use crate::posting::Union;
+use crate::text::fits;
 
 /// The value of a key that follows from an item.
 const TRUE: &str = "true";
@@ -30,6 +32,10 @@ pub(crate) type Set<'a> = Cow<'a, RoaringBitmap>;
 impl<'a> KeyView<'a> {
     /// The view of a key in lower case.
     pub(crate) fn of(index: &'a Index, name: &str) -> Self {
+        // Nothing has such a key, and to look at each part of one that has a hundred thousand dots would take long.
+        if !fits(name, KEY_UNITS_MAX) {
+            return Self { index, stored: None, items: RoaringBitmap::new() };
+        }
         let dictionary = &index.dictionary;
         let stored = dictionary.find_key(name).and_then(|key| Some((key, dictionary.key(key)?)));
         let mut items = Union::of(&dictionary.postings);
@@ -104,8 +110,10 @@ impl<'a> KeyView<'a> {
             let dictionary = &self.index.dictionary;
             let order = dictionary.order(key);
             let value = |head: u32| dictionary.value(dictionary.entry(head)).unwrap_or_default();
-            let start = order.position(|head| value(head) < prefix.as_bytes());
-            for head in order.after(start).take_while(|head| value(*head).starts_with(prefix.as_bytes())) {
+            let prefix = prefix.as_bytes();
+            let start = order.position(|head| value(head) < prefix);
+            let end = order.position(|head| value(head) < prefix || value(head).starts_with(prefix));
+            for head in order.between(start, end) {
                 self.add_value(&mut union, head);
             }
         }

@@ -1,4 +1,6 @@
 //! The filter trees that cursors of older versions hold, still in the browsers of those who had a page open.
+//!
+//! They also carry what a predicate's JSON cannot say: a `filter` parameter may ask for a key `$all`.
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -28,6 +30,30 @@ impl LegacyFilter {
     /// `None` if it is no filter, or too deep or long for one.
     pub(crate) fn parse(value: &Value) -> Option<Self> {
         parse(value, PREDICATE_DEPTH_MAX, &mut 0)
+    }
+
+    /// A predicate as a filter tree. `None` if it has tests that filter trees have not.
+    pub(crate) fn of(predicate: &Predicate) -> Option<Self> {
+        let all = |children: &[Predicate]| children.iter().map(Self::of).collect::<Option<Vec<_>>>();
+        match predicate {
+            Predicate::All(children) => all(children).map(Self::AllOf),
+            Predicate::Any(children) => all(children).map(Self::AnyOf),
+            Predicate::Not(child) => Some(Self::Not(Box::new(Self::of(child)?))),
+            Predicate::Fields(fields) => {
+                let keys = fields.iter().map(|(key, test)| {
+                    let values = match test {
+                        Test::Exists(true) => None,
+                        Test::Equals(value) => Some(vec![value.text()]),
+                        Test::In(values) => Some(values.iter().map(Primitive::text).collect()),
+                        Test::Exists(false) | Test::HasPrefix(_) | Test::Contains(_) => return None,
+                    };
+                    Some(Self::Key { key: key.clone(), values })
+                });
+                let mut keys = keys.collect::<Option<Vec<_>>>()?;
+                if keys.len() == 1 { keys.pop() } else { Some(Self::AllOf(keys)) }
+            }
+            Predicate::Value(_) => None,
+        }
     }
 
     /// What it asks for.

@@ -15,6 +15,7 @@
 //! | `/entities/by-query` | [`Index::first_page`], [`Index::next_page`] |
 //! | `/entities/by-refs`, one entity | [`Index::by_refs`], [`Index::by_ref`], [`Index::by_uid`] |
 //! | `/entity-facets` | [`Index::facets`] |
+//! | how many of each kind, for metrics | [`Index::count_by_kind`] |
 //! | `fields` | [`Fields::project`] |
 //! | does it hold what the store holds | [`Index::checksum`], [`Index::check`] |
 //!

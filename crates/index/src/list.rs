@@ -6,6 +6,7 @@ use crate::index::{Hit, Index};
 use crate::key_view::KeyView;
 use crate::order::{Direction, OrderField};
 use crate::predicate::Predicate;
+use crate::text::lowercase;
 use crate::walk::{SortKey, Taker};
 
 /// A part of the list.
@@ -26,7 +27,7 @@ impl Index {
         match order {
             None => self.take_by_uid(&set, Direction::Asc, None, &mut taker),
             Some(order) => {
-                let key = KeyView::of(self, &order.field.to_lowercase());
+                let key = KeyView::of(self, &lowercase(&order.field));
                 let sort = SortKey { key, direction: order.order };
                 self.take_by_value(set, &sort, order.order, None, &mut taker);
             }

@@ -3,6 +3,7 @@
 use crate::index::{Hit, Index};
 use crate::key_view::KeyView;
 use crate::predicate::Predicate;
+use crate::text::lowercase;
 
 impl Index {
     /// For each ref the entity that has it, spelled exactly so, if it fulfils the filters.
@@ -23,7 +24,7 @@ impl Index {
 
     /// The entity with this `metadata.uid`, in any casing, if it fulfils the filters.
     pub fn by_uid(&self, uid: &str, filters: &[&Predicate]) -> Option<Hit> {
-        let slot = KeyView::of(self, "metadata.uid").one_of([uid.to_lowercase()]).min()?;
+        let slot = KeyView::of(self, "metadata.uid").one_of([lowercase(uid)]).min()?;
         self.matching(filters).contains(slot).then(|| self.hit(slot)).flatten()
     }
 }

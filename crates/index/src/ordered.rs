@@ -80,6 +80,16 @@ impl OrderedList {
         first.iter().chain(chunks.flatten()).copied()
     }
 
+    /// The handles from one position to another.
+    pub(crate) fn between(&self, start: Position, end: Position) -> impl Iterator<Item = u32> {
+        let chunks = self.chunks.iter().enumerate().skip(start.chunk);
+        chunks.take_while(move |(at, _)| *at <= end.chunk).flat_map(move |(at, chunk)| {
+            let from = if at == start.chunk { start.place } else { 0 };
+            let to = if at == end.chunk { end.place } else { chunk.len() };
+            chunk.get(from..to).unwrap_or_default().iter().copied()
+        })
+    }
+
     /// The handles before a position, backwards.
     pub(crate) fn before(&self, position: Position) -> impl Iterator<Item = u32> {
         let chunk = self.chunks.get(position.chunk);
@@ -111,6 +121,10 @@ mod tests {
         assert!(list.iter().eq(0..4000));
         let middle = list.position(|other| other < 1234);
         assert!(list.after(middle).eq(1234..4000));
+        for (from, to) in [(0, 0), (0, 4000), (10, 12), (1234, 3999), (4000, 4000)] {
+            let position = |place| list.position(|other| other < place);
+            assert!(list.between(position(from), position(to)).eq(from..to), "{from}..{to}");
+        }
         assert!(list.before(middle).eq((0..1234).rev()));
         assert!(list.before(list.end()).eq((0..4000).rev()));
         assert!(list.after(OrderedList::start()).eq(0..4000));

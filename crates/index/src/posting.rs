@@ -171,17 +171,44 @@ impl<'a> Union<'a> {
         }
     }
 
-    pub(crate) fn finish(mut self) -> RoaringBitmap {
-        self.slots.sort_unstable();
-        self.slots.dedup();
-        let slots: RoaringBitmap = self.slots.into_iter().collect();
+    pub(crate) fn finish(self) -> RoaringBitmap {
+        let slots = set_of(self.slots);
         if self.set.is_empty() { slots } else { self.set | slots }
     }
+}
+
+fn set_of(mut slots: Vec<u32>) -> RoaringBitmap {
+    let bytes = slots.iter().max().map_or(0, |max| *max as usize / 8 + 1);
+    if slots.len() < bytes / 8 {
+        slots.sort_unstable();
+        slots.dedup();
+        return slots.into_iter().collect();
+    }
+    // So many that a bit for each place is less work than to sort them.
+    let mut bits = vec![0_u8; bytes];
+    for slot in slots {
+        if let Some(byte) = bits.get_mut(slot as usize / 8) {
+            *byte |= 1 << (slot % 8);
+        }
+    }
+    RoaringBitmap::from_lsb0_bytes(0, &bits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_set_is_the_same_however_it_is_made() {
+        for (count, step) in
+            [(0, 1), (1, 0), (1, 70_000), (3, 1), (1000, 1), (1000, 199), (70_000, 1), (70_000, 3)]
+        {
+            let slots: Vec<u32> = (0..count).map(|n| n * 7919 % count * step).collect();
+            let expected: RoaringBitmap = slots.iter().copied().collect();
+            let twice = [slots.clone(), slots].concat();
+            assert_eq!(set_of(twice), expected, "{count} by {step}");
+        }
+    }
 
     #[test]
     fn a_posting_takes_eight_bytes() {

@@ -83,6 +83,16 @@ impl Predicate {
         Self::Fields(vec![(key.to_owned(), Test::Exists(true))])
     }
 
+    /// Whether a field looks like an operator, so that the JSON of the predicate would be read as something else.
+    pub(crate) fn has_operator_names(&self) -> bool {
+        match self {
+            Self::All(children) | Self::Any(children) => children.iter().any(Self::has_operator_names),
+            Self::Not(child) => child.has_operator_names(),
+            Self::Fields(fields) => fields.iter().any(|(field, _)| field.starts_with('$')),
+            Self::Value(_) => false,
+        }
+    }
+
     /// Refuses what the grammar allows and the flattened rows of entities cannot answer.
     fn check_on_entities(&self) -> Result<(), QueryError> {
         match self {

@@ -12,10 +12,16 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Flattens an entity. `id` is the caller's own number for it, given back with each hit; `entity_ref` is
-    /// canonical; `uid` is what orders entities that nothing else orders.
+    /// Flattens an entity; if that fails, there is [`Self::bare`]. `id` is the caller's own number for it, given back
+    /// with each hit; `entity_ref` is canonical; `uid` is what orders entities that nothing else orders.
     pub fn new(id: i64, entity_ref: &str, uid: &str, json: &str) -> Result<Self, FlattenError> {
         Ok(Self { id, entity_ref: entity_ref.into(), uid: uid.into(), rows: Rows::of_json(json)? })
+    }
+
+    /// An entity of which nothing is known but its names, for one that cannot be flattened: it is found by its ref, its
+    /// uid, and filters for its kind, name and namespace, in lower case as the ref has them.
+    pub fn bare(id: i64, entity_ref: &str, uid: &str) -> Self {
+        Self { id, entity_ref: entity_ref.into(), uid: uid.into(), rows: Rows::of_names(entity_ref, uid) }
     }
 
     /// The entity's canonical ref.

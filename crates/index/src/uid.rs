@@ -6,6 +6,8 @@ use std::fmt;
 /// Where a UUID's text has hyphens.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
+const UUID_LEN: usize = 36;
+
 /// A uid. A canonical UUID in lower case is kept as its bytes, which sort as the text does.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Uid {
@@ -30,7 +32,8 @@ impl Ord for Uid {
         match (self, other) {
             (Self::Uuid(a), Self::Uuid(b)) => a.cmp(b),
             (Self::Other(a), Self::Other(b)) => a.cmp(b),
-            _ => self.to_string().cmp(&other.to_string()),
+            (Self::Uuid(a), Self::Other(b)) => text_of(a).as_slice().cmp(b.as_bytes()),
+            (Self::Other(a), Self::Uuid(b)) => a.as_bytes().cmp(&text_of(b)),
         }
     }
 }
@@ -44,15 +47,7 @@ impl PartialOrd for Uid {
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Uuid(bytes) => {
-                for (at, byte) in bytes.iter().enumerate() {
-                    if matches!(at, 4 | 6 | 8 | 10) {
-                        f.write_str("-")?;
-                    }
-                    write!(f, "{byte:02x}")?;
-                }
-                Ok(())
-            }
+            Self::Uuid(bytes) => f.write_str(str::from_utf8(&text_of(bytes)).unwrap_or_default()),
             Self::Other(text) => f.write_str(text),
         }
     }
@@ -64,8 +59,18 @@ impl fmt::Debug for Uid {
     }
 }
 
+fn text_of(bytes: &[u8; 16]) -> [u8; UUID_LEN] {
+    let mut text = [b'-'; UUID_LEN];
+    let places = text.iter_mut().enumerate().filter(|(at, _)| !HYPHENS.contains(at));
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    for ((_, place), digit) in places.zip(digits) {
+        *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+    }
+    text
+}
+
 fn parse(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 36 {
+    if text.len() != UUID_LEN {
         return None;
     }
     let mut bytes = [0_u8; 16];
@@ -105,6 +110,7 @@ mod tests {
             "",
             "uid-1",
             "\u{e4}",
+            "0123456",
         ];
         let mut uids = texts.map(Uid::of);
         uids.sort_unstable();

@@ -19,8 +19,7 @@ use crate::uid::Uid;
 
 mod groups;
 
-/// How many times longer than expected a walk may take before it is given up.
-const PATIENCE: u64 = 4;
+use groups::Group;
 
 /// Collects slots: passes over some, takes some.
 #[derive(Debug)]
@@ -65,7 +64,8 @@ impl Taker {
     }
 
     /// How many steps to walk along `ordered` items to find those of a set of `len`, before sorting the set is the
-    /// better way: none if it is so from the start, if they are spread evenly.
+    /// better way: none if it is so from the start, if they are spread evenly, else as many as sorting would have
+    /// taken. So a walk that finds nothing for long, as the set stands together far away, costs twice the better way.
     fn steps(&self, len: u64, ordered: usize) -> usize {
         let ordered = ordered as u64;
         let wanted = (self.skip as u64).saturating_add(self.room as u64).min(len);
@@ -74,7 +74,7 @@ impl Taker {
         if walked > sorted {
             return 0;
         }
-        usize::try_from(sorted.min(walked.saturating_mul(PATIENCE))).unwrap_or(usize::MAX)
+        usize::try_from(sorted).unwrap_or(usize::MAX)
     }
 }
 
@@ -118,12 +118,8 @@ impl Index {
         };
         let Rest::After(last) = last else { return };
         let after = last.and_then(uid).or(after);
-        let is_after = |slot: u32| {
-            let order = uid(slot).cmp(&after);
-            after.is_none()
-                || order == if direction == Direction::Asc { Ordering::Greater } else { Ordering::Less }
-        };
-        let mut slots: Vec<u32> = set.iter().filter(|slot| is_after(*slot)).collect();
+        let is_after = |slot: &u32| after.is_none_or(|after| self.is_after(*slot, after, direction));
+        let mut slots: Vec<u32> = set.iter().filter(is_after).collect();
         slots.sort_unstable_by(|a, b| self.cmp_uid(*a, *b));
         if direction == Direction::Desc {
             slots.reverse();
@@ -131,8 +127,16 @@ impl Index {
         taker.take_all(slots);
     }
 
+    fn is_after(&self, slot: u32, uid: &Uid, direction: Direction) -> bool {
+        let order = self.slots.get(slot).map(|slot| slot.uid.cmp(uid));
+        order == Some(if direction == Direction::Asc { Ordering::Greater } else { Ordering::Less })
+    }
+
     /// Takes a set by ref.
     pub(crate) fn take_by_ref(&self, set: &RoaringBitmap, taker: &mut Taker) {
+        if taker.passes(set) {
+            return;
+        }
         let steps = taker.steps(set.len(), self.len());
         let refs = self.ref_order().after(OrderedList::start());
         let Rest::After(last) = take_within(refs, set, steps, taker) else { return };
@@ -157,9 +161,18 @@ impl Index {
         taker: &mut Taker,
     ) {
         let set = intersection(set, Cow::Borrowed(&*sort.key.valued())).into_owned();
+        if after.is_none() && taker.passes(&set) {
+            return;
+        }
         sort.for_each_group(&set, direction, after.map(|start| start.value), taker, |value, group, taker| {
             let after = after.filter(|start| start.value == value).map(|start| start.uid);
-            self.take_by_uid(group, direction, after, taker);
+            match group {
+                Group::One(slot) if after.is_none_or(|after| self.is_after(slot, after, direction)) => {
+                    taker.take(slot);
+                }
+                Group::One(_) => {}
+                Group::Set(group) => self.take_by_uid(group, direction, after, taker),
+            }
         });
     }
 
@@ -175,8 +188,9 @@ impl Index {
         let valued = &set & &*sort.key.valued();
         let others = set - &valued;
         if !taker.passes(&valued) {
-            sort.for_each_group(&valued, sort.direction, None, taker, |_, group, taker| {
-                self.take_by_values(group.clone(), rest, taker);
+            sort.for_each_group(&valued, sort.direction, None, taker, |_, group, taker| match group {
+                Group::One(slot) => taker.take(slot),
+                Group::Set(group) => self.take_by_values(group.clone(), rest, taker),
             });
         }
         self.take_by_values(others, rest, taker);

@@ -13,15 +13,16 @@ mod generator;
 
 use std::hint::black_box;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use callboard_index::{
-    After, ByQuery, Cursor, Fields, FullText, Index, Predicate, Prepared, parse_filters, parse_order,
-    parse_order_fields,
+    After, ByQuery, Change, Cursor, Direction, Fields, FullText, Index, OrderField, Origin, Predicate,
+    Prepared, SharedIndex, limits::PREFIX_TESTS_MAX, parse_filters, parse_order, parse_order_fields,
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
 use generator::{Numbers, Source, entity};
+use serde_json::{Value, json};
 
 const ENTITIES: u64 = 100_000;
 
@@ -79,6 +80,7 @@ fn loaded() -> Index {
     let one = load_alone(&sources);
     println!("loaded {ENTITIES} in {:?} with one thread", start.elapsed());
     assert_eq!(one.checksum(), index.checksum());
+    beside_a_writer(one);
     let start = Instant::now();
     black_box(index.checksum());
     println!("checksum in {:?}", start.elapsed());
@@ -91,6 +93,36 @@ fn load_alone(sources: &[Source]) -> Index {
         index.put(&source.prepare());
     }
     index
+}
+
+/// How long a reader waits while another thread replaces a fifth of the catalog.
+fn beside_a_writer(index: Index) {
+    let changes: Vec<Change> =
+        (0..ENTITIES / 5).map(|number| Change::Put(entity(number, 7, ENTITIES).prepare())).collect();
+    let shared = SharedIndex::new(index);
+    let mut waits = Vec::new();
+    let start = Instant::now();
+    let took = thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            shared.apply(&changes);
+            start.elapsed()
+        });
+        while !writer.is_finished() {
+            let start = Instant::now();
+            drop(black_box(shared.read()));
+            waits.push(start.elapsed());
+            thread::sleep(Duration::from_micros(100));
+        }
+        writer.join().unwrap()
+    });
+    waits.sort_unstable();
+    println!(
+        "{} changes in {took:?}; {} reads beside them waited for {:?} at the median, {:?} at most",
+        changes.len(),
+        waits.len(),
+        waits[waits.len() / 2],
+        waits[waits.len() - 1],
+    );
 }
 
 fn filter(text: &str) -> Option<Predicate> {
@@ -153,6 +185,67 @@ fn pages(c: &mut Criterion, index: &Index) {
     group.finish();
 }
 
+/// What reading all of the catalog piece by piece costs for each piece.
+fn large_pages(c: &mut Criterion, index: &Index) {
+    let mut group = c.benchmark_group("pages of 2,000");
+    let by_name = || parse_order_fields(&["metadata.name,asc"]).unwrap();
+    let cases = [
+        ("by uid", None, vec![]),
+        ("by name", None, by_name()),
+        ("dense by uid", filter("kind=component"), vec![]),
+        ("dense by name", filter("kind=component"), by_name()),
+        ("by kind", None, parse_order_fields(&["kind,desc"]).unwrap()),
+    ];
+    for (name, query, order) in cases {
+        let query = ByQuery { query, order, ..ByQuery::default() };
+        group.bench_function(format!("first {name}"), |b| b.iter(|| index.first_page(&query, &[], 2000)));
+        let mut page = index.first_page(&query, &[], 2000);
+        for _ in 0..12 {
+            page = index.next_page(&page.next.unwrap(), &[], 2000);
+        }
+        let cursor = page.next.unwrap();
+        group.bench_function(format!("next {name}"), |b| b.iter(|| index.next_page(&cursor, &[], 2000)));
+    }
+    let part = After { limit: Some(2000), offset: Some(26_000) };
+    group.bench_function("part by ref", |b| b.iter(|| index.list_page(&[], &[], part).unwrap()));
+    group.finish();
+}
+
+/// The most expensive questions that the limits let through.
+fn hostile(c: &mut Criterion, index: &Index) {
+    let mut group = c.benchmark_group("hostile");
+    group.sample_size(10);
+    let query = |query: Value| Predicate::of_entities(&query, Origin::Query).unwrap();
+    let prefixes: Vec<Value> =
+        (0..PREFIX_TESTS_MAX).map(|_| json!({"metadata.uid": {"$hasPrefix": "0190"}})).collect();
+    let negations = vec![json!({"kind": {"$exists": false}}); 4000];
+    let choice: Vec<String> = (0..10_000).map(|n| format!("name-{n}")).collect();
+    for (name, query) in [
+        ("prefixes that everybody has", query(json!({ "$all": prefixes }))),
+        ("negations", query(json!({ "$any": negations }))),
+        ("a choice of many", query(json!({"metadata.name": {"$in": choice}}))),
+        ("a key of dots", query(json!({".".repeat(100_000): "x"}))),
+    ] {
+        let query = ByQuery { query: Some(query), ..ByQuery::default() };
+        group.bench_function(name, |b| b.iter(|| index.first_page(&query, &[], 20)));
+    }
+    let fields: Vec<&str> =
+        ["metadata.name", "metadata.title", "metadata.description", "metadata.uid", "metadata.links.url"]
+            .into();
+    let full_text = FullText::of_params(Some("e"), &fields).unwrap();
+    let query = ByQuery { full_text: Some(full_text), ..ByQuery::default() };
+    group.bench_function("a text that everybody has", |b| b.iter(|| index.first_page(&query, &[], 20)));
+    let order = vec![OrderField { field: "metadata.name".to_owned(), order: Direction::Asc }; 16];
+    let part = After { limit: None, offset: Some(1) };
+    group.bench_function("all but one by sixteen fields", |b| {
+        b.iter(|| index.list_page(&[], &order, part).unwrap());
+    });
+    let source = entity(4711, 0, ENTITIES);
+    let fields = Fields::of_lists(&[".".repeat(16_000)]).unwrap().unwrap();
+    group.bench_function("projection of dots", |b| b.iter(|| fields.project(&source.json).unwrap()));
+    group.finish();
+}
+
 fn others(c: &mut Criterion, index: &Index) {
     let mut group = c.benchmark_group("other questions");
     let components = filter("kind=component");
@@ -212,6 +305,8 @@ fn updates(c: &mut Criterion, mut index: Index) {
 fn all(c: &mut Criterion) {
     let index = loaded();
     pages(c, &index);
+    large_pages(c, &index);
+    hostile(c, &index);
     others(c, &index);
     updates(c, index);
 }

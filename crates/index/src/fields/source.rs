@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 
 /// A value of the entity.
 pub(super) struct Source<'a> {
-    pub(super) text: &'a str,
+    text: &'a str,
     /// Those of an object, once somebody asked.
-    pub(super) members: OnceCell<Vec<(Cow<'a, str>, Source<'a>)>>,
+    members: OnceCell<Members<'a>>,
 }
 
 /// A value that a path led to.
@@ -21,7 +21,12 @@ pub(super) struct Found<'s> {
     pub(super) text: &'s str,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// A value of which nothing is parsed yet.
+    pub(super) fn of(value: &'a RawValue) -> Self {
+        Self { text: value.get(), members: OnceCell::new() }
+    }
+
     /// The value at a path. At each object the shortest name that is there is the one that counts, and there is no way
     /// back: with `a` and `a.b` in one object, `a.b` means the member `b` of `a`.
     pub(super) fn find<'s>(&'s self, path: &'s str) -> Option<Found<'s>> {
@@ -29,11 +34,13 @@ impl Source<'_> {
         let mut source = self;
         let mut rest = path;
         loop {
-            let mut dots = rest.match_indices('.').map(|(dot, _)| dot).chain([rest.len()]);
-            let (end, name, member) = dots.find_map(|end| {
-                let (name, member) = source.member(rest.get(..end)?)?;
-                Some((end, name, member))
-            })?;
+            let members = source.members();
+            let ends = rest.match_indices('.').map(|(dot, _)| dot).chain([rest.len()]);
+            let (end, name, member) =
+                ends.take_while(|end| *end <= members.name_len_max).find_map(|end| {
+                    let (name, member) = members.get(rest.get(..end)?)?;
+                    Some((end, name, member))
+                })?;
             names.push(name);
             source = member;
             match rest.get(end + 1..) {
@@ -43,43 +50,50 @@ impl Source<'_> {
         }
     }
 
-    fn member(&self, name: &str) -> Option<(&str, &Self)> {
-        let members = self.members.get_or_init(|| members_of(self.text));
+    /// The members of an object; none of anything else.
+    fn members(&self) -> &Members<'a> {
+        self.members.get_or_init(|| {
+            let is_object = self.text.starts_with('{');
+            if is_object { serde_json::from_str(self.text).unwrap_or_default() } else { Members::default() }
+        })
+    }
+}
+
+/// The members of an object, in their order.
+#[derive(Default)]
+struct Members<'a> {
+    list: Vec<(Cow<'a, str>, Source<'a>)>,
+    /// The bytes of the longest name: no longer part of a path needs to be looked for.
+    name_len_max: usize,
+}
+
+impl<'a> Members<'a> {
+    fn get(&self, name: &str) -> Option<(&str, &Source<'a>)> {
         // Of equal names the last one counts.
-        members.iter().rfind(|(other, _)| other == name).map(|(name, member)| (&**name, member))
+        self.list.iter().rfind(|(other, _)| other == name).map(|(name, member)| (&**name, member))
     }
 }
-
-/// The members of an object, in their order; none of anything else.
-fn members_of(text: &str) -> Vec<(Cow<'_, str>, Source<'_>)> {
-    if text.starts_with('{') {
-        serde_json::from_str::<Members<'_>>(text).map_or_else(|_| Vec::new(), |members| members.0)
-    } else {
-        Vec::new()
-    }
-}
-
-struct Members<'a>(Vec<(Cow<'a, str>, Source<'a>)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor).map(Self)
+        deserializer.deserialize_map(MembersVisitor)
     }
 }
 
 struct MembersVisitor;
 
 impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Vec<(Cow<'de, str>, Source<'de>)>;
+    type Value = Members<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-            members.push((name.0, Source { text: value.get(), members: OnceCell::new() }));
+        let mut members = Members::default();
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+            members.name_len_max = members.name_len_max.max(name.len());
+            members.list.push((name, Source::of(value)));
         }
         Ok(members)
     }

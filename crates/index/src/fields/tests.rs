@@ -35,7 +35,7 @@ fn c043_to_c046_the_selected_members_are_given_in_the_order_of_the_request() {
         (&["relations.type"], "{}"),
         (&["metadata.tags.0"], "{}"),
         (&["kind.length"], "{}"),
-        (&["metadata.nope.x", "spec"], r#"{"spec":{}}"#),
+        (&["metadata.nope.x", "spec", "metadata..", "."], r#"{"spec":{}}"#),
         (&["metadata.title"], r#"{"metadata":{"title":null}}"#),
         // The shortest name wins, and there is no way back.
         (&["metadata.annotations.a.b"], r#"{"metadata":{"annotations":{"a":{"b":1}}}}"#),

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{Predicate, Primitive, Test};
-use crate::text::js_number;
+use crate::text::{js_number, lowercase};
 
 impl Predicate {
     /// The JSON of the predicate.
@@ -42,12 +42,20 @@ impl Primitive {
         }
     }
 
+    /// The value as a text.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Number(number) => js_number(number),
+            Self::Bool(bool) => bool.to_string(),
+        }
+    }
+
     /// The value as rows have it: text in lower case.
     pub(crate) fn lower(&self) -> String {
         match self {
-            Self::Text(text) => text.to_lowercase(),
-            Self::Number(number) => js_number(number),
-            Self::Bool(bool) => bool.to_string(),
+            Self::Text(text) => lowercase(text),
+            Self::Number(_) | Self::Bool(_) => self.text(),
         }
     }
 }

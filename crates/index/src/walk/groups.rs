@@ -10,10 +10,23 @@ use crate::ordered::OrderedList;
 /// So few values are gone through whatever the set.
 const STEPS_MIN: usize = 64;
 
-/// What is called with each value and its group, until the taker is full.
-trait Visit: FnMut(&[u8], &RoaringBitmap, &mut Taker) {}
+/// Entities with the same value. Names and the like belong to one each, for whom a bitmap would be a waste.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Group<'g> {
+    One(u32),
+    Set(&'g RoaringBitmap),
+}
 
-impl<F: FnMut(&[u8], &RoaringBitmap, &mut Taker)> Visit for F {}
+/// Who has a value: one entity, which may not be looked for, or those who are.
+enum Holders {
+    One(u32),
+    Set(RoaringBitmap),
+}
+
+/// What is called with each value and its group, until the taker is full.
+trait Visit: FnMut(&[u8], Group<'_>, &mut Taker) {}
+
+impl<F: FnMut(&[u8], Group<'_>, &mut Taker)> Visit for F {}
 
 impl SortKey<'_> {
     /// Calls `visit` with each value and the part of `set` that stands at it, from the value `from` on. All of `set`
@@ -24,7 +37,7 @@ impl SortKey<'_> {
         direction: Direction,
         from: Option<&[u8]>,
         taker: &mut Taker,
-        visit: impl FnMut(&[u8], &RoaringBitmap, &mut Taker),
+        visit: impl FnMut(&[u8], Group<'_>, &mut Taker),
     ) {
         let values = self.key.stored.map_or(0, |(_, key)| key.values) + 1;
         match taker.steps(set.len(), values) {
@@ -57,8 +70,13 @@ impl SortKey<'_> {
             if taker.is_full() {
                 return;
             }
-            let Some((value, _)) = group.first() else { continue };
-            visit(value, &group.iter().map(|(_, slot)| *slot).collect(), taker);
+            match group {
+                [] => {}
+                [(value, slot)] => visit(value, Group::One(*slot), taker),
+                [(value, _), ..] => {
+                    visit(value, Group::Set(&group.iter().map(|(_, slot)| *slot).collect()), taker);
+                }
+            }
         }
     }
 
@@ -79,39 +97,47 @@ impl SortKey<'_> {
         if from.is_some_and(|from| is_before(b"true", from, direction)) {
             items = None;
         }
-        let mut give = |value: &[u8], mut group: RoaringBitmap, taker: &mut Taker| {
-            for slot in &group & &multi {
-                if self.place_of(slot) != Some(value) {
-                    group.remove(slot);
+        let mut give = |value: &[u8], holders: Holders, taker: &mut Taker| match holders {
+            Holders::One(slot) => {
+                let stands_here = || !multi.contains(slot) || self.place_of(slot) == Some(value);
+                if set.contains(slot) && stands_here() {
+                    visit(value, Group::One(slot), taker);
                 }
             }
-            if !group.is_empty() {
-                visit(value, &group, taker);
+            Holders::Set(mut group) => {
+                for slot in &group & &multi {
+                    if self.place_of(slot) != Some(value) {
+                        group.remove(slot);
+                    }
+                }
+                if !group.is_empty() {
+                    visit(value, Group::Set(&group), taker);
+                }
             }
         };
         for (step, head) in self.heads(direction, from).enumerate() {
             if taker.is_full() {
                 return;
             }
-            let value = dictionary.value(dictionary.entry(head)).unwrap_or_default();
+            let entry = dictionary.entry(head);
+            let value = dictionary.value(entry).unwrap_or_default();
             if items.is_some() && is_before(b"true", value, direction) {
-                give(b"true", items.take().unwrap_or_default(), taker);
+                give(b"true", Holders::Set(items.take().unwrap_or_default()), taker);
             }
             if step == steps {
                 return self.sort(set, direction, Some(value), taker, visit);
             }
-            let mut group = self.key.holders_within(head, set);
-            if value == b"true" {
-                group |= items.take().unwrap_or_default();
-            }
-            if !group.is_empty() {
-                give(value, group, taker);
-            }
+            let also = items.take_if(|_| value == b"true");
+            let holders = match (entry.only_holder(), also) {
+                (Some(slot), None) => Holders::One(slot),
+                (_, also) => Holders::Set(self.key.holders_within(head, set) | also.unwrap_or_default()),
+            };
+            give(value, holders, taker);
         }
         if let Some(items) = items
             && !taker.is_full()
         {
-            give(b"true", items, taker);
+            give(b"true", Holders::Set(items), taker);
         }
     }
 

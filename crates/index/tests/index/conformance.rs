@@ -1,7 +1,8 @@
 //! The conformance cases about filters, order, predicates, full text and facets, by their numbers.
 
 use callboard_index::{
-    After, ByQuery, FullText, Hit, OrderField, Predicate, parse_filters, parse_order, parse_order_fields,
+    After, ByQuery, FullText, Hit, Index, OrderField, Predicate, Prepared, parse_filters, parse_order,
+    parse_order_fields,
 };
 use serde_json::{Value, json};
 
@@ -303,6 +304,54 @@ fn c115_to_c121_facets() {
 }
 
 #[test]
+fn kinds_are_counted_in_lower_case() {
+    let mut index = index();
+    index.put(&Prepared::bare(99, "component:default/odd", "uid-odd"));
+    let counted: Vec<(String, u64)> = index.count_by_kind();
+    let counted: Vec<(&str, u64)> = counted.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+    let expected = [
+        ("api", 1),
+        ("component", 4),
+        ("group", 1),
+        ("location", 1),
+        ("resource", 1),
+        ("system", 1),
+        ("user", 2),
+    ];
+    assert_eq!(counted, expected);
+    index.remove("group:default/team-a");
+    assert!(index.count_by_kind().iter().all(|(kind, _)| kind != "group"));
+    assert_eq!(Index::new().count_by_kind(), []);
+}
+
+#[test]
+fn an_entity_that_cannot_be_read_is_found_by_its_names() {
+    let mut index = index();
+    let uid = "0190AAAA-0000-7000-8000-000000000099";
+    let deep = format!("{{\"kind\":\"Component\",\"spec\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let entity_ref = "component:default/odd";
+    assert!(Prepared::new(99, entity_ref, uid, &deep).is_err());
+    index.put(&Prepared::bare(99, entity_ref, uid));
+    assert_eq!(index.check(), Ok(()));
+    assert_eq!(index.by_ref(entity_ref, &[]).unwrap().id, 99);
+    assert_eq!(index.by_uid(&uid.to_lowercase(), &[]).unwrap().entity_ref, entity_ref);
+    for filter in [
+        "kind=Component,metadata.name=odd",
+        "metadata.namespace=default,metadata.name=ODD",
+        "metadata.uid=0190aaaa-0000-7000-8000-000000000099",
+    ] {
+        assert_eq!(sorted(&filtered(&index, &[filter])), ["odd"], "{filter}");
+    }
+    assert_eq!(sorted(&filtered(&index, &["kind=component"])), ["alpha", "beta", "gamma", "odd"]);
+    // Its place is taken by what can be read, and the other way round.
+    let readable = r#"{"kind":"Component","metadata":{"name":"odd"},"spec":{"type":"x"}}"#;
+    index.put(&Prepared::new(99, entity_ref, uid, readable).unwrap());
+    assert_eq!(filtered(&index, &["spec.type=x"]).len(), 1);
+    index.put(&Prepared::bare(99, entity_ref, uid));
+    assert_eq!((filtered(&index, &["spec.type=x"]).len(), index.len()), (0, 11));
+}
+
+#[test]
 fn a_value_that_an_item_gives_as_well_counts_once() {
     let index = index_of(&[("k:ns/n", json!({"a": ["b"], "a.b": ["true"]}))]);
     let facets = index.facets(&["spec.a.b", "spec.a.b.true"], &[]).unwrap();
@@ -310,6 +359,45 @@ fn a_value_that_an_item_gives_as_well_counts_once() {
         let values: Vec<_> = facet.values.iter().map(|value| (value.value.as_str(), value.count)).collect();
         assert_eq!(values, [("true", 1)], "{}", facet.name);
     }
+}
+
+#[test]
+fn greek_is_found_in_any_casing() {
+    // As written, as people type it, and as other programs put it in lower case.
+    let spellings =
+        ["\u{39f}\u{394}\u{39f}\u{3a3}", "\u{3bf}\u{3b4}\u{3bf}\u{3c2}", "\u{3bf}\u{3b4}\u{3bf}\u{3c3}"];
+    for spelling in spellings {
+        let index =
+            index_of(&[("k:ns/n", json!({spelling: {"x": spelling}, "list": [spelling, "\u{3a3}"]}))]);
+        for asked in spellings {
+            for filter in [
+                format!("spec.{asked}.x={asked}"),
+                format!("spec.{asked}.x"),
+                format!("spec.list={asked}"),
+                format!("spec.list.{asked}"),
+                "spec.list.\u{3a3}".to_owned(),
+                "spec.list.\u{3c3}".to_owned(),
+            ] {
+                assert_eq!(filtered(&index, &[&filter]).len(), 1, "{filter} of {spelling}");
+            }
+            let facets = index.facets(&[format!("spec.{asked}.x")], &[]).unwrap();
+            assert_eq!(facets[0].values[0].value, spelling);
+        }
+    }
+}
+
+#[test]
+fn numbers_are_found_by_the_text_that_they_were_written_with() {
+    let index = index_of(&[("k:ns/n", json!({"share": 0.300_000_000_000_000_04}))]);
+    assert_eq!(filtered(&index, &["spec.share=0.30000000000000004"]).len(), 1);
+    assert_eq!(index.list(&[&predicate(&json!({"spec.share": 0.300_000_000_000_000_04}))], None).len(), 1);
+}
+
+#[test]
+fn an_item_before_another_spelling_of_its_key_is_spelled_as_the_item_has_it() {
+    let index = index_of(&[("k:ns/n", json!({"a": ["java", {"java": ["TRUE"]}]}))]);
+    let facets = index.facets(&["spec.a.java"], &[]).unwrap();
+    assert_eq!((facets[0].values[0].value.as_str(), facets[0].values[0].count), ("true", 1));
 }
 
 #[test]

@@ -4,7 +4,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::let_underscore_must_use,
     reason = "a test that cannot go on has failed"
 )]

@@ -31,8 +31,8 @@ const SPECIAL: &[&str] = &[
     "metadata.etag",
 ];
 
-/// The rows of an entity, or the keys that are in conflict.
-pub(crate) fn flatten(entity: &Value) -> Result<Vec<Row>, Vec<String>> {
+/// The rows of an entity.
+pub(crate) fn flatten(entity: &Value) -> Vec<Row> {
     let mut found: Vec<(String, Value)> = Vec::new();
     visit("", entity, &mut found);
     for name in ["name", "namespace", "uid"] {
@@ -47,18 +47,6 @@ pub(crate) fn flatten(entity: &Value) -> Result<Vec<Row>, Vec<String>> {
         let kind = relation["type"].as_str().unwrap();
         found.push((format!("relations.{kind}"), relation["targetRef"].clone()));
     }
-    let mut spellings: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (key, _) in &found {
-        let known = spellings.entry(key.to_lowercase()).or_default();
-        if !known.contains(key) {
-            known.push(key.clone());
-        }
-    }
-    let conflicts: Vec<String> =
-        spellings.into_iter().filter(|(_, spelled)| spelled.len() > 1).map(|(key, _)| key).collect();
-    if !conflicts.is_empty() {
-        return Err(conflicts);
-    }
     let mut rows: Vec<Row> = Vec::new();
     for (key, value) in found {
         let key = key.to_lowercase();
@@ -71,7 +59,7 @@ pub(crate) fn flatten(entity: &Value) -> Result<Vec<Row>, Vec<String>> {
             rows.push(Row { key, value, original });
         }
     }
-    Ok(rows)
+    rows
 }
 
 fn visit(path: &str, value: &Value, found: &mut Vec<(String, Value)>) {

@@ -181,6 +181,19 @@ fn c067_c068_a_cursor_carries_the_query() {
 }
 
 #[test]
+fn keys_that_look_like_operators_survive_in_cursors() {
+    let index = index();
+    for filters in [&["$all=1", "kind=component"][..], &["$not", "$foo=a,$foo=b", "kind=component,spec.type"]]
+    {
+        let query = parse_filters(filters).unwrap();
+        let page = index.first_page(&ByQuery { query, ..ByQuery::default() }, &[], 2);
+        let second = next(&index, &page, 2);
+        assert_eq!((second.hits.len(), second.total_items), (1, 3), "{filters:?}");
+        assert_eq!(previous(&index, &second, 2).hits, page.hits);
+    }
+}
+
+#[test]
 fn c069_an_older_cursor_still_filters() {
     let index = index();
     let cursor = cursor(&json!({

@@ -33,8 +33,6 @@ fn queries() -> impl Strategy<Value = Vec<Value>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
-
     #[test]
     fn the_index_agrees_with_itself_after_any_history(events in events(80)) {
         let both = Both::of(&events);

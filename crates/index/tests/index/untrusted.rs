@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use callboard_index::{
-    After, ByQuery, Cursor, Fields, FullText, Index, Origin, Predicate, Prepared, Rows, parse_filters,
-    parse_order, parse_order_fields,
+    After, ByQuery, Cursor, Direction, Fields, FullText, Index, OrderField, Origin, Predicate, Prepared,
+    Rows, parse_filters, parse_order, parse_order_fields,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -99,8 +99,6 @@ fn encode(value: &Value) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn no_text_makes_a_parser_panic(text in any::<String>(), other in "[a-z=,.:\\[\\]$ ]{0,20}") {
         for text in [text, other] {
@@ -169,4 +167,40 @@ fn the_largest_numbers_are_no_trouble() {
     assert_eq!((page.hits.len(), page.next, page.previous), (0, None, None));
     let part = After { limit: Some(usize::MAX), offset: Some(usize::MAX) };
     assert_eq!(index.list_page(&[], &[], part).unwrap().hits, []);
+}
+
+#[test]
+fn keys_of_nothing_but_dots_take_no_longer_than_others() {
+    let index = crate::fixture::index();
+    let dots = ".".repeat(250_000);
+    let order = vec![OrderField { field: dots.clone(), order: Direction::Asc }; 16];
+    let part = After { limit: Some(3), offset: None };
+    assert_eq!(index.list_page(&[], &order, part).unwrap().hits.len(), 3);
+    let query: Map<_, _> = (0..100).map(|n| (dots.clone() + &n.to_string(), json!("x"))).collect();
+    let query = crate::fixture::predicate(&json!({"$not": query}));
+    assert_eq!(index.list(&[&query], None).len(), 10);
+    assert_eq!(index.facets(&vec![dots; 500], &[]).unwrap()[0].values, []);
+    let fields = Fields::of_items(&(0..400).map(|n| ".".repeat(20_000) + &n.to_string()).collect::<Vec<_>>());
+    let fields = fields.unwrap().unwrap();
+    for _ in 0..100 {
+        assert_eq!(fields.project(r#"{"kind":"k","metadata":{"name":"n"},"spec":{}}"#).unwrap(), "{}");
+    }
+}
+
+#[test]
+fn a_place_may_be_any_text() {
+    let both = Both::of(&[]);
+    let index = crate::fixture::index();
+    for uid in
+        ["", "0190aaaa", "0190aaaa-0000-7000-8000-00000000000", "\u{10ffff}", "ZZ", &"0".repeat(190_000)]
+    {
+        for is_previous in [false, true] {
+            let cursor = json!({"orderFields": [], "isPrevious": is_previous, "orderFieldValues": [uid]});
+            let cursor = Cursor::decode(&encode(&cursor)).unwrap();
+            let expected =
+                (0..10).map(crate::fixture::uid).filter(|other| (other.as_str() < uid) == is_previous);
+            assert_eq!(index.next_page(&cursor, &[], 100).hits.len(), expected.count(), "{uid:.50}");
+            assert_eq!(both.index.next_page(&cursor, &[], 100).hits, []);
+        }
+    }
 }

@@ -46,8 +46,6 @@ fn refs(page: &Page) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
-
     #[test]
     fn a_walk_over_a_still_catalog_is_the_list_in_pieces(
         events in events(60),
