@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use callboard_model::{Entity, SerializedError, location_entity_name};
-use callboard_sdk::{Clock, LocationSpec};
+use callboard_sdk::{Clock, LocationSpec, ScmLocationAnalyzer};
 use callboard_store::{LocationConflict, Store, StoreError, StoredLocation};
 use uuid::Uuid;
 
 use crate::Pipeline;
 use crate::locations::{LOCATION_STORE, free_location_entity, location_name, registered_location_entity};
 use crate::wake::Wake;
+
+mod analysis;
+
+pub use analysis::{ExistingFile, LocationAnalysis};
 
 /// Why the catalog refused something; the name of each is what Backstage's clients know.
 #[derive(Debug, thiserror::Error)]
@@ -70,21 +74,33 @@ pub struct Catalog {
     clock: Arc<dyn Clock>,
     wake: Wake,
     has_location_store: bool,
+    analyzers: Vec<Arc<dyn ScmLocationAnalyzer>>,
 }
 
 impl Catalog {
     /// A catalog over this store; `wake` reaches the engine that works on it, if one does.
     pub fn new(store: Arc<dyn Store>, pipeline: Arc<Pipeline>, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self { store, pipeline, clock, wake, has_location_store: true }
+        Self { store, pipeline, clock, wake, has_location_store: true, analyzers: Vec::new() }
     }
 
     pub(crate) fn with_location_store(self, has_location_store: bool) -> Self {
         Self { has_location_store, ..self }
     }
 
+    /// The same, with what knows which descriptor files repositories have; the first that supports a URL is asked.
+    #[must_use]
+    pub fn with_analyzers(self, analyzers: Vec<Arc<dyn ScmLocationAnalyzer>>) -> Self {
+        Self { analyzers, ..self }
+    }
+
     /// The store, to read from.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Comes back when the change log grew since the last time. For one follower of the log.
+    pub async fn change(&self) {
+        self.wake.change().await;
     }
 
     /// The processors in their effective order.
@@ -110,6 +126,7 @@ impl Catalog {
     /// Deletes an entity; whoever still emits it brings it back. An unknown uid is no error.
     pub async fn delete_entity(&self, uid: Uuid) -> Result<(), CatalogOpError> {
         self.store.entity_delete(uid, self.clock.now()).await?;
+        self.wake.changed();
         self.wake.claim();
         self.wake.stitch_at_once();
         Ok(())
@@ -164,6 +181,7 @@ impl Catalog {
         let entity =
             registered_location_entity(spec, location_name(&before)).map_err(CatalogOpError::Input)?;
         let location = self.store.location_update(LOCATION_STORE, id, spec, entity, self.clock.now()).await?;
+        self.wake.changed();
         self.wake.claim();
         self.wake.stitch_at_once();
         Ok(location)
@@ -173,6 +191,7 @@ impl Catalog {
     pub async fn location_delete(&self, id: &str) -> Result<(), CatalogOpError> {
         self.check_location_store()?;
         self.store.location_delete(LOCATION_STORE, id, self.clock.now()).await?;
+        self.wake.changed();
         self.wake.claim();
         self.wake.stitch_at_once();
         Ok(())

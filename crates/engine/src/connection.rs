@@ -62,6 +62,7 @@ impl EntityProviderConnection for Connection {
         }
         self.wake.claim();
         if report.needs_stitching {
+            self.wake.changed();
             self.wake.stitch();
         }
         Ok(())

@@ -201,7 +201,7 @@ impl Next {
     }
 }
 
-fn check_size(entities: usize, bytes: usize) -> Result<(), ProcessorError> {
+pub(crate) fn check_size(entities: usize, bytes: usize) -> Result<(), ProcessorError> {
     let limit = if entities > DRY_RUN_ENTITIES_MAX {
         format!("{DRY_RUN_ENTITIES_MAX} entities")
     } else if bytes > DRY_RUN_BYTES_MAX {

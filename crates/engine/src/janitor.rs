@@ -46,6 +46,7 @@ pub(crate) async fn delete_orphans(shared: &Shared) -> Result<(), StoreError> {
     }
     if total > 0 {
         tracing::info!("Deleted {total} orphaned entities");
+        shared.wake.changed();
         shared.wake.stitch();
     }
     Ok(())

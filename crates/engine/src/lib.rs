@@ -38,7 +38,7 @@ mod threads;
 mod wake;
 mod worker;
 
-pub use catalog::{Catalog, CatalogOpError, DryRun, ProcessorInfo};
+pub use catalog::{Catalog, CatalogOpError, DryRun, ExistingFile, LocationAnalysis, ProcessorInfo};
 pub use dry_run::{DryRunEntity, DryRunItem};
 pub use engine::{Engine, EngineError, RunningEngine};
 pub use error_handler::ProcessingErrorHandler;

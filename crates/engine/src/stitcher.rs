@@ -28,6 +28,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         match shared.store.stitch(shared.settings.stitch_batch_max, shared.clock.now()).await {
             Ok(report) => {
                 record(&report, started);
+                if report.changed > 0 {
+                    shared.wake.changed();
+                }
                 written += report.changed;
                 if !report.has_more {
                     if written >= MUCH && shared.leases.is_empty() {

@@ -11,6 +11,7 @@ pub struct Wake {
     stitch: Arc<Notify>,
     stitch_at_once: Arc<Notify>,
     tidy: Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
 impl Wake {
@@ -28,6 +29,15 @@ impl Wake {
     pub(crate) fn stitch_at_once(&self) {
         self.stitch();
         self.stitch_at_once.notify_one();
+    }
+
+    /// The change log grew.
+    pub(crate) fn changed(&self) {
+        self.changed.notify_one();
+    }
+
+    pub(crate) async fn change(&self) {
+        self.changed.notified().await;
     }
 
     /// Much was written, and there is time to clean up.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use callboard_config::Config;
-use callboard_sdk::{ScmResolver, UrlReader};
+use callboard_sdk::{ScmLocationAnalyzer, ScmResolver, UrlReader};
 
 use crate::fetch::{FetchSettings, Fetcher};
 use crate::readers::fetch::FetchReader;
@@ -19,6 +19,8 @@ pub struct Integrations {
     pub scm: Arc<dyn ScmResolver>,
     /// Reads what the integrations and `backend.reading.allow` admit.
     pub reader: Arc<dyn UrlReader>,
+    /// Know what repositories have; the first that supports a URL is asked.
+    pub analyzers: Vec<Arc<dyn ScmLocationAnalyzer>>,
     fetcher: Fetcher,
 }
 
@@ -29,6 +31,7 @@ impl Integrations {
         let allow = Arc::new(AllowList::from_config(config)?);
         let fetcher = Fetcher::new(FetchSettings::from_config(config)?)?;
         let mut readers: Vec<(Predicate, Arc<dyn UrlReader>)> = Vec::new();
+        let mut analyzers: Vec<Arc<dyn ScmLocationAnalyzer>> = Vec::new();
         for github in read_github(config)? {
             if github.has_apps {
                 tracing::warn!(
@@ -37,13 +40,14 @@ impl Integrations {
                 );
             }
             let host = Predicate::Host(github.host.clone());
-            let reader = GitHubReader::new(fetcher.clone(), github, Arc::clone(&allow))?;
-            readers.push((host, Arc::new(reader)));
+            let reader = Arc::new(GitHubReader::new(fetcher.clone(), github, Arc::clone(&allow))?);
+            analyzers.push(Arc::clone(&reader) as _);
+            readers.push((host, reader));
         }
         // Last, as a host with an integration must be read with its credentials.
         let reader = FetchReader::new(fetcher.clone(), Arc::clone(&allow));
         readers.push((Predicate::Allowed(allow), Arc::new(reader)));
-        Ok(Self { scm: Arc::new(scm), reader: Arc::new(Mux::new(readers)), fetcher })
+        Ok(Self { scm: Arc::new(scm), reader: Arc::new(Mux::new(readers)), analyzers, fetcher })
     }
 
     /// The fetch layer, for providers that talk to APIs of their own. It shares its limits with the readers.

@@ -77,7 +77,7 @@ pub use provider::{
     RemovedEntity,
 };
 pub use results::{DocumentPosition, Emit, LocationKey};
-pub use scm::{ScmFile, ScmResolver};
+pub use scm::{ScmFile, ScmLocationAnalyzer, ScmResolver};
 pub use tokio_util::sync::CancellationToken;
 pub use url_reader::{
     LoadContent, ReadError, ReadTreeOptions, ReadTreeResponse, ReadUrlOptions, ReadUrlResponse, SearchFile,

@@ -1,4 +1,9 @@
-//! What processors ask of the source-control integrations: how URLs of a forge are resolved.
+//! What is asked of the source-control integrations: how URLs of a forge are resolved, and what a repository has.
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::ReadError;
 
 /// A URL of a file in a repository, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,4 +36,20 @@ pub trait ScmResolver: Send + Sync + std::fmt::Debug + 'static {
 
     /// Changes whenever the configured integrations do.
     fn fingerprint(&self) -> String;
+}
+
+/// Finds the descriptor files that a repository has already, so that nobody is told to write them.
+#[async_trait]
+pub trait ScmLocationAnalyzer: Send + Sync + std::fmt::Debug + 'static {
+    /// Whether it knows the forge of this URL.
+    fn supports(&self, url: &str) -> bool;
+
+    /// The URLs of all files of this name in the repository behind a URL: at the ref that the URL names, or else on the
+    /// default branch. The shallowest come first.
+    async fn existing_files(
+        &self,
+        url: &str,
+        file_name: &str,
+        cancellation: &CancellationToken,
+    ) -> Result<Vec<String>, ReadError>;
 }

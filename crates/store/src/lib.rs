@@ -33,7 +33,7 @@ pub use outcome::{
     CacheWrite, CommitReport, Conflict, NewEntity, Outcome, OutcomeKind, Processed, RelationKey,
 };
 pub use provider::{MutationReport, ProviderMutation};
-pub use read::{Ancestor, Counts, EntityPage, FinalEntity, StitchFailure, StitchReport};
+pub use read::{Ancestor, Counts, EntityPage, FinalEntity, FoundEntities, StitchFailure, StitchReport};
 pub use store::Store;
 
 /// A moment in UTC.

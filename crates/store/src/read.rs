@@ -26,6 +26,15 @@ pub struct EntityPage {
     pub next_after: Option<String>,
 }
 
+/// What was found of a list of refs.
+#[derive(Debug, Clone, Default)]
+pub struct FoundEntities {
+    /// The entities, in the order of their refs; those that there are none of are left out.
+    pub entities: Vec<FinalEntity>,
+    /// How many refs from the front on were looked at: all, or at least one.
+    pub looked_at: usize,
+}
+
 /// An entity on the way from a ref up to its roots.
 #[derive(Debug, Clone)]
 pub struct Ancestor {
@@ -62,8 +71,6 @@ pub struct StitchFailure {
 /// Sizes, for metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Final entities by kind in lower case.
-    pub entities_by_kind: Vec<(String, i64)>,
     /// Registered locations.
     pub locations: i64,
     /// Edges.

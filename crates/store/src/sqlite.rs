@@ -53,8 +53,8 @@ pub use session::FaultHook;
 
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
-    ErrorFilter, FinalEntity, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity, Outcome,
-    ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
+    ErrorFilter, FinalEntity, FoundEntities, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity,
+    Outcome, ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
 };
 use session::{Args, Connections, Session};
 use statement::{Statement, statements};
@@ -195,6 +195,10 @@ impl Store for SqliteStore {
         self.final_by_uid(uid).await
     }
 
+    async fn entities_by_refs(&self, refs: &[&str], bytes_max: usize) -> Result<FoundEntities, StoreError> {
+        self.finals_by_refs(refs, bytes_max).await
+    }
+
     async fn entities_page(&self, after: Option<&str>, limit: usize) -> Result<EntityPage, StoreError> {
         self.final_page(after, limit).await
     }
@@ -205,6 +209,10 @@ impl Store for SqliteStore {
 
     async fn errors_list(&self, filter: &ErrorFilter) -> Result<Vec<CatalogError>, StoreError> {
         self.list_errors(filter).await
+    }
+
+    async fn count_by_kind(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        self.count_kinds().await
     }
 
     async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {

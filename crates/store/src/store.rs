@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
-    ErrorFilter, FinalEntity, LeaseToken, LocationConflict, MutationReport, NewEntity, Outcome,
-    ProviderMutation, StitchReport, StoreError, StoredLocation, Timestamp,
+    ErrorFilter, FinalEntity, FoundEntities, LeaseToken, LocationConflict, MutationReport, NewEntity,
+    Outcome, ProviderMutation, StitchReport, StoreError, StoredLocation, Timestamp,
 };
 
 /// Where the catalog is kept. Every method is one atomic unit of work.
@@ -97,6 +97,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// A final entity.
     async fn entity_by_uid(&self, uid: Uuid) -> Result<Option<FinalEntity>, StoreError>;
 
+    /// The final entities that have these canonical refs, which are distinct, in their order. Not more than `bytes_max`
+    /// of text, or one entity, is read; how many refs were looked at is told.
+    async fn entities_by_refs(&self, refs: &[&str], bytes_max: usize) -> Result<FoundEntities, StoreError>;
+
     /// All final entities, page by page, ordered by ref. A page of large ones has fewer than `limit`.
     async fn entities_page(&self, after: Option<&str>, limit: usize) -> Result<EntityPage, StoreError>;
 
@@ -105,6 +109,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Errors, ordered by number.
     async fn errors_list(&self, filter: &ErrorFilter) -> Result<Vec<CatalogError>, StoreError>;
+
+    /// How many final entities there are of each kind, in lower case. Walks over all of them.
+    async fn count_by_kind(&self) -> Result<Vec<(String, i64)>, StoreError>;
 
     /// Sizes.
     async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError>;

@@ -71,3 +71,13 @@ fn a_bad_allow_list_is_found_at_start() {
     let error = Integrations::from_config(&config(bad)).unwrap_err();
     assert_eq!(error.to_string(), "Port range is not valid: 100-");
 }
+
+#[test]
+fn repositories_are_looked_into_where_there_is_a_reader_for_them() {
+    let github = json!([{ "host": "ghe.example.com", "apiBaseUrl": "https://ghe.example.com/api/v3" }]);
+    let config = config(json!({ "integrations": { "github": github } }));
+    let integrations = Integrations::from_config(&config).unwrap();
+    let supports = |url: &str| integrations.analyzers.iter().any(|analyzer| analyzer.supports(url));
+    assert!(supports("https://github.com/o/r") && supports("https://ghe.example.com/o/r"));
+    assert!(!supports("https://gitlab.com/g/p") && !supports("https://example.com/o/r"));
+}

@@ -1,5 +1,6 @@
 //! Reads files, trees and globs from GitHub.
 
+mod analyzer;
 mod api;
 mod client;
 mod hosts;
@@ -89,23 +90,23 @@ impl GitHubReader {
             .map_err(|error| ReadError::failed(format!("unpacking the tree failed: {error}")))?
     }
 
-    /// The files of the repository whose paths match; contents are loaded when asked for.
+    /// The files of the repository whose paths are wanted; contents are loaded when asked for.
     async fn matching(
         &self,
         url: &Url,
         commit: &Commit,
-        glob: PathGlob,
+        is_wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
         options: &SearchOptions,
     ) -> Result<Vec<SearchFile>, ReadError> {
         let call = Call { token: options.token.as_deref(), cancellation: &options.cancellation };
         let listing = self.api.listing(&commit.full_name, &commit.sha, call).await?;
         if listing.truncated {
             // Half a listing proves nothing about the rest; the archive has all of it.
-            let filter: TreeFilter = Arc::new(move |path, _| glob.is_match(path));
+            let filter: TreeFilter = Arc::new(move |path, _| is_wanted(path));
             let files = self.tree(url.as_str(), commit, String::new(), Some(filter), call).await?;
             return Ok(files.into_iter().map(|file| ready(url, file)).collect());
         }
-        let blobs = listing.tree.into_iter().filter(|item| item.kind == "blob" && glob.is_match(&item.path));
+        let blobs = listing.tree.into_iter().filter(|item| item.kind == "blob" && is_wanted(&item.path));
         let lazy = blobs.map(|item| {
             let blob = Blob {
                 api: Arc::clone(&self.api),
@@ -152,7 +153,8 @@ impl UrlReader for GitHubReader {
         if options.etag.as_ref() == Some(&commit.sha) {
             return Err(ReadError::NotModified);
         }
-        let files = self.matching(&parse_url(url)?, &commit, glob, options).await?;
+        let is_wanted = move |path: &str| glob.is_match(path);
+        let files = self.matching(&parse_url(url)?, &commit, is_wanted, options).await?;
         Ok(SearchResponse { files, etag: commit.sha })
     }
 }

@@ -18,18 +18,16 @@ statements! {
 }
 
 impl SqliteStore {
+    pub(super) async fn count_kinds(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let kinds = self.read_rows(COUNT_KINDS, Args::new()).await?;
+        kinds.iter().map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?))).collect()
+    }
+
     pub(super) async fn count(&self, now: Timestamp) -> Result<Counts, StoreError> {
-        let mut db = self.reader().await?;
-        let kinds = db.rows(COUNT_KINDS, Args::new()).await?;
-        let entities_by_kind = kinds
-            .iter()
-            .map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?)))
-            .collect::<Result<_, StoreError>>()?;
-        let Some(row) = db.row(COUNT_OTHERS, Args::new().with(micros(now))).await? else {
-            return Ok(Counts { entities_by_kind, ..Counts::default() });
+        let Some(row) = self.read_row(COUNT_OTHERS, Args::new().with(micros(now))).await? else {
+            return Ok(Counts::default());
         };
         Ok(Counts {
-            entities_by_kind,
             locations: row.int(0)?,
             relations: row.int(1)?,
             stitch_queue: row.int(2)?,

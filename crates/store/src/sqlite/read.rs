@@ -7,10 +7,10 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::codec::{RowExt as _, ids_json, unpack};
+use super::codec::{RowExt as _, ids_json, texts_json, unpack};
 use super::session::{Args, Session};
 use super::statement::statements;
-use crate::{Ancestor, EntityId, EntityPage, FinalEntity, StoreError};
+use crate::{Ancestor, EntityId, EntityPage, FinalEntity, FoundEntities, StoreError};
 
 /// The columns that make a final entity, and the tables that they come from, beside `refs` under the name `i`.
 macro_rules! final_entity_query {
@@ -31,6 +31,11 @@ statements! {
     SELECT_FINAL_BY_UID =
         final_entity_query!("refresh_state u CROSS JOIN refs i ON i.id = u.id", "WHERE u.uid = ?1");
     SELECT_FINAL_BY_IDS = final_entity_query!("json_each(?1) j CROSS JOIN refs i ON i.id = j.value", "");
+    SELECT_FINAL_BY_REFS =
+        final_entity_query!("json_each(?1) j CROSS JOIN refs i ON i.entity_ref = j.value", "ORDER BY j.key");
+    SELECT_SIZES_BY_REFS =
+        "SELECT j.key, length(b.json) FROM json_each(?1) j CROSS JOIN refs i ON i.entity_ref = j.value \
+           CROSS JOIN bodies b ON b.id = i.id ORDER BY j.key";
     SELECT_FINAL_PAGE = final_entity_query!("refs i", "WHERE i.entity_ref > ?1 ORDER BY i.entity_ref LIMIT ?2 + 0");
     // Packed, but the length is known without reading the text.
     SELECT_PAGE_SIZES =
@@ -65,6 +70,42 @@ impl SqliteStore {
         let args = Args::new().with(uid.as_bytes().to_vec());
         let row = self.read_row(SELECT_FINAL_BY_UID, args).await?;
         row.as_ref().map(final_entity).transpose()
+    }
+
+    pub(super) async fn finals_by_refs(
+        &self,
+        refs: &[&str],
+        bytes_max: usize,
+    ) -> Result<FoundEntities, StoreError> {
+        let mut db = self.reader().await?;
+        let mut looked_at = refs.len();
+        if refs.len() > 1 {
+            let mut packed = 0;
+            let args = Args::new().with(texts_json(refs.iter().copied()));
+            for row in db.rows(SELECT_SIZES_BY_REFS, args).await? {
+                packed += usize::try_from(row.int(1)?).unwrap_or(usize::MAX);
+                let place = usize::try_from(row.int(0)?).unwrap_or_default();
+                if packed > bytes_max && place > 0 {
+                    looked_at = place;
+                    break;
+                }
+            }
+        }
+        let asked = refs.get(..looked_at).unwrap_or(refs);
+        let rows = db.rows(SELECT_FINAL_BY_REFS, Args::new().with(texts_json(asked.iter().copied()))).await?;
+        let mut entities: Vec<FinalEntity> = Vec::with_capacity(rows.len());
+        let mut bytes = 0;
+        for row in rows {
+            let entity = final_entity(&row)?;
+            bytes += entity.json.len();
+            if bytes > bytes_max && !entities.is_empty() {
+                let place = asked.iter().position(|entity_ref| *entity_ref == entity.entity_ref);
+                looked_at = place.unwrap_or(looked_at);
+                break;
+            }
+            entities.push(entity);
+        }
+        Ok(FoundEntities { entities, looked_at })
     }
 
     pub(super) async fn final_page(

@@ -210,6 +210,8 @@ pub async fn final_entities_are_counted_by_kind(world: World<'_>) {
     world.process(A, Processed { ..processed(A, "x") }).await;
     world.process_all().await;
     world.stitch().await;
-    let counts = world.store.counts(world.now).await.unwrap();
-    assert_eq!(counts.entities_by_kind, [("api".to_owned(), 1), ("component".to_owned(), 2)]);
+    assert_eq!(
+        world.store.count_by_kind().await.unwrap(),
+        [("api".to_owned(), 1), ("component".to_owned(), 2)]
+    );
 }

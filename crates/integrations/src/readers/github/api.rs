@@ -78,6 +78,10 @@ impl GitHubApi {
         self.client.settings()
     }
 
+    pub(super) fn host(&self) -> &str {
+        self.client.host()
+    }
+
     /// One file, from the API or from the host of raw files.
     pub(super) async fn file(
         &self,
@@ -161,6 +165,6 @@ pub(super) fn encoded(path: &str) -> String {
     path.split('/').map(encoded_segment).collect::<Vec<_>>().join("/")
 }
 
-fn encoded_segment(segment: &str) -> String {
+pub(super) fn encoded_segment(segment: &str) -> String {
     utf8_percent_encode(segment, UNRESERVED).to_string()
 }

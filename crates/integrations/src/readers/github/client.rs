@@ -48,6 +48,10 @@ impl GitHubClient {
         self.fetcher.settings()
     }
 
+    pub(super) fn host(&self) -> &str {
+        &self.config.host
+    }
+
     /// The host of raw files, if it is the one to read a file from: without a token, as its limits on anonymous
     /// requests are wider, or where there is no API.
     pub(super) fn raw_base_url(&self, call: Call<'_>) -> Option<&str> {

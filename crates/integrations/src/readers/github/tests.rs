@@ -1,6 +1,6 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use callboard_sdk::UrlReader;
+use callboard_sdk::{ScmLocationAnalyzer, UrlReader};
 use serde_json::json;
 
 use super::*;
@@ -246,6 +246,28 @@ async fn a_truncated_listing_is_not_trusted() {
     let urls: Vec<_> = found.files.iter().map(|file| file.url.clone()).collect();
     assert_eq!(urls, [github.url("/o/r/tree/large/mk.yml"), github.url("/o/r/tree/large/deep/mk.yml")]);
     assert_eq!(&*found.files[1].content().await.unwrap(), b"deep");
+}
+
+#[tokio::test]
+async fn files_of_a_name_are_found_at_any_depth() {
+    let github = Fixture::new(Some("abc")).await;
+    let cancellation = CancellationToken::new();
+    let existing = async |path: &str, name: &str| {
+        let found = github.reader.existing_files(&github.url(path), name, &cancellation).await;
+        found.map(|urls| urls.iter().map(|url| url.replace(&github.url(""), "/")).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        existing("/o/r", "mk.yml").await.unwrap(),
+        ["/o/r/blob/main/mk.yml", "/o/r/blob/main/deep/mk.yml"]
+    );
+    assert_eq!(existing("/o/r/", "deep/mk.yml").await.unwrap(), ["/o/r/blob/main/deep/mk.yml"]);
+    assert_eq!(existing("/o/r", "catalog-info.yaml").await.unwrap(), [""; 0]);
+    // The listing of this ref is cut short.
+    let large = ["/o/r/blob/large/mk.yml", "/o/r/blob/large/deep/mk.yml"];
+    assert_eq!(existing("/o/r/tree/large/docs", "mk.yml").await.unwrap(), large);
+    assert!(existing("/o/hidden", "mk.yml").await.is_err());
+    assert!(github.reader.supports(&github.url("/o/r")));
+    assert!(!github.reader.supports("https://github.com/o/r") && !github.reader.supports("o/r"));
 }
 
 #[tokio::test]
