@@ -10,6 +10,7 @@
 //! | `CALLBOARD_BINARY` | the binary to test, instead of one built from this workspace in the profile of the tests |
 //! | `CALLBOARD_CORPUS` | the folder of the [`corpus`] |
 //! | `CALLBOARD_REQUIRE_CORPUS=1` | a missing corpus is a failure; otherwise its tests say so and do nothing |
+//! | `CALLBOARD_REQUIRE_NODE=1` | a missing Node.js is a failure; otherwise the tests of `catalog-client` are left out |
 //! | `CALLBOARD_CRASH_ROUNDS` | how often each crash test kills the daemon; 12 if it is not there |
 #![expect(
     clippy::unwrap_used,
@@ -28,6 +29,7 @@ pub mod descriptors;
 mod home;
 mod metrics;
 mod process;
+mod raw_http;
 mod settle;
 mod upstream;
 mod wait;
@@ -39,6 +41,7 @@ pub use daemon::Daemon;
 pub use home::Home;
 pub use metrics::Metrics;
 pub use process::Finished;
+pub use raw_http::{RawConnection, RawReply, raw_request};
 pub use settle::{Snapshot, settled_snapshot, snapshot};
 pub use upstream::{Answer, Exchange, Upstream};
 pub use wait::wait_for;

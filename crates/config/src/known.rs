@@ -99,6 +99,7 @@ pub(crate) const KEYS: &str = "
     proxy.endpoints.*.logLevel
     proxy./*.**
 
+    callboard.api.entityCacheBytes
     callboard.engine.concurrency callboard.engine.queue callboard.engine.commitBatch callboard.engine.pendingBytes
     callboard.engine.stitchBatch callboard.engine.lease callboard.engine.janitorInterval
     callboard.engine.drainTimeout callboard.engine.changesKept

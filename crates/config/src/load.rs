@@ -58,6 +58,7 @@ const CLOCK_TICK_MAX: Duration = Duration::from_secs(3);
 
 impl Stamp {
     #[cfg(unix)]
+    #[expect(clippy::disallowed_methods, reason = "the times of files are those of the machine's clock")]
     fn of(metadata: &Metadata) -> Option<Self> {
         use std::os::unix::fs::MetadataExt as _;
 

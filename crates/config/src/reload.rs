@@ -210,7 +210,7 @@ mod tests {
         let path = |name: &str| dir.path().join(name);
         let write = |name: &str, text: &str| {
             fs::write(path(name), text).unwrap();
-            let old = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+            let old = std::time::UNIX_EPOCH + std::time::Duration::from_hours(1);
             fs::File::options().append(true).open(path(name)).unwrap().set_modified(old).unwrap();
         };
         write("app-config.yaml", "a: 1");

@@ -4,11 +4,13 @@
 //! handler need not know: the error travels as an extension of the response up to [`render_errors`].
 
 use std::error::Error as StdError;
+use std::fmt;
 
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use callboard_engine::CatalogOpError;
+use callboard_index::QueryError;
 use callboard_model::{ModelError, SerializedError};
 use callboard_store::StoreError;
 use http::{Method, StatusCode};
@@ -52,11 +54,6 @@ impl ApiError {
     /// The request contradicts what is there.
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "ConflictError", message)
-    }
-
-    /// The request is right, and nobody wrote the code for it.
-    pub(crate) fn not_implemented(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_IMPLEMENTED, "NotImplementedError", message)
     }
 
     /// The same request may work later.
@@ -120,6 +117,13 @@ impl From<CatalogOpError> for ApiError {
     }
 }
 
+/// A query that the index cannot answer.
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        Self::input(error.to_string())
+    }
+}
+
 /// An entity, a ref or a location of the request breaks a rule of the model.
 impl From<ModelError> for ApiError {
     fn from(error: ModelError) -> Self {
@@ -130,6 +134,12 @@ impl From<ModelError> for ApiError {
 impl From<ApiError> for SerializedError {
     fn from(error: ApiError) -> Self {
         Self::new(error.name, error.message)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.message)
     }
 }
 
@@ -195,7 +205,6 @@ mod tests {
             (ApiError::from(StoreError::NotFound("m".into())), 404, "NotFoundError"),
             (ApiError::from(StoreError::Conflict("m".into())), 409, "ConflictError"),
             (ApiError::not_allowed("m"), 403, "NotAllowedError"),
-            (ApiError::not_implemented("m"), 501, "NotImplementedError"),
             (ApiError::unavailable("m"), 503, "ServiceUnavailableError"),
         ];
         for (error, status, name) in rows {

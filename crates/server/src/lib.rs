@@ -22,7 +22,9 @@ mod error;
 mod health;
 mod lifecycle;
 mod metrics;
+mod openapi;
 mod options;
+mod position;
 mod reply;
 mod request;
 mod router;
@@ -33,8 +35,10 @@ mod state;
 mod target;
 #[cfg(test)]
 mod testing;
+mod view;
 
 pub use error::ServerError;
 pub use lifecycle::Lifecycle;
 pub use options::{ListenAddress, ServerOptions};
 pub use server::Server;
+pub use view::View;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::api_error::ApiError;
 use crate::state::AppState;
+use crate::view::View;
 
 /// Where the daemon is in its life. Clones share it; it only moves forward.
 #[derive(Debug, Clone)]
@@ -19,7 +20,7 @@ pub struct Lifecycle(Arc<Shared>);
 struct Shared {
     phases: watch::Sender<Phase>,
     /// There from [`Phase::Ready`] on.
-    catalog: OnceLock<Catalog>,
+    catalog: OnceLock<(Catalog, View)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,9 +47,9 @@ impl Lifecycle {
         Self(Arc::new(Shared { phases: watch::Sender::new(Phase::Starting), catalog: OnceLock::new() }))
     }
 
-    /// The daemon can serve requests out of this catalog; those that wait go on.
-    pub fn set_ready(&self, catalog: Catalog) {
-        self.0.catalog.get_or_init(|| catalog);
+    /// The daemon can serve requests out of this catalog and the view of it; those that wait go on.
+    pub fn set_ready(&self, catalog: Catalog, view: View) {
+        self.0.catalog.get_or_init(|| (catalog, view));
         self.advance(|_| Phase::Ready);
     }
 
@@ -72,7 +73,11 @@ impl Lifecycle {
     }
 
     pub(crate) fn catalog(&self) -> Option<&Catalog> {
-        self.0.catalog.get()
+        self.0.catalog.get().map(|(catalog, _)| catalog)
+    }
+
+    pub(crate) fn view(&self) -> Option<&View> {
+        self.0.catalog.get().map(|(_, view)| view)
     }
 
     fn advance(&self, to: impl FnOnce(Phase) -> Phase) {
@@ -116,14 +121,14 @@ pub(crate) fn not_started() -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::empty_catalog;
+    use crate::testing::{empty_catalog, set_ready};
 
     #[tokio::test]
     async fn never_goes_back() {
         let (lifecycle, catalog) = (Lifecycle::new(), empty_catalog().await);
-        lifecycle.set_ready(catalog.clone());
+        set_ready(&lifecycle, &catalog).await;
         lifecycle.set_stopping();
-        lifecycle.set_ready(catalog);
+        set_ready(&lifecycle, &catalog).await;
         assert_eq!(lifecycle.phase(), Phase::Stopping);
     }
 
@@ -137,7 +142,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_waits_for_the_start_sees_it() {
         let (lifecycle, catalog) = (Lifecycle::new(), empty_catalog().await);
-        let (phase, ()) = tokio::join!(lifecycle.started(), async { lifecycle.set_ready(catalog) });
+        let (phase, ()) = tokio::join!(lifecycle.started(), set_ready(&lifecycle, &catalog));
         assert_eq!(phase, Phase::Ready);
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /metrics`: what was recorded while the daemon ran, and sizes that are counted when somebody asks.
+//! `GET /metrics`: what was recorded while the daemon ran, and sizes that are counted when somebody asks: kinds in the
+//! query index, the others in the store.
 //!
 //! Names and labels are those of the Prometheus metrics of Backstage's catalog, so that dashboards keep working.
 
@@ -8,6 +9,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use callboard_index::Index;
 use callboard_sdk::{Clock, SystemClock, Timestamp};
 use callboard_store::{Counts, Store, StoreError};
 use http::header::CONTENT_TYPE;
@@ -16,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::api_error::chain;
 use crate::state::AppState;
+use crate::view::View;
 
 /// Counting walks whole tables. The sizes are good for so many times as long as counting them took, which bounds the
 /// share of the processor that it takes.
@@ -31,7 +34,7 @@ pub(crate) struct CatalogGauges(Mutex<Option<Counted>>);
 struct Counted {
     at: Instant,
     cost: Duration,
-    counts: Counts,
+    kinds: Vec<(String, u64)>,
     text: String,
 }
 
@@ -42,8 +45,8 @@ pub(crate) fn routes() -> Router<AppState> {
 async fn render(State(state): State<AppState>) -> Response {
     let mut text = state.metrics.recorded.render();
     // While the daemon starts there is nothing to count yet.
-    let Ok(store) = state.store() else { return exposed(text) };
-    match state.metrics.gauges.text(store.as_ref(), SystemClock.now()).await {
+    let (Ok(store), Ok(view)) = (state.store(), state.view()) else { return exposed(text) };
+    match state.metrics.gauges.text(store.as_ref(), view, SystemClock.now()).await {
         Ok(gauges) => text.push_str(&gauges),
         // The other metrics are wanted most while the store is in trouble.
         Err(error) => tracing::warn!(error = chain(&error), "cannot count the catalog for metrics"),
@@ -56,7 +59,7 @@ fn exposed(text: String) -> Response {
 }
 
 impl CatalogGauges {
-    async fn text(&self, store: &dyn Store, now: Timestamp) -> Result<String, StoreError> {
+    async fn text(&self, store: &dyn Store, view: &View, now: Timestamp) -> Result<String, StoreError> {
         // Held while counting, so that scrapes at the same time count once.
         let mut cached = self.0.lock().await;
         let is_good = |counted: &&Counted| counted.at.elapsed() < counted.cost * COUNTS_AGE_PER_COST;
@@ -64,28 +67,28 @@ impl CatalogGauges {
             return Ok(counted.text.clone());
         }
         let started = Instant::now();
-        let mut counts = store.counts(now).await?;
+        let mut kinds = view.query(Index::count_by_kind);
         if let Some(last) = cached.as_ref() {
-            add_vanished(&mut counts, &last.counts);
+            add_vanished(&mut kinds, &last.kinds);
         }
-        let text = exposition(&counts);
-        *cached = Some(Counted { at: Instant::now(), cost: started.elapsed(), counts, text: text.clone() });
+        let text = exposition(&kinds, &store.counts(now).await?);
+        *cached = Some(Counted { at: Instant::now(), cost: started.elapsed(), kinds, text: text.clone() });
         Ok(text)
     }
 }
 
 /// A kind that had entities and has none any more is told as 0 once, so that its series does not stay at its last
 /// value.
-fn add_vanished(counts: &mut Counts, last: &Counts) {
-    for (kind, count) in &last.entities_by_kind {
-        if *count > 0 && counts.entities_by_kind.iter().all(|(known, _)| known != kind) {
-            counts.entities_by_kind.push((kind.clone(), 0));
+fn add_vanished(kinds: &mut Vec<(String, u64)>, last: &[(String, u64)]) {
+    for (kind, count) in last {
+        if *count > 0 && kinds.iter().all(|(known, _)| known != kind) {
+            kinds.push((kind.clone(), 0));
         }
     }
 }
 
-fn exposition(counts: &Counts) -> String {
-    let kinds = counts.entities_by_kind.iter().map(|(kind, count)| {
+fn exposition(kinds: &[(String, u64)], counts: &Counts) -> String {
+    let kinds = kinds.iter().map(|(kind, count)| {
         let kind = kind.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         format!("catalog_entities_count{{kind=\"{kind}\"}} {count}\n")
     });
@@ -109,20 +112,14 @@ fn header(name: &str, help: &str) -> String {
 mod tests {
     use super::*;
 
-    fn counts(kinds: &[(&str, i64)]) -> Counts {
-        Counts {
-            entities_by_kind: kinds.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
-            locations: 2,
-            relations: 3,
-            stitch_queue: 4,
-            due: 5,
-            errors: 6,
-        }
+    fn kinds(kinds: &[(&str, u64)]) -> Vec<(String, u64)> {
+        kinds.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect()
     }
 
     #[test]
     fn gauges_are_in_the_text_format_of_prometheus() {
-        let text = exposition(&counts(&[("component", 7), ("a\"b", 1)]));
+        let counts = Counts { locations: 2, relations: 3, stitch_queue: 4, due: 5, errors: 6 };
+        let text = exposition(&kinds(&[("component", 7), ("a\"b", 1)]), &counts);
         let values: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(
             values,
@@ -140,11 +137,11 @@ mod tests {
 
     #[test]
     fn a_vanished_kind_is_told_as_zero_once() {
-        let mut second = counts(&[("api", 1)]);
-        add_vanished(&mut second, &counts(&[("api", 1), ("component", 7)]));
-        assert_eq!(second.entities_by_kind, [("api".to_owned(), 1), ("component".to_owned(), 0)]);
-        let mut third = counts(&[("api", 1)]);
+        let mut second = kinds(&[("api", 1)]);
+        add_vanished(&mut second, &kinds(&[("api", 1), ("component", 7)]));
+        assert_eq!(second, kinds(&[("api", 1), ("component", 0)]));
+        let mut third = kinds(&[("api", 1)]);
         add_vanished(&mut third, &second);
-        assert_eq!(third.entities_by_kind, [("api".to_owned(), 1)]);
+        assert_eq!(third, kinds(&[("api", 1)]));
     }
 }

@@ -9,7 +9,7 @@ use callboard_store::LocationConflict;
 use http::HeaderMap;
 
 use crate::cors::Cors;
-use crate::security_headers;
+use crate::{security_headers, view};
 
 pub use listen::ListenAddress;
 
@@ -40,6 +40,8 @@ pub struct ServerOptions {
     pub(crate) request_timeout: Option<Duration>,
     /// How many connections are open at most.
     pub(crate) connections_max: usize,
+    /// How much of the entities' text is kept in memory, in bytes.
+    pub entity_cache_bytes: u64,
 }
 
 impl Default for ServerOptions {
@@ -57,6 +59,7 @@ impl Default for ServerOptions {
             headers_timeout: Some(Duration::from_secs(30)),
             request_timeout: Some(Duration::from_mins(1)),
             connections_max: 1024,
+            entity_cache_bytes: view::CACHE_BYTES,
         }
     }
 }

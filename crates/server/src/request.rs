@@ -8,6 +8,6 @@ mod operation;
 pub(crate) mod percent;
 pub(crate) mod query;
 
-pub(crate) use body::{BodySchema, Field};
+pub(crate) use body::{BodySchema, Field, Shape};
 pub(crate) use operation::{Accepted, Operation};
 pub(crate) use query::Param;

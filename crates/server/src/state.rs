@@ -10,6 +10,7 @@ use crate::api_error::ApiError;
 use crate::lifecycle::{Lifecycle, not_started};
 use crate::metrics::CatalogGauges;
 use crate::options::ServerOptions;
+use crate::view::View;
 
 /// Shared by all requests; cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,6 +36,11 @@ impl AppState {
     /// The catalog; the error is for requests that come before there is one.
     pub(crate) fn catalog(&self) -> Result<&Catalog, ApiError> {
         self.lifecycle.catalog().ok_or_else(not_started)
+    }
+
+    /// What is read from; the error is for requests that come before there is anything.
+    pub(crate) fn view(&self) -> Result<&View, ApiError> {
+        self.lifecycle.view().ok_or_else(not_started)
     }
 
     pub(crate) fn store(&self) -> Result<&Arc<dyn Store>, ApiError> {

@@ -29,6 +29,7 @@ use crate::lifecycle::Lifecycle;
 use crate::options::ServerOptions;
 use crate::router;
 use crate::state::AppState;
+use crate::view::{self, View};
 
 #[derive(Debug)]
 struct Standstill;
@@ -135,12 +136,12 @@ impl Fixture {
     /// A catalog without entities, ready to serve.
     pub(crate) async fn new(options: ServerOptions) -> Self {
         let fixture = Self::starting(options).await;
-        fixture.set_ready();
+        fixture.set_ready().await;
         fixture
     }
 
-    pub(crate) fn set_ready(&self) {
-        self.lifecycle.set_ready(self.catalog.clone());
+    pub(crate) async fn set_ready(&self) {
+        set_ready(&self.lifecycle, &self.catalog).await;
     }
 
     /// As [`Self::new`], but not ready yet.
@@ -156,7 +157,7 @@ impl Fixture {
     pub(crate) async fn finding() -> Self {
         let catalog = catalog(SqliteOptions::memory(), vec![Arc::new(Finder)]).await;
         let fixture = Self::of(catalog, ServerOptions::default(), Arc::default());
-        fixture.set_ready();
+        fixture.set_ready().await;
         fixture
     }
 
@@ -178,6 +179,9 @@ impl Fixture {
         self.hand_over(roots).await;
         while self.process(|claim| good(claim, std::mem::take(&mut children))).await {}
         while self.catalog.store().stitch(1000, Standstill.now()).await.unwrap().has_more {}
+        if let Some(view) = self.lifecycle.view() {
+            view.keep_up().await;
+        }
     }
 
     /// Brings in an entity whose processing fails.
@@ -241,6 +245,12 @@ impl Fixture {
     pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
         self.app.clone().oneshot(request).await.unwrap()
     }
+}
+
+/// Has a catalog served.
+pub(crate) async fn set_ready(lifecycle: &Lifecycle, catalog: &Catalog) {
+    let view = View::of(catalog, view::CACHE_BYTES).await.unwrap();
+    lifecycle.set_ready(catalog.clone(), view);
 }
 
 /// A catalog without entities.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callboard_store::{CatalogError, Counts, ErrorFilter};
+use callboard_store::{CatalogError, ErrorFilter};
 use serde_json::json;
 
 use super::output::{columns, print, print_json};
@@ -36,13 +36,14 @@ pub(crate) async fn run(builder: CatalogBuilder, format: OutputFormat) -> Result
     }
     let took = started.elapsed();
     let counts = live.counts().await?;
+    let kinds = live.store().count_by_kind().await?;
     let filter = ErrorFilter { limit: ERRORS_SHOWN_MAX, ..ErrorFilter::default() };
     let errors = live.store().errors_list(&filter).await?;
     running.stop().await;
     match format {
-        OutputFormat::Text => print(&summary(&counts, &errors, took))?,
+        OutputFormat::Text => print(&summary(&kinds, counts.errors, &errors, took))?,
         OutputFormat::Json => print_json(&json!({
-            "entities": counts.entities_by_kind.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "entities": kinds.into_iter().collect::<BTreeMap<_, _>>(),
             "errors": counts.errors,
             "seconds": took.as_secs_f64(),
         }))?,
@@ -59,7 +60,8 @@ async fn show_progress(live: &Live, started: Instant) {
     loop {
         ticks.tick().await;
         let Ok(counts) = live.counts().await else { continue };
-        let entities = total(&counts);
+        let Ok(kinds) = live.store().count_by_kind().await else { continue };
+        let entities = total(&kinds);
         let rate = rate(entities, started.elapsed());
         let text = format!("{entities} entities, {} errors, {rate} entities/s", counts.errors);
         drop(write!(io::stderr(), "{CLEAR_LINE}{text}"));
@@ -67,8 +69,8 @@ async fn show_progress(live: &Live, started: Instant) {
     }
 }
 
-fn total(counts: &Counts) -> i64 {
-    counts.entities_by_kind.iter().map(|(_, count)| count).sum()
+fn total(kinds: &[(String, i64)]) -> i64 {
+    kinds.iter().map(|(_, count)| count).sum()
 }
 
 /// Entities per second.
@@ -76,18 +78,18 @@ fn rate(entities: i64, time: Duration) -> u128 {
     u128::try_from(entities).unwrap_or_default() * 1000 / time.as_millis().max(1)
 }
 
-fn summary(counts: &Counts, errors: &[CatalogError], took: Duration) -> String {
+fn summary(kinds: &[(String, i64)], error_count: i64, errors: &[CatalogError], took: Duration) -> String {
     let mut rows = vec![["KIND".to_owned(), "ENTITIES".to_owned()]];
-    rows.extend(counts.entities_by_kind.iter().map(|(kind, count)| [kind.clone(), count.to_string()]));
-    rows.push(["total".to_owned(), total(counts).to_string()]);
+    rows.extend(kinds.iter().map(|(kind, count)| [kind.clone(), count.to_string()]));
+    rows.push(["total".to_owned(), total(kinds).to_string()]);
     let mut text = columns(&rows);
     if !errors.is_empty() {
         let mut rows = vec![["SUBJECT".to_owned(), "AT".to_owned(), "PROBLEM".to_owned()]];
         rows.extend(errors.iter().map(|error| [error.subject.clone(), place(error), first_line(error)]));
         text = format!("{text}\n\n{}", columns(&rows));
     }
-    let (rate, seconds) = (rate(total(counts), took), took.as_secs_f64());
-    format!("{text}\n\n{} errors, {seconds:.1} s, {rate} entities/s", counts.errors)
+    let (rate, seconds) = (rate(total(kinds), took), took.as_secs_f64());
+    format!("{text}\n\n{error_count} errors, {seconds:.1} s, {rate} entities/s")
 }
 
 fn place(error: &CatalogError) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use callboard_config::{Poll, Reloader};
 use callboard_engine::EngineError;
-use callboard_server::{Lifecycle, Server, ServerOptions};
+use callboard_server::{Lifecycle, Server, ServerOptions, View};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -27,6 +27,7 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
         .map_err(|error| Error::Setting(format!("metrics cannot be recorded: {error}")))?;
     // First of all, so that a port that is taken is told before anything is touched.
     let options = ServerOptions::from_config(&builder.config)?;
+    let entity_cache_bytes = options.entity_cache_bytes;
     let server = Server::bind(options).await?;
     let address = server.local_addr();
     if builder.config.get_opt_bool("catalog.readonly")?.unwrap_or(false) {
@@ -39,7 +40,9 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     let start = async {
         let mut running = Running::prepare(builder).await?;
         running.start().await?;
-        lifecycle.set_ready(running.live().catalog().clone());
+        let catalog = running.live().catalog().clone();
+        let view = View::of(&catalog, entity_cache_bytes).await?;
+        lifecycle.set_ready(catalog, view);
         tracing::info!(%address, "listening on http://{address}/api/catalog");
         Ok::<_, Error>(running)
     };

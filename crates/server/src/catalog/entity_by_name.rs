@@ -11,8 +11,14 @@ use crate::state::AppState;
 
 pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let entity_ref = ref_of_path(&Operation::BARE.accept(&state, request).await?)?;
-    match state.store()?.entity_by_ref(&entity_ref.to_canonical()).await? {
-        Some(entity) => Ok(reply::stored(entity.json)),
+    let view = state.view()?;
+    let hit = view.query(|index| index.by_ref(&entity_ref.to_canonical(), &[]));
+    let text = match hit {
+        Some(hit) => view.text(&hit).await?,
+        None => None,
+    };
+    match text {
+        Some(text) => Ok(reply::stored(text)),
         None => Err(ApiError::not_found(format!(
             "No entity named '{}' found, with kind '{}' in namespace '{}'",
             entity_ref.name, entity_ref.kind, entity_ref.namespace

@@ -6,18 +6,20 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use crate::api_error::ApiError;
-use crate::reply;
 use crate::request::Operation;
 use crate::state::AppState;
+use crate::{position, reply};
 
 pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let given = Operation::BARE.accept(&state, request).await?.path("uid")?;
-    let entity = match parse(&given) {
-        Some(uid) => state.store()?.entity_by_uid(uid).await?,
+    let view = state.view()?;
+    let hit = view.query(|index| index.by_uid(&given, &[]));
+    let text = match hit {
+        Some(hit) => view.text(&hit).await?,
         None => None,
     };
-    match entity {
-        Some(entity) => Ok(reply::stored(entity.json)),
+    match text {
+        Some(text) => Ok(reply::stored(text)),
         None => Err(ApiError::not_found(format!("No entity with uid {given}"))),
     }
 }
@@ -28,7 +30,7 @@ pub(crate) async fn delete(State(state): State<AppState>, request: Request) -> R
     if let Some(uid) = parse(&given) {
         state.catalog()?.delete_entity(uid).await?;
     }
-    Ok(reply::empty(StatusCode::NO_CONTENT))
+    position::changed(&state, reply::empty(StatusCode::NO_CONTENT)).await
 }
 
 /// Only the form with hyphens is a uid, in any letter case; UUIDs have others.

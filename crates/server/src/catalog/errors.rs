@@ -6,9 +6,11 @@ use callboard_model::{EntityRef, SerializedError};
 use callboard_store::{CatalogError, ErrorCategory, ErrorFilter, Timestamp};
 use chrono::SecondsFormat;
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api_error::ApiError;
+use crate::openapi::schemas;
 use crate::reply;
 use crate::request::query::Query;
 use crate::request::{Operation, Param};
@@ -17,7 +19,7 @@ use crate::state::AppState;
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: i64 = 1000;
 
-const OPERATION: Operation = Operation {
+pub(crate) const OPERATION: Operation = Operation {
     query: &[
         Param::text("location"),
         Param::text("entity"),
@@ -28,26 +30,29 @@ const OPERATION: Operation = Operation {
     body: None,
 };
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Page<'a> {
+#[schemars(rename = "CatalogErrorsResponse", deny_unknown_fields)]
+pub(crate) struct Page<'a> {
     items: Vec<Item<'a>>,
     page_info: PageInfo,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(inline, deny_unknown_fields)]
 struct PageInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
 /// An error. Members that it knows nothing about are absent.
-#[derive(Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CatalogError", deny_unknown_fields)]
 struct Item<'a> {
     id: i64,
-    category: &'static str,
+    category: Category,
     #[serde(skip_serializing_if = "Option::is_none")]
     entity_ref: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +60,7 @@ struct Item<'a> {
     name: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schemas::SerializedError>")]
     cause: Option<&'a SerializedError>,
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<&'a str>,
@@ -69,9 +75,21 @@ struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
     digest: String,
+    #[schemars(extend("format" = "date-time"))]
     first_seen_at: String,
+    #[schemars(extend("format" = "date-time"))]
     last_seen_at: String,
     count: i64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum Category {
+    Processing,
+    Conflict,
+    Stitching,
+    Warning,
 }
 
 pub(crate) async fn list(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
@@ -114,7 +132,7 @@ impl<'a> From<&'a CatalogError> for Item<'a> {
         let details = &row.error;
         Self {
             id: row.id,
-            category: category(row.category),
+            category: row.category.into(),
             entity_ref: provider.is_none().then_some(row.subject.as_str()),
             provider,
             name: &details.error.name,
@@ -134,12 +152,14 @@ impl<'a> From<&'a CatalogError> for Item<'a> {
     }
 }
 
-fn category(category: ErrorCategory) -> &'static str {
-    match category {
-        ErrorCategory::Processing => "processing",
-        ErrorCategory::Conflict => "conflict",
-        ErrorCategory::Stitching => "stitching",
-        ErrorCategory::Warning => "warning",
+impl From<ErrorCategory> for Category {
+    fn from(category: ErrorCategory) -> Self {
+        match category {
+            ErrorCategory::Processing => Self::Processing,
+            ErrorCategory::Conflict => Self::Conflict,
+            ErrorCategory::Stitching => Self::Stitching,
+            ErrorCategory::Warning => Self::Warning,
+        }
     }
 }
 

@@ -1,14 +1,16 @@
 //! What the endpoints of registered locations share: the shape of a location, and the read-only mode.
 
 use callboard_store::StoredLocation;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api_error::ApiError;
 use crate::state::AppState;
 
 /// A registered location as clients see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Location", deny_unknown_fields)]
 pub(crate) struct LocationBody<'a> {
     id: &'a str,
     #[serde(rename = "type")]

@@ -5,29 +5,34 @@ use axum::response::Response;
 use callboard_model::{Entity, LocationSpec, Presence};
 use callboard_store::LocationConflict;
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::api_error::ApiError;
 use crate::catalog::location::{LocationBody, refuse_if_readonly};
 use crate::catalog::malformed;
-use crate::reply;
+use crate::openapi::schemas;
 use crate::request::{BodySchema, Field, Operation, Param};
 use crate::state::AppState;
+use crate::{position, reply};
 
-const OPERATION: Operation = Operation {
+pub(crate) const OPERATION: Operation = Operation {
     query: &[Param::text("dryRun"), Param::one_of("onConflict", &["refresh", "reject"])],
     body: Some(BodySchema {
         fields: &[Field::text("type"), Field::text("target"), Field::optional_text("presence")],
         closed: false,
+        required: true,
     }),
 };
 
 const MEMBERS: [&str; 3] = ["type", "target", "presence"];
 
-#[derive(Serialize)]
-struct Created<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CreateLocationResponse", deny_unknown_fields)]
+pub(crate) struct Created<'a> {
     location: LocationBody<'a>,
+    #[schemars(with = "Vec<schemas::Entity>")]
     entities: &'a [Entity],
     #[serde(skip_serializing_if = "Option::is_none")]
     exists: Option<bool>,
@@ -48,7 +53,8 @@ pub(crate) async fn create(State(state): State<AppState>, request: Request) -> R
     // Presence matters to a dry run alone: a registered location is a type and a target.
     let spec = LocationSpec::new(spec.kind, spec.target);
     let location = state.catalog()?.location_register(&spec, on_conflict).await?;
-    reply::json(StatusCode::CREATED, &Created { location: (&location).into(), entities: &[], exists: None })
+    let created = Created { location: (&location).into(), entities: &[], exists: None };
+    position::changed(&state, reply::json(StatusCode::CREATED, &created)?).await
 }
 
 async fn dry_run(state: &AppState, spec: &LocationSpec) -> Result<Response, ApiError> {

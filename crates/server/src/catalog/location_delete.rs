@@ -6,13 +6,13 @@ use http::StatusCode;
 
 use crate::api_error::ApiError;
 use crate::catalog::location::refuse_if_readonly;
-use crate::reply;
 use crate::request::Operation;
 use crate::state::AppState;
+use crate::{position, reply};
 
 pub(crate) async fn delete(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let id = Operation::BARE.accept(&state, request).await?.path("id")?;
     refuse_if_readonly(&state)?;
     state.catalog()?.location_delete(&id).await?;
-    Ok(reply::empty(StatusCode::NO_CONTENT))
+    position::changed(&state, reply::empty(StatusCode::NO_CONTENT)).await
 }

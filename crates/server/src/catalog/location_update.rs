@@ -7,13 +7,17 @@ use http::StatusCode;
 
 use crate::api_error::ApiError;
 use crate::catalog::location::{LocationBody, refuse_if_readonly};
-use crate::reply;
 use crate::request::{BodySchema, Field, Operation};
 use crate::state::AppState;
+use crate::{position, reply};
 
-const OPERATION: Operation = Operation {
+pub(crate) const OPERATION: Operation = Operation {
     query: &[],
-    body: Some(BodySchema { fields: &[Field::text("type"), Field::text("target")], closed: true }),
+    body: Some(BodySchema {
+        fields: &[Field::text("type"), Field::text("target")],
+        closed: true,
+        required: true,
+    }),
 };
 
 pub(crate) async fn update(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
@@ -21,5 +25,5 @@ pub(crate) async fn update(State(state): State<AppState>, request: Request) -> R
     refuse_if_readonly(&state)?;
     let spec = LocationSpec::new(accepted.body_text("type"), accepted.body_text("target"));
     let location = state.catalog()?.location_update(&accepted.path("id")?, &spec).await?;
-    reply::json(StatusCode::OK, &LocationBody::from(&location))
+    position::changed(&state, reply::json(StatusCode::OK, &LocationBody::from(&location))?).await
 }

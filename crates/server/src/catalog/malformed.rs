@@ -28,7 +28,25 @@ pub(crate) fn not_one_of(name: &str, words: &[&str]) -> ApiError {
 
 /// A member is no text.
 pub(crate) fn not_a_text(name: &str, given: Option<&Value>) -> ApiError {
-    let received = match given {
+    malformed(&json!({
+        "code": "invalid_type",
+        "expected": "string",
+        "received": type_name(given),
+        "path": [name],
+        "message": unexpected("string", given),
+    }))
+}
+
+/// What is wrong with a value that has another type than `expected`.
+pub(crate) fn unexpected(expected: &str, given: Option<&Value>) -> String {
+    match given {
+        None => "Required".to_owned(),
+        Some(_) => format!("Expected {expected}, received {}", type_name(given)),
+    }
+}
+
+fn type_name(given: Option<&Value>) -> &'static str {
+    match given {
         None => "undefined",
         Some(Value::Null) => "null",
         Some(Value::Bool(_)) => "boolean",
@@ -36,18 +54,7 @@ pub(crate) fn not_a_text(name: &str, given: Option<&Value>) -> ApiError {
         Some(Value::String(_)) => "string",
         Some(Value::Array(_)) => "array",
         Some(Value::Object(_)) => "object",
-    };
-    let message = match given {
-        None => "Required".to_owned(),
-        Some(_) => format!("Expected string, received {received}"),
-    };
-    malformed(&json!({
-        "code": "invalid_type",
-        "expected": "string",
-        "received": received,
-        "path": [name],
-        "message": message,
-    }))
+    }
 }
 
 fn malformed(issue: &Value) -> ApiError {

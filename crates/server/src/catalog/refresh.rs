@@ -5,16 +5,17 @@ use axum::response::Response;
 use http::StatusCode;
 
 use crate::api_error::ApiError;
-use crate::reply;
 use crate::request::{BodySchema, Field, Operation};
 use crate::state::AppState;
+use crate::{position, reply};
 
 /// The token is what old clients send along; it is of no use while nobody is asked who they are.
-const OPERATION: Operation = Operation {
+pub(crate) const OPERATION: Operation = Operation {
     query: &[],
     body: Some(BodySchema {
         fields: &[Field::text("entityRef"), Field::optional_text("authorizationToken")],
         closed: true,
+        required: true,
     }),
 };
 
@@ -22,5 +23,5 @@ const OPERATION: Operation = Operation {
 pub(crate) async fn refresh(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let accepted = OPERATION.accept(&state, request).await?;
     state.catalog()?.refresh(accepted.body_text("entityRef")).await?;
-    Ok(reply::empty(StatusCode::OK))
+    position::changed(&state, reply::empty(StatusCode::OK)).await
 }

@@ -22,8 +22,25 @@ async fn post(fixture: &Fixture, path: &str, body: Value) -> Answer {
     fixture.send(Method::POST, &format!("/api/catalog{path}"), body.to_string()).await
 }
 
+/// In alphabetical order: without another one, entities come by uid.
 fn names(entities: &Value) -> Vec<&str> {
-    entities.as_array().unwrap().iter().map(|entity| entity["metadata"]["name"].as_str().unwrap()).collect()
+    let mut names: Vec<_> = entities.as_array().unwrap().iter().map(name).collect();
+    names.sort_unstable();
+    names
+}
+
+fn name(entity: &Value) -> &str {
+    entity["metadata"]["name"].as_str().unwrap()
+}
+
+/// So many entities of more than 2 KB each.
+fn large(count: usize) -> Vec<Value> {
+    let large = |number: usize| {
+        let mut entity = component(&format!("c{number:04}"));
+        entity["metadata"]["description"] = "long ".repeat(400).into();
+        entity
+    };
+    (0..count).map(large).collect()
 }
 
 #[tokio::test]
@@ -32,26 +49,32 @@ async fn all_entities_are_listed_as_they_are_stored() {
     let answer = fixture.get("/api/catalog/entities").await;
     assert_eq!(answer.headers["content-type"], "application/json; charset=utf-8");
     assert!(!answer.headers.contains_key("etag"));
-    assert_eq!(names(&answer.json()), ["alpha", "Beta"]);
+    assert_eq!(names(&answer.json()), ["Beta", "alpha"]);
     let stored = fixture.catalog.store().entity_by_ref("component:default/alpha").await.unwrap().unwrap();
-    assert!(answer.body.starts_with(format!("[{},", stored.json).as_bytes()));
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert!(text.contains(&stored.json), "{text}");
 }
 
 #[tokio::test]
-async fn long_lists_come_page_by_page() {
+async fn long_lists_are_complete() {
     let fixture = Fixture::new(ServerOptions::default()).await;
-    let all: Vec<Value> = (0..1001).map(|number| component(&format!("c{number:04}"))).collect();
+    let all = large(2_500);
     fixture.ingest(&all, &[]).await;
-    let list = fixture.get("/api/catalog/entities").await.json();
-    let expected: Vec<String> = (0..1001).map(|number| format!("c{number:04}")).collect();
-    assert_eq!(names(&list), expected);
+    let expected: Vec<&str> = all.iter().map(name).collect();
+    for path in ["/entities", "/entities?limit=5000", "/entities?fields=metadata"] {
+        let list = fixture.get(&format!("/api/catalog{path}")).await;
+        assert!(!list.headers.contains_key("etag"), "{path}");
+        assert_eq!(names(&list.json()), expected, "{path}");
+    }
+    let ordered = fixture.get("/api/catalog/entities?order=desc:metadata.name").await.json();
+    let ordered: Vec<&str> = ordered.as_array().unwrap().iter().map(name).collect();
+    assert!(ordered.iter().eq(expected.iter().rev()));
 }
 
 #[tokio::test]
 async fn a_store_that_fails_early_is_told_and_one_that_fails_late_cuts_the_body() {
     let fixture = Fixture::new(ServerOptions::default()).await;
-    let all: Vec<Value> = (0..501).map(|number| component(&format!("c{number}"))).collect();
-    fixture.ingest(&all, &[]).await;
+    fixture.ingest(&large(1_001), &[]).await;
     let request = || Request::get("/api/catalog/entities").body(Body::empty()).unwrap();
     let response = fixture.respond(request()).await;
     assert_eq!(response.status(), StatusCode::OK);
@@ -63,23 +86,112 @@ async fn a_store_that_fails_early_is_told_and_one_that_fails_late_cuts_the_body(
 }
 
 #[tokio::test]
-async fn parameters_of_the_list_are_checked_and_not_supported_yet() {
+async fn lists_are_filtered_cut_and_projected() {
     let fixture = fixture().await;
     let rows = [
-        ("foo=bar", 400, "Unknown query parameter 'foo'"),
-        ("limit=", 400, "Empty value found for query parameter 'limit'"),
-        ("limit=1.5", 400, "request/query/limit must be integer"),
-        ("limit=1&limit=2", 400, "request/query/limit must be integer"),
-        ("limit=-1", 400, "request/query/limit must be >= 0"),
-        ("offset=-1", 400, "request/query/offset must be >= 0"),
-        ("filter=kind=component", 501, "query parameter 'filter' is not supported yet"),
-        ("order=asc:metadata.name", 501, "query parameter 'order' is not supported yet"),
-        ("fields=kind", 501, "query parameter 'fields' is not supported yet"),
+        ("filter=metadata.name=ALPHA&fields=metadata.name", json!([{"metadata": {"name": "alpha"}}])),
+        ("limit=1&fields=metadata.name", json!([{"metadata": {"name": "alpha"}}])),
+        ("offset=1&fields=metadata.name", json!([{"metadata": {"name": "Beta"}}])),
+        ("filter=kind=nope", json!([])),
+        ("filter=kind=nope&limit=5", json!([])),
     ];
-    for (query, status, message) in rows {
+    for (query, expected) in rows {
         let answer = fixture.get(&format!("/api/catalog/entities?{query}")).await;
-        assert_eq!(answer.error(), (status, message.to_owned()), "{query}");
+        assert_eq!(answer.json(), expected, "{query}");
+        assert!(answer.headers.contains_key("etag"), "{query}");
     }
+    let first = fixture.get("/api/catalog/entities?filter=kind%3Dcomponent&limit=1&offset=0").await;
+    let link = first.headers["link"].to_str().unwrap();
+    let next = link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap();
+    assert!(next.starts_with("/entities?filter=kind%3Dcomponent&limit=1&after="), "{next}");
+    let second = fixture.get(&format!("/api/catalog{next}")).await;
+    assert_eq!(names(&second.json()), ["Beta"]);
+    assert!(!second.headers.contains_key("link"));
+}
+
+#[tokio::test]
+async fn queries_are_refused_in_the_words_of_the_validator() {
+    let fixture = fixture().await;
+    let rows = [
+        ("/entities?foo=bar", "Unknown query parameter 'foo'"),
+        ("/entities?limit=", "Empty value found for query parameter 'limit'"),
+        ("/entities?limit=1.5", "request/query/limit must be integer"),
+        ("/entities?limit=0", "Invalid limit, must be greater than zero"),
+        ("/entities?limit=-1", "request/query/limit must be >= 0"),
+        ("/entities?after=zzz", "Malformed after cursor, could not be parsed"),
+        (
+            "/entities?filter=%3Dx",
+            "Invalid filter, '=x' is not a valid statement (expected a string on the form a=b or a= or a)",
+        ),
+        ("/entities/by-query?cursor=", "Empty value found for query parameter 'cursor'"),
+        (
+            "/entities/by-query?totalItems=maybe",
+            "request/query/totalItems must be equal to one of the allowed values: include, exclude",
+        ),
+        ("/entity-facets?filter=kind%3Dapi", "request/query must have required property 'facet'"),
+    ];
+    for (path, message) in rows {
+        let answer = fixture.get(&format!("/api/catalog{path}")).await;
+        assert_eq!(answer.error(), (400, message.to_owned()), "{path}");
+    }
+    let rows = [
+        ("/entities/by-query", json!({"limit": "1"}), "request/body/limit must be number"),
+        ("/entities/by-query", json!({"cursor": ""}), "Cursor cannot be empty"),
+        ("/entities/by-query?limit=1", json!({}), "Unknown query parameter 'limit'"),
+        ("/entities/by-refs", json!({"entityRefs": [7]}), "request/body/entityRefs/0 must be string"),
+        ("/entity-facets", json!({"facets": []}), "Missing or empty facets parameter"),
+    ];
+    for (path, body, message) in rows {
+        assert_eq!(post(&fixture, path, body).await.error(), (400, message.to_owned()), "{path}");
+    }
+    let absent = fixture.send(Method::POST, "/api/catalog/entities/by-refs", "").await;
+    assert!(absent.error().1.ends_with("Validation error: Required at \"entityRefs\""));
+}
+
+#[tokio::test]
+async fn a_walk_goes_on_with_either_verb() {
+    let fixture = fixture().await;
+    let first = fixture
+        .get("/api/catalog/entities/by-query?filter=kind%3Dcomponent&limit=1&orderField=metadata.name,asc")
+        .await
+        .json();
+    assert_eq!((names(&first["items"]), &first["totalItems"]), (vec!["alpha"], &json!(2)));
+    let cursor = first["pageInfo"]["nextCursor"].as_str().unwrap();
+    let encoded: String = form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
+    let by_get =
+        fixture.get(&format!("/api/catalog/entities/by-query?cursor={encoded}&limit=5")).await.json();
+    let by_post = post(&fixture, "/entities/by-query", json!({"cursor": cursor, "limit": 5})).await.json();
+    assert_eq!(by_get, by_post);
+    assert_eq!((names(&by_get["items"]), &by_get["totalItems"]), (vec!["Beta"], &json!(2)));
+    assert!(by_get["pageInfo"].get("nextCursor").is_none());
+    assert!(by_get["pageInfo"]["prevCursor"].is_string());
+    let none = fixture.send(Method::POST, "/api/catalog/entities/by-query", "").await.json();
+    assert_eq!((names(&none["items"]), &none["pageInfo"]), (vec!["Beta", "alpha"], &json!({})));
+}
+
+#[tokio::test]
+async fn refs_get_an_entity_or_null_each() {
+    let fixture = fixture().await;
+    let refs = ["component:default/beta", "a", "component:default/alpha", "component:default/beta"];
+    let answer =
+        post(&fixture, "/entities/by-refs", json!({"entityRefs": refs, "fields": ["metadata.name"]}));
+    let (alpha, beta) = (json!({"metadata": {"name": "alpha"}}), json!({"metadata": {"name": "Beta"}}));
+    assert_eq!(answer.await.json(), json!({"items": [beta, null, alpha, beta]}));
+    let body = json!({"entityRefs": refs, "query": {"metadata.name": "alpha"}});
+    let whole = post(&fixture, "/entities/by-refs", body).await.json();
+    assert_eq!(whole["items"].as_array().unwrap().iter().filter(|item| item.is_null()).count(), 3);
+    let none = post(&fixture, "/entities/by-refs", json!({"entityRefs": []})).await;
+    assert_eq!(none.json(), json!({"items": []}));
+}
+
+#[tokio::test]
+async fn facets_are_named_as_they_were_asked_for() {
+    let fixture = fixture().await;
+    let expected = json!({"facets": {"Kind": [{"value": "Component", "count": 2}], "nope": []}});
+    let answer = fixture.get("/api/catalog/entity-facets?facet=Kind&facet=nope").await;
+    assert_eq!(answer.json(), expected);
+    let body = json!({"facets": ["Kind", "nope"], "query": {"kind": "component"}});
+    assert_eq!(post(&fixture, "/entity-facets", body).await.json(), expected);
 }
 
 #[tokio::test]

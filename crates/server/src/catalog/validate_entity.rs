@@ -7,19 +7,24 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use callboard_model::{Entity, LocationRef, LocationSpec, SerializedError};
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::api_error::ApiError;
 use crate::catalog::malformed;
+use crate::openapi::schemas;
 use crate::reply;
 use crate::request::{BodySchema, Operation};
 use crate::state::AppState;
 
-const OPERATION: Operation = Operation { query: &[], body: Some(BodySchema { fields: &[], closed: false }) };
+pub(crate) const OPERATION: Operation =
+    Operation { query: &[], body: Some(BodySchema { fields: &[], closed: false, required: true }) };
 
-#[derive(Serialize)]
-struct Invalid {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ValidationErrors", deny_unknown_fields)]
+pub(crate) struct Invalid {
+    #[schemars(with = "Vec<schemas::SerializedError>", length(min = 1))]
     errors: Vec<SerializedError>,
 }
 

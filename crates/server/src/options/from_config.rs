@@ -41,6 +41,9 @@ impl ServerOptions {
             request_timeout: limit("backend.server.requestTimeout", default.request_timeout)?,
             drain_limit: default.drain_limit,
             connections_max: default.connections_max,
+            entity_cache_bytes: config
+                .get_opt_u64("callboard.api.entityCacheBytes")?
+                .unwrap_or(default.entity_cache_bytes),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -20,24 +20,55 @@ pub(crate) struct BodySchema {
     pub(crate) fields: &'static [Field],
     /// Whether other members are refused.
     pub(crate) closed: bool,
+    /// Whether there must be one. Otherwise its absence reads as `{}`, of which nothing is required.
+    pub(crate) required: bool,
 }
 
-/// A member of a body that holds a text.
+/// A member of an object.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
-    name: &'static str,
-    required: bool,
+    pub(crate) name: &'static str,
+    pub(crate) required: bool,
+    pub(crate) shape: Shape,
+}
+
+/// What a value of a body must be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shape {
+    Text,
+    /// A number that is at least this, fractions included.
+    Number {
+        min: i64,
+    },
+    OneOf(&'static [&'static str]),
+    ListOf(&'static Self),
+    /// An object whose members the handler looks at.
+    AnyObject,
+    Object {
+        fields: &'static [Field],
+        closed: bool,
+    },
 }
 
 impl Field {
+    /// A value that must be there.
+    pub(crate) const fn required(name: &'static str, shape: Shape) -> Self {
+        Self { name, required: true, shape }
+    }
+
+    /// A value that may be there.
+    pub(crate) const fn optional(name: &'static str, shape: Shape) -> Self {
+        Self { name, required: false, shape }
+    }
+
     /// A text that must be there.
     pub(crate) const fn text(name: &'static str) -> Self {
-        Self { name, required: true }
+        Self::required(name, Shape::Text)
     }
 
     /// A text that may be there.
     pub(crate) const fn optional_text(name: &'static str) -> Self {
-        Self { name, required: false }
+        Self::optional(name, Shape::Text)
     }
 }
 
@@ -48,25 +79,65 @@ impl BodySchema {
         let Value::Object(members) = body else {
             return Err(ApiError::input("request/body must be object"));
         };
-        if let Some(missing) =
-            self.fields.iter().find(|field| field.required && !members.contains_key(field.name))
-        {
-            let message = format!("request/body must have required property '{}'", missing.name);
-            return Err(ApiError::input(message));
-        }
-        if self.closed && members.keys().any(|key| self.fields.iter().all(|field| field.name != key)) {
-            return Err(ApiError::input("request/body must NOT have additional properties"));
-        }
-        let wrong =
-            self.fields.iter().find(|field| members.get(field.name).is_some_and(|value| !value.is_string()));
-        match wrong {
-            Some(field) => Err(ApiError::input(format!("request/body/{} must be string", field.name))),
+        match complaint_of_members(&members, self.fields, self.closed) {
+            Some(complaint) => Err(ApiError::input(format!("request/body{complaint}"))),
             None => Ok(members),
         }
     }
 }
 
-/// Reads a body as JSON. A body that is absent, or empty, reads as `{}`: as it does for Express.
+/// What is wrong with an object, after the path to it.
+fn complaint_of_members(members: &Map<String, Value>, fields: &[Field], closed: bool) -> Option<String> {
+    if let Some(missing) = fields.iter().find(|field| field.required && !members.contains_key(field.name)) {
+        return Some(format!(" must have required property '{}'", missing.name));
+    }
+    if closed && members.keys().any(|key| fields.iter().all(|field| field.name != key)) {
+        return Some(" must NOT have additional properties".to_owned());
+    }
+    fields.iter().find_map(|field| {
+        let complaint = field.shape.complaint(members.get(field.name)?)?;
+        Some(format!("/{}{complaint}", field.name))
+    })
+}
+
+impl Shape {
+    /// What is wrong with a value, after the path to it.
+    fn complaint(&self, value: &Value) -> Option<String> {
+        let must_be = |what: &str| Some(format!(" must be {what}"));
+        match (self, value) {
+            (Self::Text, Value::String(_)) | (Self::AnyObject, Value::Object(_)) => None,
+            (Self::Text, _) => must_be("string"),
+            (Self::Object { fields, closed }, Value::Object(members)) => {
+                complaint_of_members(members, fields, *closed)
+            }
+            (Self::AnyObject | Self::Object { .. }, _) => must_be("object"),
+            (Self::Number { min }, Value::Number(number)) => {
+                #[expect(clippy::cast_precision_loss, reason = "bounds are small")]
+                let is_less = number.as_f64().is_some_and(|number| number < *min as f64);
+                is_less.then(|| format!(" must be >= {min}"))
+            }
+            (Self::Number { .. }, _) => must_be("number"),
+            (Self::OneOf(words), value) if value.as_str().is_none_or(|text| !words.contains(&text)) => {
+                must_be(&format!("equal to one of the allowed values: {}", words.join(", ")))
+            }
+            (Self::OneOf(_), _) => None,
+            (Self::ListOf(shape), Value::Array(items)) => {
+                items.iter().enumerate().find_map(|(index, item)| {
+                    let complaint = shape.complaint(item)?;
+                    Some(format!("/{index}{complaint}"))
+                })
+            }
+            (Self::ListOf(_), _) => must_be("array"),
+        }
+    }
+}
+
+/// Whether a request comes without a body.
+pub(crate) fn is_absent(headers: &HeaderMap, body: &Body) -> bool {
+    !headers.contains_key(CONTENT_TYPE) && body.is_end_stream()
+}
+
+/// Reads a body as JSON. One that is empty reads as `{}`: as it does for Express.
 pub(crate) async fn read_json(
     headers: &HeaderMap,
     body: Body,
@@ -116,8 +187,11 @@ mod tests {
 
     use super::*;
 
-    const SCHEMA: BodySchema =
-        BodySchema { fields: &[Field::text("entityRef"), Field::optional_text("token")], closed: true };
+    const SCHEMA: BodySchema = BodySchema {
+        fields: &[Field::text("entityRef"), Field::optional_text("token")],
+        closed: true,
+        required: true,
+    };
 
     async fn message_of(content_type: Option<&'static str>, body: impl Into<Body>) -> String {
         let mut headers = HeaderMap::new();
@@ -184,6 +258,46 @@ mod tests {
         });
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, "application/json".parse().unwrap())]);
         assert_eq!(read_json(&headers, Body::from_stream(late), None).await, Ok(json!({})));
+    }
+
+    #[test]
+    fn values_have_shapes() {
+        const ORDER: Shape = Shape::Object {
+            fields: &[Field::text("field"), Field::required("order", Shape::OneOf(&["asc", "desc"]))],
+            closed: false,
+        };
+        const SCHEMA: BodySchema = BodySchema {
+            fields: &[
+                Field::optional("limit", Shape::Number { min: 0 }),
+                Field::optional("query", Shape::AnyObject),
+                Field::optional("fields", Shape::ListOf(&Shape::Text)),
+                Field::optional("orderBy", Shape::ListOf(&ORDER)),
+            ],
+            closed: false,
+            required: false,
+        };
+        let rows = [
+            (json!({"limit": 1.5, "query": {}, "fields": ["a"], "other": 1}), ""),
+            (json!({"orderBy": [{"field": "a", "order": "asc", "more": 1}]}), ""),
+            (json!({"limit": "1"}), "request/body/limit must be number"),
+            (json!({"limit": -1}), "request/body/limit must be >= 0"),
+            (json!({"query": []}), "request/body/query must be object"),
+            (json!({"fields": 7}), "request/body/fields must be array"),
+            (json!({"fields": ["a", 7]}), "request/body/fields/1 must be string"),
+            (json!({"orderBy": [7]}), "request/body/orderBy/0 must be object"),
+            (
+                json!({"orderBy": [{"field": "a"}]}),
+                "request/body/orderBy/0 must have required property 'order'",
+            ),
+            (
+                json!({"orderBy": [{"field": "a", "order": "up"}]}),
+                "request/body/orderBy/0/order must be equal to one of the allowed values: asc, desc",
+            ),
+        ];
+        for (body, message) in rows {
+            let complaint = SCHEMA.check(body.clone()).err().map(|error| error.message().to_owned());
+            assert_eq!(complaint.unwrap_or_default(), message, "{body}");
+        }
     }
 
     #[test]

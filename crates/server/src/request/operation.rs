@@ -15,7 +15,7 @@ use crate::target::Target;
 pub(crate) struct Operation {
     /// The parameters of the query.
     pub(crate) query: &'static [Param],
-    /// The body, if the operation has one; it is required then.
+    /// The body, if the operation has one.
     pub(crate) body: Option<BodySchema>,
 }
 
@@ -39,6 +39,7 @@ impl Operation {
         let target = Target::of(&request);
         let (parts, body) = request.into_parts();
         let json = match self.body {
+            Some(schema) if !schema.required && body::is_absent(&parts.headers, &body) => None,
             Some(_) => Some(body::read_json(&parts.headers, body, state.options.request_timeout).await?),
             None => None,
         };

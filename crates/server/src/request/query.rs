@@ -6,12 +6,13 @@ use crate::request::percent::decode_query;
 /// A documented query parameter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Param {
-    name: &'static str,
-    kind: Kind,
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) required: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Text,
     Texts,
     Integer { min: i64, max: i64 },
@@ -21,27 +22,32 @@ enum Kind {
 impl Param {
     /// One text.
     pub(crate) const fn text(name: &'static str) -> Self {
-        Self { name, kind: Kind::Text }
+        Self { name, kind: Kind::Text, required: false }
     }
 
     /// Any number of texts.
     pub(crate) const fn texts(name: &'static str) -> Self {
-        Self { name, kind: Kind::Texts }
+        Self { name, kind: Kind::Texts, required: false }
     }
 
     /// An integer that is at least `min`.
     pub(crate) const fn integer(name: &'static str, min: i64) -> Self {
-        Self { name, kind: Kind::Integer { min, max: i64::MAX } }
+        Self { name, kind: Kind::Integer { min, max: i64::MAX }, required: false }
     }
 
     /// An integer between two bounds, both included.
     pub(crate) const fn integer_between(name: &'static str, min: i64, max: i64) -> Self {
-        Self { name, kind: Kind::Integer { min, max } }
+        Self { name, kind: Kind::Integer { min, max }, required: false }
     }
 
     /// One of these words.
     pub(crate) const fn one_of(name: &'static str, words: &'static [&'static str]) -> Self {
-        Self { name, kind: Kind::OneOf(words) }
+        Self { name, kind: Kind::OneOf(words), required: false }
+    }
+
+    /// One that must be there.
+    pub(crate) const fn required(self) -> Self {
+        Self { required: true, ..self }
     }
 
     fn check(&self, given: &Given) -> Result<(), ApiError> {
@@ -106,6 +112,11 @@ impl Query {
                 return Err(ApiError::input(format!("Empty value found for query parameter '{name}'")));
             }
         }
+        let is_given = |param: &Param| given.iter().any(|one| one.name == param.name);
+        if let Some(missing) = params.iter().find(|param| param.required && !is_given(param)) {
+            let message = format!("request/query must have required property '{}'", missing.name);
+            return Err(ApiError::input(message));
+        }
         for (param, one) in known.into_iter().zip(&given) {
             param.check(one)?;
         }
@@ -118,14 +129,28 @@ impl Query {
         given.values.first().map(|value| value.text.as_str())
     }
 
+    /// All values of a parameter.
+    pub(crate) fn texts(&self, name: &str) -> Vec<&str> {
+        let given = self.given.iter().find(|given| given.name == name);
+        given.map_or_else(Vec::new, |given| given.values.iter().map(|value| value.text.as_str()).collect())
+    }
+
+    /// The value of a count.
+    pub(crate) fn count(&self, name: &str) -> Option<usize> {
+        let count = self.integer(name)?;
+        Some(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// All names and values, in the order in which the names came.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.given
+            .iter()
+            .flat_map(|given| given.values.iter().map(|value| (given.name.as_str(), value.text.as_str())))
+    }
+
     /// The value of an integer parameter.
     pub(crate) fn integer(&self, name: &str) -> Option<i64> {
         self.text(name)?.parse().ok()
-    }
-
-    /// The first parameter that was given, if any was.
-    pub(crate) fn first(&self) -> Option<&str> {
-        self.given.first().map(|given| given.name.as_str())
     }
 }
 
@@ -157,6 +182,20 @@ mod tests {
         Param::integer_between("limit", 1, 1000),
         Param::one_of("onConflict", &["refresh", "reject"]),
     ];
+
+    #[test]
+    fn required_parameters_are_missed() {
+        let params = [Param::texts("facet").required(), Param::texts("filter")];
+        let rows = [
+            ("filter=a", "request/query must have required property 'facet'"),
+            ("facet=", "Empty value found for query parameter 'facet'"),
+            ("x=1", "Unknown query parameter 'x'"),
+        ];
+        for (query, message) in rows {
+            assert_eq!(Query::parse(Some(query), &params).unwrap_err(), ApiError::input(message), "{query}");
+        }
+        assert!(Query::parse(Some("facet=a&facet=b"), &params).is_ok());
+    }
 
     #[test]
     fn refuses_in_the_words_of_the_validator() {
@@ -201,7 +240,7 @@ mod tests {
         let query = Query::parse(Some("after=a+%26&limit=7"), PARAMS).unwrap();
         assert_eq!(query.text("after"), Some("a &"));
         assert_eq!((query.integer("limit"), query.integer("offset")), (Some(7), None));
-        assert_eq!(query.first(), Some("after"));
+        assert_eq!((query.texts("after"), query.texts("filter")), (vec!["a &"], vec![]));
     }
 
     #[test]

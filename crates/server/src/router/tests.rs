@@ -226,7 +226,7 @@ async fn requests_wait_for_the_start_for_a_while() {
     assert_eq!(fixture.get(ENTITIES).await.error(), (503, "Service has not started up yet".to_owned()));
     // The store works in real time.
     tokio::time::resume();
-    let (answer, ()) = tokio::join!(fixture.get(ENTITIES), async { fixture.set_ready() });
+    let (answer, ()) = tokio::join!(fixture.get(ENTITIES), fixture.set_ready());
     assert_eq!(answer.status, StatusCode::OK);
 }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::options::ListenAddress;
-use crate::testing::{Fixture, component, empty_catalog};
+use crate::testing::{Fixture, component, empty_catalog, set_ready};
 
 const LIVENESS: &str = "GET /.backstage/health/v1/liveness HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -34,7 +34,7 @@ async fn run(options: ServerOptions, lifecycle: Lifecycle) -> Running {
 
 async fn ready(options: ServerOptions) -> Running {
     let lifecycle = Lifecycle::new();
-    lifecycle.set_ready(empty_catalog().await);
+    set_ready(&lifecycle, &empty_catalog().await).await;
     run(options, lifecycle).await
 }
 
@@ -81,15 +81,17 @@ async fn health_is_told_before_there_is_a_catalog() {
         .await
         .unwrap();
     assert!(read_until(&mut socket, "\r\n\r\n").await.starts_with("HTTP/1.1 200 OK\r\n"));
-    running.lifecycle.set_ready(empty_catalog().await);
+    set_ready(&running.lifecycle, &empty_catalog().await).await;
     socket.write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     assert!(read_until(&mut socket, "[]").await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
 #[tokio::test]
-async fn lists_are_sent_in_chunks() {
+async fn long_lists_are_sent_in_chunks() {
     let fixture = Fixture::new(ServerOptions::default()).await;
-    fixture.ingest(&[component("a")], &[]).await;
+    let mut large = component("a");
+    large["metadata"]["description"] = "long ".repeat(1 << 18).into();
+    fixture.ingest(&[large], &[]).await;
     let running = run(options(), fixture.lifecycle.clone()).await;
     let mut socket = running.connect().await;
     socket.write_all(b"GET /api/catalog/entities HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();

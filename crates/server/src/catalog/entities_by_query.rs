@@ -1,0 +1,176 @@
+//! `GET` and `POST /entities/by-query`: a page of what a query finds, with the way to the next and the previous one.
+//!
+//! Both take every cursor, whichever of them gave it: clients decide by what they find in it.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use callboard_index::{
+    ByQuery, Cursor, Direction, Fields, FullText, OrderField, Origin, Page, Predicate, parse_filters,
+    parse_order_fields,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::api_error::ApiError;
+use crate::catalog::entity_stream::EntityStream;
+use crate::request::{BodySchema, Field, Operation, Param, Shape};
+use crate::state::AppState;
+
+const TOTAL_ITEMS: [&str; 2] = ["include", "exclude"];
+
+/// Entities of a page unless the request says it.
+const LIMIT_DEFAULT: usize = 200;
+
+pub(crate) const GET: Operation = Operation {
+    query: &[
+        Param::texts("filter"),
+        Param::texts("fields"),
+        Param::integer("limit", 0),
+        Param::integer("offset", 0),
+        Param::texts("orderField"),
+        Param::text("cursor"),
+        Param::one_of("totalItems", &TOTAL_ITEMS),
+        Param::text("fullTextFilterTerm"),
+        Param::texts("fullTextFilterFields"),
+    ],
+    body: None,
+};
+
+const ORDER_FIELD: Shape = Shape::Object {
+    fields: &[Field::text("field"), Field::required("order", Shape::OneOf(&["asc", "desc"]))],
+    closed: false,
+};
+
+pub(crate) const POST: Operation = Operation {
+    query: &[],
+    body: Some(BodySchema {
+        fields: &[
+            Field::optional_text("cursor"),
+            Field::optional("limit", Shape::Number { min: 0 }),
+            Field::optional("offset", Shape::Number { min: 0 }),
+            Field::optional("orderBy", Shape::ListOf(&ORDER_FIELD)),
+            Field::optional(
+                "fullTextFilter",
+                Shape::Object {
+                    fields: &[
+                        Field::optional_text("term"),
+                        Field::optional("fields", Shape::ListOf(&Shape::Text)),
+                    ],
+                    closed: false,
+                },
+            ),
+            Field::optional("fields", Shape::ListOf(&Shape::Text)),
+            Field::optional("totalItems", Shape::OneOf(&TOTAL_ITEMS)),
+            Field::optional("query", Shape::AnyObject),
+        ],
+        closed: false,
+        required: false,
+    }),
+};
+
+/// What either verb asks for.
+struct Asked {
+    from: From,
+    limit: usize,
+    fields: Option<Fields>,
+}
+
+enum From {
+    Start(ByQuery),
+    Cursor(Box<Cursor>),
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct PageInfo {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev_cursor: Option<String>,
+}
+
+pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
+    let query = GET.accept(&state, request).await?.query;
+    let from = match query.text("cursor") {
+        Some(cursor) => From::Cursor(Box::new(Cursor::decode(cursor)?)),
+        None => From::Start(ByQuery {
+            query: parse_filters(&query.texts("filter"))?,
+            full_text: Some(FullText::of_params(
+                query.text("fullTextFilterTerm"),
+                &query.texts("fullTextFilterFields"),
+            )?),
+            order: parse_order_fields(&query.texts("orderField"))?,
+            offset: query.count("offset").unwrap_or(0),
+            exclude_total: query.text("totalItems") == Some("exclude"),
+        }),
+    };
+    let fields = Fields::of_lists(&query.texts("fields"))?;
+    answer(&state, Asked { from, limit: query.count("limit").unwrap_or(LIMIT_DEFAULT), fields }).await
+}
+
+pub(crate) async fn post(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
+    let body = POST.accept(&state, request).await?.body;
+    let from = match body.get("cursor").and_then(Value::as_str) {
+        Some(cursor) => From::Cursor(Box::new(Cursor::decode(cursor)?)),
+        None => From::Start(ByQuery {
+            query: body.get("query").map(|query| Predicate::of_entities(query, Origin::Query)).transpose()?,
+            full_text: body.get("fullTextFilter").map(full_text).transpose()?,
+            order: order(&body),
+            offset: count(&body, "offset").unwrap_or(0),
+            exclude_total: body.get("totalItems").and_then(Value::as_str) == Some("exclude"),
+        }),
+    };
+    let fields = Fields::of_lists(&texts(body.get("fields")))?;
+    answer(&state, Asked { from, limit: count(&body, "limit").unwrap_or(LIMIT_DEFAULT), fields }).await
+}
+
+async fn answer(state: &AppState, asked: Asked) -> Result<Response, ApiError> {
+    let Asked { from, limit, fields } = asked;
+    let view = state.view()?;
+    let Page { hits, total_items, next, previous } = view.query(|index| match &from {
+        From::Start(query) => index.first_page(query, &[], limit),
+        From::Cursor(cursor) => index.next_page(cursor, &[], limit),
+    });
+    let page_info = PageInfo {
+        next_cursor: next.map(|cursor| cursor.encode()),
+        prev_cursor: previous.map(|cursor| cursor.encode()),
+    };
+    let page_info = serde_json::to_string(&page_info).map_err(|error| ApiError::masked(&error))?;
+    let tail = format!(r#"],"totalItems":{total_items},"pageInfo":{page_info}}}"#);
+    EntityStream::of(view, hits, r#"{"items":["#, tail).with_fields(fields).into_response().await
+}
+
+fn full_text(filter: &Value) -> Result<FullText, ApiError> {
+    let term = filter.get("term").and_then(Value::as_str).map(str::to_owned);
+    let fields =
+        filter.get("fields").map(|fields| texts(Some(fields)).into_iter().map(str::to_owned).collect());
+    Ok(FullText::new(term, fields)?)
+}
+
+fn order(body: &Map<String, Value>) -> Vec<OrderField> {
+    let fields = body.get("orderBy").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let field = |order: &Value| {
+        let text = |name: &str| order.get(name).and_then(Value::as_str).unwrap_or_default();
+        let direction = if text("order") == "desc" { Direction::Desc } else { Direction::Asc };
+        OrderField { field: text("field").to_owned(), order: direction }
+    };
+    fields.iter().map(field).collect()
+}
+
+pub(crate) fn texts(list: Option<&Value>) -> Vec<&str> {
+    let items = list.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    items.iter().filter_map(Value::as_str).collect()
+}
+
+/// A count of a body, where numbers may have fractions; they do not count.
+fn count(body: &Map<String, Value>, name: &str) -> Option<usize> {
+    let number = body.get(name)?.as_f64()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and is not negative"
+    )]
+    Some(number as usize)
+}

@@ -1,0 +1,67 @@
+use callboard_index::Hit;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::options::ServerOptions;
+use crate::testing::{Fixture, component};
+
+const A: &str = "component:default/a";
+
+fn hit(view: &View, entity_ref: &str) -> Option<Hit> {
+    view.query(|index| index.by_ref(entity_ref, &[]))
+}
+
+async fn fixture(entities: &[Value]) -> (Fixture, View) {
+    let fixture = Fixture::new(ServerOptions::default()).await;
+    fixture.ingest(entities, &[]).await;
+    let view = fixture.lifecycle.view().unwrap().clone();
+    (fixture, view)
+}
+
+#[tokio::test]
+async fn a_view_is_built_from_what_is_there() {
+    let (fixture, followed) = fixture(&[component("a"), component("b")]).await;
+    let built = View::of(&fixture.catalog, CACHE_BYTES).await.unwrap();
+    assert_eq!(built.query(Index::checksum), followed.query(Index::checksum));
+    assert!(built.wait_for(built.newest_position().await.unwrap(), Duration::ZERO).await);
+}
+
+#[tokio::test]
+async fn texts_that_were_read_before_a_change_are_not_served_after_it() {
+    let (fixture, view) = fixture(&[component("a")]).await;
+    let before = hit(&view, A).unwrap();
+    let text = view.text(&before).await.unwrap().unwrap();
+    let mut changed = component("a");
+    changed["metadata"]["title"] = json!("Changed");
+    fixture.ingest(&[changed], &[]).await;
+    // Whoever asked before the change may get either.
+    assert_eq!(view.text(&before).await.unwrap(), Some(text.clone()));
+    let after = hit(&view, A).unwrap();
+    assert_ne!(view.text(&after).await.unwrap(), Some(text));
+}
+
+#[tokio::test]
+async fn a_text_that_is_gone_meanwhile_is_none() {
+    let (fixture, view) = fixture(&[component("a"), component("b")]).await;
+    let hits = [hit(&view, A).unwrap(), hit(&view, "component:default/b").unwrap()];
+    let uid = hits[0].uid.parse().unwrap();
+    fixture.catalog.delete_entity(uid).await.unwrap();
+    let hits: Vec<&Hit> = hits.iter().collect();
+    let texts = view.first_texts(&hits, Keep::Yes).await.unwrap();
+    assert_eq!(texts.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true]);
+    view.keep_up().await;
+    assert_eq!(hit(&view, A), None);
+}
+
+#[tokio::test]
+async fn a_log_that_was_trimmed_too_early_is_made_up_for() {
+    let (fixture, view) = fixture(&[component("a")]).await;
+    let (store, now) = (fixture.catalog.store(), callboard_sdk::Timestamp::UNIX_EPOCH);
+    view.shared.position.send_replace(0);
+    view.shared.index.replace(Index::new());
+    fixture.ingest(&[component("b")], &[]).await;
+    view.shared.position.send_replace(0);
+    store.tidy(1, now).await.unwrap();
+    view.keep_up().await;
+    assert!(hit(&view, A).is_some());
+}
