@@ -6,8 +6,9 @@ pub const KEY_UNITS_MAX: usize = 200;
 /// Longest value that is indexed, in UTF-16 code units of the lowercased value. The reference system's.
 pub const VALUE_UNITS_MAX: usize = 200;
 
-/// Deepest nesting of a predicate. People write five levels, programs perhaps twenty; evaluation recurses.
-pub const PREDICATE_DEPTH_MAX: usize = 100;
+/// Deepest nesting of a predicate. People write five levels, programs perhaps twenty; evaluation recurses. Each level is
+/// two of JSON, and a cursor that holds the predicate has to be readable again: the parser takes 127.
+pub const PREDICATE_DEPTH_MAX: usize = 60;
 
 /// Fields, values and operators of one query together. A body of 100 KiB, the largest that the REST API takes, holds
 /// fewer.

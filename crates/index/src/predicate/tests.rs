@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::limits::PREDICATE_DEPTH_MAX;
 
 fn parse(query: &Value) -> Result<Predicate, QueryError> {
     Predicate::of_entities(query, Origin::Query)
@@ -106,8 +107,8 @@ fn depth_and_size_are_limited() {
         (1..depth)
             .fold(json!({}), |inner, _| Value::Object([("$not".to_owned(), inner)].into_iter().collect()))
     };
-    assert!(parse(&nested(100)).is_ok());
-    assert_eq!(parse(&nested(101)), Err(QueryError::TooDeep));
+    assert!(parse(&nested(PREDICATE_DEPTH_MAX)).is_ok());
+    assert_eq!(parse(&nested(PREDICATE_DEPTH_MAX + 1)), Err(QueryError::TooDeep));
     let deep = nested(10_000);
     assert_eq!(parse(&deep), Err(QueryError::TooDeep));
     // Freeing it is what recurses; a body is never read this deep.

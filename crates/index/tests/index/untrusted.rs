@@ -1,6 +1,7 @@
 //! Whatever clients send, the answer is an answer or an error.
 
 use base64::Engine as _;
+use callboard_index::limits::PREDICATE_DEPTH_MAX;
 use callboard_index::{
     After, ByQuery, Cursor, Direction, Fields, FullText, Index, OrderField, Origin, Predicate, Prepared,
     Rows, parse_filters, parse_order, parse_order_fields,
@@ -203,4 +204,22 @@ fn a_place_may_be_any_text() {
             assert_eq!(both.index.next_page(&cursor, &[], 100).hits, []);
         }
     }
+}
+
+#[test]
+fn the_cursor_of_the_deepest_query_can_be_read() {
+    let mut index = Index::new();
+    for (id, uid) in
+        [(1, "0190aaaa-0000-7000-8000-000000000001"), (2, "0190aaaa-0000-7000-8000-000000000002")]
+    {
+        let json = format!(r#"{{"kind":"a","metadata":{{"name":"{id}"}}}}"#);
+        index.put(&Prepared::new(id, &format!("a:default/{id}"), uid, &json).unwrap());
+    }
+    let leaf = json!({"kind": {"$in": ["a"]}});
+    let deepest = (1..PREDICATE_DEPTH_MAX).fold(leaf, |inner, _| json!({"$all": [inner]}));
+    let query = Some(Predicate::of_entities(&deepest, Origin::Query).unwrap());
+    let order = vec![OrderField { field: "kind".to_owned(), order: Direction::Asc }];
+    let page = index.first_page(&ByQuery { query, order, ..ByQuery::default() }, &[], 1);
+    let next = Cursor::decode(&page.next.unwrap().encode()).unwrap();
+    assert_eq!(index.next_page(&next, &[], 1).hits.len(), 1);
 }

@@ -13,10 +13,10 @@ use futures::FutureExt as _;
 use super::Shared;
 
 /// Changes that are taken at once.
-const CHANGES_MAX: usize = 500;
+const CHANGES_MAX: usize = 250;
 
 /// Text that is read at once.
-const BYTES_MAX: usize = 4 << 20;
+const BYTES_MAX: usize = 1 << 20;
 
 /// Longest sleep, in case another process changed something.
 const POLL: Duration = Duration::from_secs(5);
@@ -69,6 +69,10 @@ impl Shared {
     /// Applies the next changes; answers whether there were any.
     async fn take_changes(self: &Arc<Self>) -> Result<bool, StoreError> {
         let from = *self.position.borrow();
+        // Nearly always there is nothing, which is cheaper to find out in this way.
+        if self.store.position().await? == from {
+            return Ok(false);
+        }
         let changes = self.store.changes_after(from, CHANGES_MAX).await?;
         let Some(last) = changes.last() else { return Ok(false) };
         // What counts is what is there now, however often it changed.
