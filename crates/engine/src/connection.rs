@@ -61,8 +61,8 @@ impl EntityProviderConnection for Connection {
             );
         }
         self.wake.claim();
+        self.wake.changed();
         if report.needs_stitching {
-            self.wake.changed();
             self.wake.stitch();
         }
         Ok(())

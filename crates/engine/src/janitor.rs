@@ -41,12 +41,14 @@ pub(crate) async fn delete_orphans(shared: &Shared) -> Result<(), StoreError> {
         }
         match shared.store.orphans_delete(ORPHANS_BATCH_MAX, shared.clock.now()).await? {
             0 => break,
-            deleted => total += deleted,
+            deleted => {
+                shared.wake.changed();
+                total += deleted;
+            }
         }
     }
     if total > 0 {
         tracing::info!("Deleted {total} orphaned entities");
-        shared.wake.changed();
         shared.wake.stitch();
     }
     Ok(())

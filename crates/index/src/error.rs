@@ -1,8 +1,8 @@
 //! What can be wrong with a query. All of it is the client's, and the texts are what clients get to see.
 
 use crate::limits::{
-    CURSOR_BYTES_MAX, FACETS_MAX, FIELDS_MAX, FULL_TEXT_FIELDS_MAX, ORDER_FIELDS_MAX, PREDICATE_DEPTH_MAX,
-    PREFIX_TESTS_MAX, QUERY_TERMS_MAX,
+    CURSOR_BYTES_MAX, FACET_VALUES_MAX, FACETS_MAX, FIELDS_MAX, FULL_TEXT_FIELDS_MAX, ORDER_FIELDS_MAX,
+    PREDICATE_DEPTH_MAX, PREFIX_TESTS_MAX, QUERY_TERMS_MAX,
 };
 
 /// A query that cannot be answered: an `InputError`.
@@ -103,4 +103,7 @@ pub enum QueryError {
     /// Too many facets.
     #[error("Invalid facets, more than {FACETS_MAX} of them")]
     TooManyFacets,
+    /// Facets with too many values.
+    #[error("Invalid facets, more than {FACET_VALUES_MAX} values in all of them")]
+    TooManyFacetValues,
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::QueryError;
 use crate::index::Index;
 use crate::key_view::KeyView;
-use crate::limits::FACETS_MAX;
+use crate::limits::{FACET_VALUES_MAX, FACETS_MAX};
 use crate::predicate::Predicate;
 use crate::text::{js_trim, lowercase};
 
@@ -49,8 +49,17 @@ impl Index {
             return Err(QueryError::TooManyFacets);
         }
         let set = self.matching(filters);
-        let facet = |name: &str| Facet { name: name.to_owned(), values: self.facet(name, &set) };
-        Ok(names.into_iter().map(facet).collect())
+        let mut facets = Vec::with_capacity(names.len());
+        let mut values = 0;
+        for name in names {
+            let facet = Facet { name: name.to_owned(), values: self.facet(name, &set) };
+            values += facet.values.len();
+            if values > FACET_VALUES_MAX {
+                return Err(QueryError::TooManyFacetValues);
+            }
+            facets.push(facet);
+        }
+        Ok(facets)
     }
 
     /// How many entities there are of each kind, in lower case and ordered by it. It costs some microseconds, however

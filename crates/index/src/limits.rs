@@ -29,5 +29,8 @@ pub const FIELDS_MAX: usize = 500;
 /// Facets of one request, each of which may count every value of its key.
 pub const FACETS_MAX: usize = 500;
 
+/// Values of all facets of one request. One with more is a list of entities in disguise.
+pub const FACET_VALUES_MAX: usize = 300_000;
+
 /// Bytes of a decoded cursor: twice the largest body, as it holds the query that was asked.
 pub const CURSOR_BYTES_MAX: usize = 256 * 1024;

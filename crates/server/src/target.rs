@@ -46,9 +46,7 @@ impl Target {
             .split('/')
             .position(|segment| segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) == Some(name));
         let raw = place.and_then(|place| self.0.path().split('/').nth(place)).unwrap_or_default();
-        percent::decode(raw).ok_or_else(|| {
-            ApiError::new(StatusCode::BAD_REQUEST, "URIError", format!("Failed to decode param '{raw}'"))
-        })
+        percent::decode(raw).ok_or_else(|| ApiError::input(format!("Failed to decode param '{raw}'")))
     }
 }
 

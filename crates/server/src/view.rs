@@ -109,11 +109,15 @@ impl Shared {
         let FinalEntity { entity_ref, uid, json, .. } = entity;
         let version = self.versions.fetch_add(1, Ordering::Relaxed) + 1;
         let uid = uid.hyphenated().to_string();
-        Prepared::new(version, entity_ref, &uid, json).unwrap_or_else(|error| {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, entity = entity_ref, "queries find this entity by its name and uid only");
-            Prepared::bare(version, entity_ref, &uid)
-        })
+        // A defect in here must not keep all others out of the index.
+        let prepared = std::panic::catch_unwind(|| Prepared::new(version, entity_ref, &uid, json));
+        let problem = match prepared {
+            Ok(Ok(prepared)) => return prepared,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "panic".to_owned(),
+        };
+        tracing::error!(problem, entity = entity_ref, "queries find this entity by its name and uid only");
+        Prepared::bare(version, entity_ref, &uid)
     }
 }
 

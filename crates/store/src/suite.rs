@@ -195,6 +195,7 @@ macro_rules! store_suite {
             pages_are_ordered_by_ref
             a_page_of_large_entities_has_fewer
             ancestry_leads_up_to_the_roots_and_ends_in_cycles
+            a_body_that_is_as_before_again_is_told_if_readers_may_have_seen_another
             final_entities_are_counted_by_kind
         });
     };

@@ -39,7 +39,7 @@ pub(crate) async fn run(builder: CatalogBuilder, format: OutputFormat) -> Result
     let kinds = live.store().count_by_kind().await?;
     let filter = ErrorFilter { limit: ERRORS_SHOWN_MAX, ..ErrorFilter::default() };
     let errors = live.store().errors_list(&filter).await?;
-    running.stop().await;
+    running.stop().await.close().await;
     match format {
         OutputFormat::Text => print(&summary(&kinds, counts.errors, &errors, took))?,
         OutputFormat::Json => print_json(&json!({

@@ -102,13 +102,13 @@ impl Running {
         engine.settled().await.map_err(Error::from)
     }
 
-    /// Ends the loop in good order and closes the store.
-    pub(crate) async fn stop(self) {
+    /// Ends the loop in good order. The store stays open for whoever still reads; it is to be closed.
+    pub(crate) async fn stop(self) -> Arc<dyn Store> {
         let store = Arc::clone(self.live.catalog.store());
         if let State::Processing(engine) = self.state {
             engine.stop().await;
         }
-        store.close().await;
+        store
     }
 }
 

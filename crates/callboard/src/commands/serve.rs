@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_config::{Poll, Reloader};
-use callboard_engine::EngineError;
+use callboard_engine::{Catalog, EngineError};
 use callboard_server::{Lifecycle, Server, ServerOptions, View};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,10 +40,6 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     let start = async {
         let mut running = Running::prepare(builder).await?;
         running.start().await?;
-        let catalog = running.live().catalog().clone();
-        let view = View::of(&catalog, entity_cache_bytes).await?;
-        lifecycle.set_ready(catalog, view);
-        tracing::info!(%address, "listening on http://{address}/api/catalog");
         Ok::<_, Error>(running)
     };
     let mut running = tokio::select! {
@@ -53,10 +49,18 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     };
     let live = Arc::clone(running.live());
     let news = watch_config(reloader)?;
+    let reading = async {
+        let catalog = live.catalog().clone();
+        let view = view_of(&catalog, entity_cache_bytes).await?;
+        lifecycle.set_ready(catalog, view);
+        tracing::info!(%address, "listening on http://{address}/api/catalog");
+        std::future::pending::<Result<(), Error>>().await
+    };
     let ended = tokio::select! {
         result = &mut serving => result.map_err(Error::from),
+        result = reading => result,
         () = running.died() => Err(EngineError::Died.into()),
-        () = follow_config(news, live, redaction) => Ok(()),
+        () = follow_config(news, Arc::clone(&live), redaction) => Ok(()),
         () = stop_signal.received() => Ok(()),
     };
     tracing::info!("stopping");
@@ -64,11 +68,12 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     server_shutdown.cancel();
     let stop = async {
         if ended.is_ok() {
-            // The server drains its requests while the loop drains its runs.
-            let (result, ()) = tokio::join!(&mut serving, running.stop());
+            // The server drains its requests, which read the store, while the loop drains its runs.
+            let (result, store) = tokio::join!(&mut serving, running.stop());
+            store.close().await;
             result.map_err(Error::from)
         } else {
-            running.stop().await;
+            running.stop().await.close().await;
             Ok(())
         }
     };
@@ -77,6 +82,20 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
         () = stop_signal.received() => tracing::warn!("stopping at once"),
     }
     ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// What the API reads from; the store may be busy for a while.
+async fn view_of(catalog: &Catalog, cache_bytes: u64) -> Result<View, Error> {
+    loop {
+        match View::of(catalog, cache_bytes).await {
+            Err(error) if error.is_retryable() => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "cannot build the query index yet; trying again");
+                tokio::time::sleep(RELOAD_POLL).await;
+            }
+            result => return result.map_err(Error::from),
+        }
+    }
 }
 
 /// Looks at the files of the configuration, on a thread that nobody waits for: a file system that does not answer holds up

@@ -32,7 +32,7 @@ const CHUNK_BYTES_MAX: usize = 64 * 1024;
 const WHOLE_BYTES_MAX: usize = 256 * 1024;
 
 /// A longer body with parts of entities is streamed, and then has no ETag.
-const WHOLE_PARTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+const WHOLE_PARTS_BYTES_MAX: usize = 512 * 1024;
 
 /// What is sent.
 #[derive(Debug)]
@@ -42,7 +42,8 @@ pub(crate) struct EntityStream {
     items: Vec<Option<Hit>>,
     /// How many of them are written.
     at: usize,
-    walk: Option<Walk>,
+    /// The page after this one, if it is a walk.
+    next: Option<Cursor>,
     fields: Option<Fields>,
     keep: Keep,
     is_null_sent: bool,
@@ -51,12 +52,6 @@ pub(crate) struct EntityStream {
     text: Vec<u8>,
     is_first: bool,
     is_ended: bool,
-}
-
-/// The pages that come after the first one.
-#[derive(Debug)]
-struct Walk {
-    cursor: Cursor,
 }
 
 impl EntityStream {
@@ -78,8 +73,7 @@ impl EntityStream {
     ) -> Self {
         let query = ByQuery { query, order, exclude_total: true, ..ByQuery::default() };
         let page = view.query(|index| index.first_page(&query, &[], WALK_PAGE_LEN));
-        let walk = page.next.map(|cursor| Walk { cursor });
-        Self { walk, ..Self::of(view, page.hits, "[", "]".to_owned()) }
+        Self { next: page.next, ..Self::of(view, page.hits, "[", "]".to_owned()) }
     }
 
     fn new(view: &View, items: Vec<Option<Hit>>, head: &str, tail: String) -> Self {
@@ -88,7 +82,7 @@ impl EntityStream {
             view: view.clone(),
             items,
             at: 0,
-            walk: None,
+            next: None,
             fields: None,
             keep,
             is_null_sent: false,
@@ -110,6 +104,7 @@ impl EntityStream {
         while !self.is_ended && self.text.len() <= whole_max {
             self.write_more().await?;
         }
+        self.text.shrink_to_fit();
         if !self.is_ended {
             return Ok(reply::stored(self.into_body()));
         }
@@ -136,13 +131,15 @@ impl EntityStream {
             Ok(Some((unsent.split_to(length), (stream, unsent))))
         });
         Body::from_stream(chunks.map_err(|error| {
-            tracing::error!("a list of entities broke off: {error}");
+            tracing::error!(%error, "a list of entities broke off");
             std::io::Error::other(error.to_string())
         }))
     }
 
     /// Writes some more entities, or the end.
     async fn write_more(&mut self) -> Result<(), ApiError> {
+        // If all is in the cache, nothing else here would ever let others have a turn.
+        tokio::task::consume_budget().await;
         let batch = self.items.get(self.at..).unwrap_or_default();
         let batch = batch.get(..BATCH_LEN).unwrap_or(batch);
         if batch.is_empty() {
@@ -183,7 +180,7 @@ impl EntityStream {
     }
 
     fn next_page(&mut self) {
-        let Some(Walk { cursor }) = self.walk.take() else {
+        let Some(cursor) = self.next.take() else {
             self.text.extend_from_slice(self.tail.as_bytes());
             self.is_ended = true;
             return;
@@ -191,7 +188,7 @@ impl EntityStream {
         let page = self.view.query(|index| index.next_page(&cursor, &[], WALK_PAGE_LEN));
         self.items = page.hits.into_iter().map(Some).collect();
         self.at = 0;
-        self.walk = page.next.map(|cursor| Walk { cursor });
+        self.next = page.next;
         self.keep = Keep::No;
     }
 }

@@ -107,6 +107,7 @@ impl Shape {
         match (self, value) {
             (Self::Text, Value::String(_)) | (Self::AnyObject, Value::Object(_)) => None,
             (Self::Text, _) => must_be("string"),
+            (Self::OneOf(_), value) if !value.is_string() => must_be("string"),
             (Self::Object { fields, closed }, Value::Object(members)) => {
                 complaint_of_members(members, fields, *closed)
             }
@@ -151,7 +152,9 @@ pub(crate) async fn read_json(
         let given = content_type.as_deref().unwrap_or("undefined");
         return Err(ApiError::input(format!("unsupported media type {given}")));
     }
-    if let Some(coding) = headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
+    if let Some(coding) =
+        headers.get(CONTENT_ENCODING).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         let coding = String::from_utf8_lossy(coding.as_bytes());
         return Err(ApiError::input(format!("unsupported content encoding \"{coding}\"")));
     }
@@ -159,7 +162,9 @@ pub(crate) async fn read_json(
     if bytes.is_empty() {
         return Ok(Value::Object(Map::new()));
     }
-    let value = serde_json::from_slice(&bytes).map_err(|error| ApiError::input(error.to_string()))?;
+    // Some tools begin each text with a mark of its encoding.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    let value = serde_json::from_slice(bytes).map_err(|error| ApiError::input(error.to_string()))?;
     match value {
         Value::Object(_) | Value::Array(_) => Ok(value),
         // The body parser of Backstage is strict: only objects and arrays count as JSON.

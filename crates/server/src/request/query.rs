@@ -63,11 +63,11 @@ impl Param {
             _ => None,
         };
         let complaint = match (self.kind, single) {
-            (Kind::Integer { min, max }, Some(text)) => match text.parse::<i64>() {
-                Ok(number) if number < min => format!("must be >= {min}"),
-                Ok(number) if number > max => format!("must be <= {max}"),
-                Ok(_) => return Ok(()),
-                Err(_) => "must be integer".to_owned(),
+            (Kind::Integer { min, max }, Some(text)) => match integer(text) {
+                Some(number) if number < min => format!("must be >= {min}"),
+                Some(number) if number > max => format!("must be <= {max}"),
+                Some(_) => return Ok(()),
+                None => "must be integer".to_owned(),
             },
             (Kind::Integer { .. }, None) => "must be integer".to_owned(),
             (Kind::OneOf(words), Some(text)) if !words.contains(&text) => {
@@ -102,12 +102,9 @@ struct GivenValue {
 impl Query {
     /// Parses a query and checks it: first that every key is documented and has a value, then the values.
     pub(crate) fn parse(query: Option<&str>, params: &[Param]) -> Result<Self, ApiError> {
-        let given = split(query.unwrap_or_default());
-        let mut known = Vec::with_capacity(given.len());
+        let given = split(query.unwrap_or_default(), params)?;
         for one in &given {
             let name = &one.name;
-            let param = params.iter().find(|param| param.name == name);
-            known.push(param.ok_or_else(|| ApiError::input(format!("Unknown query parameter '{name}'")))?);
             if matches!(one.values.as_slice(), [only] if only.text.is_empty() && !only.nested) {
                 return Err(ApiError::input(format!("Empty value found for query parameter '{name}'")));
             }
@@ -117,8 +114,10 @@ impl Query {
             let message = format!("request/query must have required property '{}'", missing.name);
             return Err(ApiError::input(message));
         }
-        for (param, one) in known.into_iter().zip(&given) {
-            param.check(one)?;
+        for param in params {
+            if let Some(one) = given.iter().find(|one| one.name == param.name) {
+                param.check(one)?;
+            }
         }
         Ok(Self { given })
     }
@@ -150,12 +149,24 @@ impl Query {
 
     /// The value of an integer parameter.
     pub(crate) fn integer(&self, name: &str) -> Option<i64> {
-        self.text(name)?.parse().ok()
+        integer(self.text(name)?)
     }
 }
 
-/// The values by key, both in the order in which they came. `a[]` and `a[0]` are further values of `a`.
-fn split(query: &str) -> Vec<Given> {
+/// An integer as JavaScript reads it: also `1e2` and `2.0`. What is larger than any count counts as the largest.
+fn integer(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if !text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first)) {
+        return None;
+    }
+    let number: f64 = text.parse().ok()?;
+    #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+    (number.fract() == 0.0).then_some(number as i64)
+}
+
+/// The values by key, both in the order in which they came. `a[]` and `a[0]` are further values of `a`. A key that no
+/// parameter has is an error.
+fn split(query: &str, params: &[Param]) -> Result<Vec<Given>, ApiError> {
     let mut all: Vec<Given> = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let (key, text) = part.split_once('=').unwrap_or((part, ""));
@@ -165,10 +176,13 @@ fn split(query: &str) -> Vec<Given> {
         let value = GivenValue { text: decode_query(text), nested };
         match all.iter_mut().find(|given| given.name == name) {
             Some(given) => given.values.push(value),
-            None => all.push(Given { name: name.to_owned(), values: vec![value] }),
+            None if params.iter().any(|param| param.name == name) => {
+                all.push(Given { name: name.to_owned(), values: vec![value] });
+            }
+            None => return Err(ApiError::input(format!("Unknown query parameter '{name}'"))),
         }
     }
-    all
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -211,6 +225,10 @@ mod tests {
             ("offset=-1", "request/query/offset must be >= 0"),
             ("limit=0", "request/query/limit must be >= 1"),
             ("limit=1001", "request/query/limit must be <= 1000"),
+            ("limit=Infinity", "request/query/limit must be integer"),
+            ("limit=0x10", "request/query/limit must be integer"),
+            ("limit=&foo=1", "Unknown query parameter 'foo'"),
+            ("limit=-1&offset=-1", "request/query/offset must be >= 0"),
             ("after=a&after=b", "request/query/after must be string"),
             (
                 "onConflict=bogus",
@@ -234,6 +252,8 @@ mod tests {
             "after=x%ZZ",
             "onConflict=refresh",
             "offset=99999999999&limit=1000&",
+            "offset=99999999999999999999&limit=1e2",
+            "offset=1.0&limit=+5",
         ] {
             assert!(Query::parse(Some(query), PARAMS).is_ok(), "{query}");
         }

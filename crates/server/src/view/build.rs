@@ -56,8 +56,10 @@ impl Shared {
         let mut after: Option<String> = None;
         loop {
             let page = self.store.entities_page(after.as_deref(), PAGE_LEN).await?;
-            if running.len() >= threads {
-                running.join_next().await;
+            if running.len() >= threads
+                && let Some(prepared) = running.join_next().await
+            {
+                prepared.map_err(internal)?;
             }
             let (shared, puts) = (Arc::clone(self), puts.clone());
             running.spawn_blocking(move || {

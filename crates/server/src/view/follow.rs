@@ -25,22 +25,19 @@ const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 /// Never comes back.
 pub(super) async fn run(shared: Arc<Shared>, catalog: Catalog) {
     loop {
-        let pause = match AssertUnwindSafe(shared.keep_up()).catch_unwind().await {
-            Ok(Ok(())) => POLL,
+        match AssertUnwindSafe(shared.keep_up()).catch_unwind().await {
+            Ok(Ok(())) => {
+                // Nothing at all means that it is time to look.
+                drop(tokio::time::timeout(POLL, catalog.change()).await);
+                continue;
+            }
             Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "the query index cannot follow the change log; trying again");
-                POLL_AFTER_ERROR
             }
-            Err(_) => {
-                tracing::error!("following the change log panicked; trying again");
-                POLL_AFTER_ERROR
-            }
-        };
-        tokio::select! {
-            () = catalog.change() => {}
-            () = tokio::time::sleep(pause) => {}
+            Err(_) => tracing::error!("following the change log panicked; trying again"),
         }
+        tokio::time::sleep(POLL_AFTER_ERROR).await;
     }
 }
 

@@ -6,16 +6,24 @@ use bytes::Bytes;
 use callboard_index::Hit;
 use callboard_store::{FoundEntities, Store, StoreError};
 use moka::sync::Cache;
+use tokio::sync::Semaphore;
 
 /// What an entry takes beside the text.
 const ENTRY_BYTES: usize = 200;
 
-/// Text that is given at once: what a client that does not read holds is hardly more.
+/// Requests that read from the store at a time: one fewer than it has connections to read.
+const TURNS: usize = 2;
+
+/// Text that is given at once.
 const BYTES_AT_ONCE: usize = 192 * 1024;
 
 /// The cache: texts by the number of the entity's version.
 #[derive(Debug)]
-pub(super) struct Texts(Cache<i64, Bytes>);
+pub(super) struct Texts {
+    cache: Cache<i64, Bytes>,
+    /// For asking the store: the loop and whoever follows the change log must not stand in line behind all requests.
+    turns: Semaphore,
+}
 
 /// Whether texts that had to be read stay in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +37,8 @@ pub(crate) enum Keep {
 impl Texts {
     pub(super) fn new(bytes_max: u64) -> Self {
         let weigh = |_: &i64, text: &Bytes| u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX);
-        Self(Cache::builder().max_capacity(bytes_max).weigher(weigh).build())
+        let cache = Cache::builder().max_capacity(bytes_max).weigher(weigh).build();
+        Self { cache, turns: Semaphore::new(TURNS) }
     }
 
     /// The texts of the first of these entities, of at least one, and of not many more bytes than it takes at once;
@@ -40,7 +49,7 @@ impl Texts {
         hits: &[&Hit],
         keep: Keep,
     ) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let cached: Vec<Option<Bytes>> = hits.iter().map(|hit| self.0.get(&hit.id)).collect();
+        let cached: Vec<Option<Bytes>> = hits.iter().map(|hit| self.cache.get(&hit.id)).collect();
         let mut known = HashSet::new();
         let missing = hits.iter().zip(&cached).filter(|(_, text)| text.is_none());
         let missing: Vec<&str> = missing
@@ -50,11 +59,23 @@ impl Texts {
         let found = if missing.is_empty() {
             FoundEntities::default()
         } else {
+            // It is never closed.
+            let _turn = self.turns.acquire().await;
             store.entities_by_refs(&missing, BYTES_AT_ONCE).await?
         };
         let looked_at: HashSet<&str> = missing.iter().take(found.looked_at.max(1)).copied().collect();
-        let read: HashMap<String, Bytes> =
-            found.entities.into_iter().map(|entity| (entity.entity_ref, entity.json.into())).collect();
+        let mut read: HashMap<(String, String), Bytes> = HashMap::with_capacity(found.entities.len());
+        for entity in found.entities {
+            read.insert((entity.entity_ref, entity.uid.hyphenated().to_string()), entity.json.into());
+        }
+        if keep == Keep::Yes {
+            for hit in hits {
+                // One of another uid is another entity, which the index does not know yet.
+                if let Some(text) = read.get(&(hit.entity_ref.clone(), hit.uid.clone())) {
+                    self.cache.insert(hit.id, text.clone());
+                }
+            }
+        }
         let mut texts = Vec::with_capacity(hits.len());
         let mut bytes = 0;
         for (hit, cached) in hits.iter().zip(cached) {
@@ -62,13 +83,7 @@ impl Texts {
             if bytes >= BYTES_AT_ONCE || (cached.is_none() && !looked_at.contains(entity_ref)) {
                 break;
             }
-            let text = cached.or_else(|| {
-                let text = read.get(entity_ref).cloned()?;
-                if keep == Keep::Yes {
-                    self.0.insert(hit.id, text.clone());
-                }
-                Some(text)
-            });
+            let text = cached.or_else(|| read.get(&(hit.entity_ref.clone(), hit.uid.clone())).cloned());
             bytes += text.as_ref().map_or(0, Bytes::len);
             texts.push(text);
         }

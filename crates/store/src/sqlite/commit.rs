@@ -20,13 +20,15 @@ use crate::{
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 statements! {
-    // Only rows that would be written as they are, but for the time.
+    // Only if all rows would be written as they are, but for the time.
     PUT_OFF =
-        "UPDATE schedule SET next_update_at = j.value ->> 1, lane = ?2 FROM json_each(?1) j \
-         WHERE schedule.id = j.value ->> 0 AND wish = j.value ->> 2 \
-           AND (SELECT r.location_key FROM refresh_state r WHERE r.id = schedule.id) IS j.value ->> 3 \
-           AND result_digest = unhex(j.value ->> 4) AND fingerprint = unhex(j.value ->> 5) \
-         RETURNING id";
+        "WITH fit (id, due) AS ( \
+           SELECT s.id, j.value ->> 1 FROM json_each(?1) j CROSS JOIN schedule s ON s.id = j.value ->> 0 \
+             CROSS JOIN refresh_state r ON r.id = s.id \
+           WHERE s.wish = j.value ->> 2 AND r.location_key IS j.value ->> 3 \
+             AND s.result_digest = unhex(j.value ->> 4) AND s.fingerprint = unhex(j.value ->> 5)) \
+         UPDATE schedule SET next_update_at = fit.due, lane = ?2 FROM fit \
+         WHERE schedule.id = fit.id AND (SELECT count(DISTINCT id) FROM fit) = ?3 RETURNING schedule.id";
     SELECT_COMMITTED =
         "SELECT s.id, s.next_update_at, s.lane, s.wish, s.result_digest, s.fingerprint, r.location_key \
          FROM json_each(?1) j CROSS JOIN schedule s ON s.id = j.value CROSS JOIN refresh_state r ON r.id = s.id";
@@ -41,14 +43,6 @@ bulk_statements! {
     PUT_CACHES("caches", 3) =
         "INSERT INTO caches (id, ttl, json) VALUES {rows} \
          ON CONFLICT (id) DO UPDATE SET ttl = excluded.ttl, json = excluded.json";
-}
-
-/// An outcome that is to be written.
-struct Finished<'a> {
-    /// Its place in the batch.
-    index: usize,
-    outcome: &'a Outcome,
-    body: Option<PackedBody>,
 }
 
 /// An outcome whose lease holds.
@@ -68,18 +62,15 @@ impl SqliteStore {
         lease_until: Timestamp,
         now: Timestamp,
     ) -> Result<CommitReport, StoreError> {
-        let mut put_off = self.put_off(batch).await?;
-        if put_off.len() == batch.len() {
+        if self.put_off(batch).await? {
             return Ok(CommitReport::default());
         }
-        let rest = batch.iter().enumerate().filter(|(_, outcome)| !put_off.remove(&outcome.id.0));
         // Hashing and packing need no lock.
-        let rest: Vec<_> =
-            rest.map(|(index, outcome)| Finished { index, outcome, body: packed_body(outcome) }).collect();
+        let bodies: Vec<Option<PackedBody>> = batch.iter().map(packed_body).collect();
         let mut writer = self.writer().await?;
         let started = std::time::Instant::now();
         let mut report = CommitReport::default();
-        let accepted = writer.accept(rest, &mut report).await?;
+        let accepted = writer.accept(batch, bodies, &mut report).await?;
         writer.write_schedule(&accepted, &mut report).await?;
         writer.write_caches(&accepted).await?;
         writer.write_failures(&accepted, now).await?;
@@ -99,13 +90,14 @@ impl SqliteStore {
     }
 
     /// Writes a batch of outcomes that change nothing but the time of the next run: nearly all batches of a catalog at
-    /// rest. One statement does it, without a transaction around it. Answers which it has written.
-    async fn put_off(&self, batch: &[Outcome]) -> Result<HashSet<i64>, StoreError> {
+    /// rest. One statement does it, without a transaction around it. Answers whether it has written them, which is all
+    /// or none.
+    async fn put_off(&self, batch: &[Outcome]) -> Result<bool, StoreError> {
         let is_unchanged = |outcome: &Outcome| {
             matches!((&outcome.kind, &outcome.cache), (OutcomeKind::Unchanged, CacheWrite::Keep))
         };
         if !batch.iter().all(is_unchanged) {
-            return Ok(HashSet::new());
+            return Ok(false);
         }
         let mut state = self.state.lock().await;
         let started = std::time::Instant::now();
@@ -117,15 +109,18 @@ impl SqliteStore {
             Some(serde_json::json!([id.0, due, lease.wish, location_key, digest, fingerprint]))
         });
         let rows = serde_json::Value::Array(rows.collect()).to_string();
-        let args = Args::new().with(rows).with(Lane::Periodic as i64);
+        let all = i64::try_from(batch.len()).unwrap_or(i64::MAX);
+        let args = Args::new().with(rows).with(Lane::Periodic as i64).with(all);
         let written = self.connections.writer_rows(PUT_OFF, args).await?;
-        let written: HashSet<i64> = written.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        for id in &written {
-            state.leases.release(*id);
+        if written.is_empty() {
+            return Ok(false);
+        }
+        for row in &written {
+            state.leases.release(row.int(0)?);
         }
         count_written("schedule", written.len() as u64);
         metrics::histogram!("callboard_store_commit_seconds").record(started.elapsed());
-        Ok(written)
+        Ok(true)
     }
 }
 
@@ -154,11 +149,12 @@ impl Writer<'_> {
     /// over under another key.
     async fn accept<'a>(
         &mut self,
-        batch: Vec<Finished<'a>>,
+        batch: &'a [Outcome],
+        bodies: Vec<Option<PackedBody>>,
         report: &mut CommitReport,
     ) -> Result<Vec<Accepted<'a>>, StoreError> {
         let mut rows = HashMap::new();
-        let args = Args::new().with(ids_json(batch.iter().map(|finished| finished.outcome.id.0)));
+        let args = Args::new().with(ids_json(batch.iter().map(|outcome| outcome.id.0)));
         for row in self.db.rows(SELECT_COMMITTED, args).await? {
             let schedule = Schedule {
                 id: row.int(0)?,
@@ -171,7 +167,7 @@ impl Writer<'_> {
             rows.insert(schedule.id, (schedule, row.text_opt(6)?.map(Arc::<str>::from)));
         }
         let mut accepted = Vec::with_capacity(batch.len());
-        for Finished { index, outcome, body } in batch {
+        for (index, (outcome, body)) in batch.iter().zip(bodies).enumerate() {
             let id = outcome.id.0;
             // A row is taken out, so that a second outcome of the same claim is refused.
             let lease = self.state.leases.held(id, outcome.token);

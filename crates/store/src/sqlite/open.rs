@@ -70,7 +70,7 @@ impl SqliteOptions {
         Self {
             path: None,
             busy_timeout: Duration::from_secs(10),
-            readers: 2,
+            readers: 3,
             cache_size_kib: 8 * 1024,
             reader_cache_size_kib: 2 * 1024,
             wal_autocheckpoint: 2000,

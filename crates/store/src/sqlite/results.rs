@@ -20,6 +20,9 @@ use super::writer::Writer;
 use crate::{Processed, RelationKey, StoreError};
 
 statements! {
+    // Readers may see the new body before it is stitched. So that they hear of it if it becomes the old one again until
+    // then, stitching must not find that nothing changed.
+    FORGET_ETAGS = "UPDATE final_entities SET etag = '' WHERE id IN (SELECT value FROM json_each(?1))";
     SELECT_RESULTS =
         "SELECT r.id, r.body_digest, r.relations, r.refresh_keys, r.status \
          FROM json_each(?1) j CROSS JOIN results r ON r.id = j.value";
@@ -134,9 +137,17 @@ impl Writer<'_> {
         .await?;
         self.intern_relation_types(runs.iter().flat_map(|run| &run.processed.relations).map(|r| &r.kind))
             .await?;
+        let mut rewritten = Vec::new();
         for run in runs {
+            let before = stored.get(&run.id);
+            if before.is_some_and(|before| before.body_digest != run.body.digest.as_bytes()) {
+                rewritten.push(run.id);
+            }
             self.stitch(run.id);
             self.compare(run, &stored, &mut difference)?;
+        }
+        if !rewritten.is_empty() {
+            self.db.run(FORGET_ETAGS, Args::new().with(ids_json(rewritten))).await?;
         }
         self.write_difference(difference).await
     }

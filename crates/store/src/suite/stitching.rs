@@ -215,3 +215,17 @@ pub async fn final_entities_are_counted_by_kind(world: World<'_>) {
         [("api".to_owned(), 1), ("component".to_owned(), 2)]
     );
 }
+
+pub async fn a_body_that_is_as_before_again_is_told_if_readers_may_have_seen_another(world: World<'_>) {
+    world.full("p", [entity(A, "x")]).await;
+    world.process(A, processed(A, "x")).await;
+    world.stitch().await;
+    let before = world.store.position().await.unwrap();
+    for content in ["y", "x"] {
+        world.full("p", [entity(A, content)]).await;
+        world.process(A, processed(A, content)).await;
+    }
+    world.stitch().await;
+    assert_eq!(world.get(A).await["spec"]["content"], "x");
+    assert_eq!(world.store.changes_after(before, 10).await.unwrap().len(), 1);
+}
