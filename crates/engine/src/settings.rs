@@ -114,7 +114,7 @@ impl Default for EngineSettings {
             queue_max: 2_500,
             commit_batch_max: 2_000,
             pending_bytes_max: 4 << 20,
-            stitch_batch_max: 1_000,
+            stitch_batch_max: 250,
             lease: Duration::from_mins(1),
             janitor_interval: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),

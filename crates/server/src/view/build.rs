@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::Shared;
 
 /// Entities that are read at once.
-const PAGE_LEN: usize = 500;
+const PAGE_LEN: usize = 100;
 
 /// Fields whose order the first requests ask for.
 const ORDERED: [&str; 2] = ["metadata.name", "metadata.title"];

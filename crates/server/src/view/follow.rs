@@ -13,7 +13,7 @@ use futures::FutureExt as _;
 use super::Shared;
 
 /// Changes that are taken at once.
-const CHANGES_MAX: usize = 250;
+const CHANGES_MAX: usize = 100;
 
 /// Text that is read at once.
 const BYTES_MAX: usize = 1 << 20;

@@ -71,8 +71,8 @@ impl SqliteOptions {
             path: None,
             busy_timeout: Duration::from_secs(10),
             readers: 3,
-            cache_size_kib: 8 * 1024,
-            reader_cache_size_kib: 2 * 1024,
+            cache_size_kib: 5 * 1024,
+            reader_cache_size_kib: 1024,
             wal_autocheckpoint: 2000,
             #[cfg(feature = "testsuite")]
             fault: None,
