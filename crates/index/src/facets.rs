@@ -49,15 +49,21 @@ impl Index {
             return Err(QueryError::TooManyFacets);
         }
         let set = self.matching(filters);
-        let mut facets = Vec::with_capacity(names.len());
+        let mut facets: Vec<Facet> = Vec::with_capacity(names.len());
+        // One key in several spellings is counted once.
+        let mut counted: HashMap<String, usize> = HashMap::new();
         let mut values = 0;
-        for name in names {
-            let facet = Facet { name: name.to_owned(), values: self.facet(name, &set) };
-            values += facet.values.len();
+        for (place, name) in names.into_iter().enumerate() {
+            let first = *counted.entry(lowercase(name)).or_insert(place);
+            let found = match facets.get(first) {
+                Some(facet) => facet.values.clone(),
+                None => self.facet(name, &set),
+            };
+            values += found.len();
             if values > FACET_VALUES_MAX {
                 return Err(QueryError::TooManyFacetValues);
             }
-            facets.push(facet);
+            facets.push(Facet { name: name.to_owned(), values: found });
         }
         Ok(facets)
     }
