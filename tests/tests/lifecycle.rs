@@ -84,6 +84,27 @@ fn a_request_under_way_is_answered_before_the_end() {
 }
 
 #[test]
+fn what_is_asked_before_the_server_closes_is_answered_out_of_the_store() {
+    let home = Home::new();
+    home.write("a.yaml", component("a"));
+    let delay = "backend.lifecycle.serverShutdownDelay";
+    let config = home.config().location("file", "a.yaml").set(delay, "2s".into());
+    let daemon = home.start(&config.set("callboard.api.entityCacheBytes", 0.into()));
+    wait_for_component(&daemon, "a");
+    daemon.terminate();
+    let mut answered = 0;
+    while let Some(reply) = daemon.api().try_get("/api/catalog/entities/by-name/component/default/a") {
+        let is_closing = reply.status == 503;
+        assert!(reply.status == 200 || is_closing, "{reply:?}");
+        answered += usize::from(!is_closing);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(answered > 0);
+    assert_eq!(daemon.wait_for_end(), Some(0));
+    assert!(!daemon.log_text().contains("cannot follow the change log"), "{}", daemon.log_text());
+}
+
+#[test]
 fn reads_under_way_do_not_keep_the_daemon_from_ending() {
     let (home, upstream) = (Home::new(), Upstream::new());
     upstream.put("silent.yaml", callboard_tests::Answer::Silence);
