@@ -64,15 +64,21 @@ impl Texts {
             store.entities_by_refs(&missing, BYTES_AT_ONCE).await?
         };
         let looked_at: HashSet<&str> = missing.iter().take(found.looked_at.max(1)).copied().collect();
-        let mut read: HashMap<(String, String), Bytes> = HashMap::with_capacity(found.entities.len());
-        for entity in found.entities {
-            read.insert((entity.entity_ref, entity.uid.hyphenated().to_string()), entity.json.into());
-        }
-        if keep == Keep::Yes {
+        let read: HashMap<String, (String, Bytes)> = found
+            .entities
+            .into_iter()
+            .map(|entity| (entity.entity_ref, (entity.uid.hyphenated().to_string(), entity.json.into())))
+            .collect();
+        let text_of = |hit: &Hit| {
+            // One of another uid is another entity, which the index does not know yet.
+            let (_, text) = read.get(&hit.entity_ref).filter(|(uid, _)| *uid == hit.uid)?;
+            Some(text.clone())
+        };
+        if keep == Keep::Yes && !read.is_empty() {
+            // All that was read, also what is not given this time.
             for hit in hits {
-                // One of another uid is another entity, which the index does not know yet.
-                if let Some(text) = read.get(&(hit.entity_ref.clone(), hit.uid.clone())) {
-                    self.cache.insert(hit.id, text.clone());
+                if let Some(text) = text_of(hit) {
+                    self.cache.insert(hit.id, text);
                 }
             }
         }
@@ -83,7 +89,7 @@ impl Texts {
             if bytes >= BYTES_AT_ONCE || (cached.is_none() && !looked_at.contains(entity_ref)) {
                 break;
             }
-            let text = cached.or_else(|| read.get(&(hit.entity_ref.clone(), hit.uid.clone())).cloned());
+            let text = cached.or_else(|| text_of(hit));
             bytes += text.as_ref().map_or(0, Bytes::len);
             texts.push(text);
         }
