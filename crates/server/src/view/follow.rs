@@ -1,6 +1,6 @@
 //! Following the change log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,52 +49,90 @@ impl Shared {
             self.rebuild().await?;
         }
         loop {
-            match self.take_changes().await {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
+            match self.follow().await {
                 Err(StoreError::NotFound(_)) => {
                     tracing::warn!(
                         "the change log was trimmed before the query index read it; building it anew"
                     );
                     self.rebuild().await?;
                 }
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
     }
 
-    /// Applies the next changes; answers whether there were any.
-    async fn take_changes(self: &Arc<Self>) -> Result<bool, StoreError> {
-        let from = *self.position.borrow();
-        // Nearly always there is nothing, which is cheaper to find out in this way.
-        if self.store.position().await? == from {
-            return Ok(false);
+    /// Reads on while the index takes in what was read before.
+    async fn follow(self: &Arc<Self>) -> Result<(), StoreError> {
+        let mut log =
+            Log { shared: self, position: *self.position.borrow(), last: None, refs: VecDeque::new() };
+        let mut next = log.read_on().await?;
+        while let Some(Read { updates, reached }) = next {
+            // Also if reading fails: what comes after this must not overtake these updates.
+            let (applied, read) = tokio::join!(self.apply(updates), log.read_on());
+            applied?;
+            if let Some(position) = reached {
+                self.position.send_replace(position);
+            }
+            next = read?;
         }
-        let changes = self.store.changes_after(from, CHANGES_MAX).await?;
-        let Some(last) = changes.last() else { return Ok(false) };
-        // What counts is what is there now, however often it changed.
-        let refs: BTreeSet<&str> = changes.iter().map(|change| change.entity_ref.as_str()).collect();
-        let refs: Vec<&str> = refs.into_iter().collect();
-        let mut rest = refs.as_slice();
-        while !rest.is_empty() {
-            let found = self.store.entities_by_refs(rest, BYTES_MAX).await?;
-            let (looked_at, after) = rest.split_at(found.looked_at.clamp(1, rest.len()));
-            rest = after;
-            let there: BTreeSet<String> =
-                found.entities.iter().map(|entity| entity.entity_ref.clone()).collect();
-            let gone = looked_at.iter().filter(|entity_ref| !there.contains(**entity_ref));
-            let mut updates: Vec<Change> =
-                gone.map(|entity_ref| Change::Remove((*entity_ref).into())).collect();
-            updates.extend(self.prepare_all(found.entities).await?.into_iter().map(Change::Put));
-            self.apply(updates).await?;
-        }
-        self.position.send_replace(last.position);
-        Ok(true)
+        Ok(())
     }
 
     async fn apply(self: &Arc<Self>, updates: Vec<Change>) -> Result<(), StoreError> {
         let shared = Arc::clone(self);
         let applied = tokio::task::spawn_blocking(move || shared.index.apply(&updates)).await;
         applied.map_err(|error| StoreError::Internal(Box::new(error)))
+    }
+}
+
+/// The change log from some position on.
+struct Log<'a> {
+    shared: &'a Arc<Shared>,
+    /// All changes up to here were looked at.
+    position: i64,
+    /// The position of the last change to the entities that are still to be read.
+    last: Option<i64>,
+    refs: VecDeque<String>,
+}
+
+/// What became of some entities.
+struct Read {
+    updates: Vec<Change>,
+    /// With these updates all changes up to here are known.
+    reached: Option<i64>,
+}
+
+impl Log<'_> {
+    /// What became of the next entities; `None` at the end of the log.
+    async fn read_on(&mut self) -> Result<Option<Read>, StoreError> {
+        if self.refs.is_empty() && !self.read_changes().await? {
+            return Ok(None);
+        }
+        let refs: Vec<&str> = self.refs.iter().map(String::as_str).collect();
+        let found = self.shared.store.entities_by_refs(&refs, BYTES_MAX).await?;
+        let looked_at: Vec<String> = self.refs.drain(..found.looked_at.clamp(1, self.refs.len())).collect();
+        let there: HashSet<&str> = found.entities.iter().map(|entity| entity.entity_ref.as_str()).collect();
+        let gone = looked_at.iter().filter(|entity_ref| !there.contains(entity_ref.as_str()));
+        let mut updates: Vec<Change> =
+            gone.map(|entity_ref| Change::Remove(entity_ref.as_str().into())).collect();
+        updates.extend(self.shared.prepare_all(found.entities).await?.into_iter().map(Change::Put));
+        let reached = if self.refs.is_empty() { self.last.take() } else { None };
+        self.position = reached.unwrap_or(self.position);
+        Ok(Some(Read { updates, reached }))
+    }
+
+    /// Reads whose changes are next; answers whether there are any.
+    async fn read_changes(&mut self) -> Result<bool, StoreError> {
+        let store = &self.shared.store;
+        // Nearly always there is nothing, which is cheaper to find out in this way.
+        if store.position().await? == self.position {
+            return Ok(false);
+        }
+        let changes = store.changes_after(self.position, CHANGES_MAX).await?;
+        self.last = changes.last().map(|change| change.position);
+        // What counts is what is there now, however often it changed.
+        let refs: BTreeSet<String> = changes.into_iter().map(|change| change.entity_ref).collect();
+        self.refs = refs.into_iter().collect();
+        Ok(!self.refs.is_empty())
     }
 }
