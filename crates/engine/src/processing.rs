@@ -6,7 +6,7 @@ use std::time::Instant;
 use callboard_model::annotations::MANAGED_BY_LOCATION;
 use callboard_model::{Body, Digest, Entity};
 use callboard_sdk::{CacheState, CancellationToken, Clock, ProcessorError};
-use callboard_store::{CacheWrite, Claim, NewError, Outcome, OutcomeKind, Processed, Timestamp};
+use callboard_store::{CacheWrite, Claim, NewError, Outcome, OutcomeKind, PackedBody, Processed, Timestamp};
 use rand::RngExt as _;
 use serde_json::Value;
 
@@ -116,7 +116,7 @@ fn good_outcome(
         good.duplicates.iter().map(|(_, warning)| new_error(warning, claim.unprocessed_digest, location));
     let processed = Processed {
         warnings: warnings.collect(),
-        body,
+        body: PackedBody::new(body),
         relations: good.relations,
         children: good.children,
         kept_groups: good.kept_groups,

@@ -51,7 +51,7 @@ async fn room(shared: &Shared, outcome: &Outcome) -> Option<OwnedSemaphorePermit
         OutcomeKind::Processed(processed) => {
             let children = processed.children.iter().map(|child| child.json.len()).sum::<usize>();
             let relation = |it: &RelationKey| it.source.len() + it.kind.len() + it.target.len();
-            processed.body.json.len() + children + processed.relations.iter().map(relation).sum::<usize>()
+            processed.body.bytes() + children + processed.relations.iter().map(relation).sum::<usize>()
         }
         OutcomeKind::Unchanged | OutcomeKind::Failed(_) | OutcomeKind::Abandoned => 0,
     };

@@ -16,7 +16,7 @@ use callboard_sdk::{
 };
 use callboard_store::sqlite::{SqliteOptions, SqliteStore};
 use callboard_store::{
-    CacheWrite, Claim, ClaimRequest, Lane, NewEntity, NewError, Outcome, OutcomeKind, Processed,
+    CacheWrite, Claim, ClaimRequest, Lane, NewEntity, NewError, Outcome, OutcomeKind, PackedBody, Processed,
     ProviderMutation, Store,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -105,6 +105,7 @@ impl CatalogProcessor for Finder {
 
 /// The application, with all that is behind it.
 pub(crate) struct Fixture {
+    pub(crate) state: AppState,
     pub(crate) app: Router,
     pub(crate) catalog: Catalog,
     pub(crate) lifecycle: Lifecycle,
@@ -165,7 +166,7 @@ impl Fixture {
         let lifecycle = Lifecycle::new();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let state = AppState::new(lifecycle.clone(), Arc::new(options), metrics);
-        Self { app: router::app(&state), catalog, lifecycle, is_store_broken }
+        Self { app: router::app(&state), state, catalog, lifecycle, is_store_broken }
     }
 
     /// From now on every statement fails.
@@ -303,7 +304,7 @@ fn new_error(message: &str) -> NewError {
 fn good(claim: &Claim, children: Vec<NewEntity>) -> OutcomeKind {
     let entity = Entity::from_value(serde_json::from_str(&claim.unprocessed).unwrap()).unwrap();
     OutcomeKind::Processed(Box::new(Processed {
-        body: callboard_model::Body::from_processed(entity),
+        body: PackedBody::new(callboard_model::Body::from_processed(entity)),
         relations: Vec::new(),
         children,
         kept_groups: Vec::new(),

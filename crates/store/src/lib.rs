@@ -17,6 +17,7 @@ mod error;
 mod errors;
 mod location;
 mod outcome;
+mod packed;
 mod provider;
 mod read;
 pub mod sqlite;
@@ -32,6 +33,7 @@ pub use location::{LocationConflict, StoredLocation};
 pub use outcome::{
     CacheWrite, CommitReport, Conflict, NewEntity, Outcome, OutcomeKind, Processed, RelationKey,
 };
+pub use packed::PackedBody;
 pub use provider::{MutationReport, ProviderMutation};
 pub use read::{Ancestor, Counts, EntityPage, FinalEntity, FoundEntities, StitchFailure, StitchReport};
 pub use store::Store;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use callboard_model::{Body, Digest};
+use callboard_model::Digest;
 
-use crate::{Claim, EntityId, Lane, LeaseToken, NewError, Timestamp};
+use crate::{Claim, EntityId, Lane, LeaseToken, NewError, PackedBody, Timestamp};
 
 /// An unprocessed entity that a provider or a parent hands over.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub enum CacheWrite {
 #[derive(Debug, Clone)]
 pub struct Processed {
     /// The processed entity.
-    pub body: Body,
+    pub body: PackedBody,
     /// The edges that the run emitted; without duplicates.
     pub relations: Vec<RelationKey>,
     /// The entities that the run emitted; without duplicates.

@@ -6,10 +6,11 @@ use callboard_model::Digest;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::codec::{RowExt as _, ids_json, lane, micros, timestamp, unpack};
+use super::codec::{RowExt as _, ids_json, lane, micros, timestamp};
 use super::leases::Lease;
 use super::session::Args;
 use super::statement::statements;
+use crate::packed::unpack;
 use crate::{Claim, ClaimRequest, EntityId, Lane, LeaseToken, StoreError, Timestamp};
 
 statements! {

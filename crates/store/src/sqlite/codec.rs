@@ -26,18 +26,6 @@ pub(super) fn lane(number: i64) -> Result<Lane, StoreError> {
         .ok_or_else(|| StoreError::Inconsistent(format!("{number} is not a lane")))
 }
 
-/// Compresses a text. LZ4 halves entities, costs less than writing the other half would, and is far cheaper to
-/// undo than anything that packs better.
-pub(super) fn pack(text: &str) -> Vec<u8> {
-    lz4_flex::block::compress_prepend_size(text.as_bytes())
-}
-
-pub(super) fn unpack(bytes: &[u8]) -> Result<String, StoreError> {
-    let bytes = lz4_flex::block::decompress_size_prepended(bytes)
-        .map_err(|error| StoreError::Inconsistent(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| StoreError::Inconsistent(error.to_string()))
-}
-
 /// Numbers as a JSON array, for `json_each`: a list of any length in one parameter of one prepared statement.
 pub(super) fn ids_json(ids: impl IntoIterator<Item = i64>) -> String {
     let mut json = String::from("[");
@@ -217,14 +205,12 @@ mod tests {
         assert!(matches!(unpack_relations(1, &[0x80]), Err(StoreError::Inconsistent(_))));
         assert!(matches!(unpack_relations(1, &[0xff; 11]), Err(StoreError::Inconsistent(_))));
         assert!(matches!(unpack_keys(&[0; 9]), Err(StoreError::Inconsistent(_))));
-        assert!(matches!(unpack(&[1, 2]), Err(StoreError::Inconsistent(_))));
     }
 
     #[test]
-    fn keys_and_texts_come_back() {
+    fn keys_and_lists_come_back() {
         let keys = vec![refresh_key("a"), refresh_key("b"), i64::MIN];
         assert_eq!(unpack_keys(&pack_keys(&keys)).unwrap(), keys);
-        assert_eq!(unpack(&pack("ä\"b")).unwrap(), "ä\"b");
         assert_eq!(ids_json([]), "[]");
         assert_eq!(ids_json([1, -2]), "[1,-2]");
         assert_eq!(texts_json(["a\"", "b"]), r#"["a\"","b"]"#);

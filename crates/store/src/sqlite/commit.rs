@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::SqliteStore;
 use super::claim::cache;
-use super::codec::{RowExt as _, ids_json, micros, pack};
+use super::codec::{RowExt as _, ids_json, micros};
 use super::edges::Edge;
 use super::intake::{Intake, Offer, Written};
 use super::leases::Lease;
-use super::results::{GoodRun, PackedBody};
+use super::results::GoodRun;
 use super::schedule::{Run, Schedule};
 use super::session::{Args, count_written};
 use super::statement::{bulk_statements, statements};
 use super::writer::Writer;
+use crate::packed::pack;
 use crate::{
     CacheWrite, Claim, CommitReport, EntityId, Lane, NewEntity, Outcome, OutcomeKind, StoreError, Timestamp,
 };
@@ -51,7 +52,6 @@ struct Accepted<'a> {
     id: i64,
     lease: Lease,
     schedule: Schedule,
-    body: Option<PackedBody>,
 }
 
 impl SqliteStore {
@@ -65,12 +65,10 @@ impl SqliteStore {
         if self.put_off(batch).await? {
             return Ok(CommitReport::default());
         }
-        // Hashing and packing need no lock.
-        let bodies: Vec<Option<PackedBody>> = batch.iter().map(packed_body).collect();
         let mut writer = self.writer().await?;
         let started = std::time::Instant::now();
         let mut report = CommitReport::default();
-        let accepted = writer.accept(batch, bodies, &mut report).await?;
+        let accepted = writer.accept(batch, &mut report).await?;
         writer.write_schedule(&accepted, &mut report).await?;
         writer.write_caches(&accepted).await?;
         writer.write_failures(&accepted, now).await?;
@@ -124,22 +122,15 @@ impl SqliteStore {
     }
 }
 
-fn packed_body(outcome: &Outcome) -> Option<PackedBody> {
-    match &outcome.kind {
-        OutcomeKind::Processed(processed) => Some(PackedBody::new(&processed.body)),
-        OutcomeKind::Unchanged | OutcomeKind::Failed(_) | OutcomeKind::Abandoned => None,
-    }
-}
-
 /// The runs whose results are written, each with the lane that its children queue in.
 fn good_runs(accepted: Vec<Accepted<'_>>) -> Vec<(GoodRun<'_>, Lane)> {
-    let runs = accepted.into_iter().filter_map(|Accepted { outcome, id, body, .. }| {
+    let runs = accepted.into_iter().filter_map(|Accepted { outcome, id, .. }| {
         let OutcomeKind::Processed(processed) = &outcome.kind else { return None };
         let lane = match outcome.lane {
             Lane::Interactive | Lane::Event => outcome.lane,
             Lane::New | Lane::Periodic => Lane::New,
         };
-        Some((GoodRun { id, processed, body: body? }, lane))
+        Some((GoodRun { id, processed }, lane))
     });
     runs.collect()
 }
@@ -150,7 +141,6 @@ impl Writer<'_> {
     async fn accept<'a>(
         &mut self,
         batch: &'a [Outcome],
-        bodies: Vec<Option<PackedBody>>,
         report: &mut CommitReport,
     ) -> Result<Vec<Accepted<'a>>, StoreError> {
         let mut rows = HashMap::new();
@@ -167,7 +157,7 @@ impl Writer<'_> {
             rows.insert(schedule.id, (schedule, row.text_opt(6)?.map(Arc::<str>::from)));
         }
         let mut accepted = Vec::with_capacity(batch.len());
-        for (index, (outcome, body)) in batch.iter().zip(bodies).enumerate() {
+        for (index, outcome) in batch.iter().enumerate() {
             let id = outcome.id.0;
             // A row is taken out, so that a second outcome of the same claim is refused.
             let lease = self.state.leases.held(id, outcome.token);
@@ -181,7 +171,7 @@ impl Writer<'_> {
                         let args = Args::new().with(id).with(outcome.location_key.clone());
                         self.db.run(SET_LOCATION_KEY, args).await?;
                     }
-                    accepted.push(Accepted { outcome, id, lease, schedule, body });
+                    accepted.push(Accepted { outcome, id, lease, schedule });
                 }
                 _ => report.refused.push(index),
             }

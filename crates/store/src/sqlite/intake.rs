@@ -17,13 +17,14 @@ use callboard_model::{Digest, SerializedError};
 use foldhash::{HashMap, HashMapExt as _};
 use uuid::{NoContext, Uuid};
 
-use super::codec::{RowExt as _, ids_json, micros, pack};
+use super::codec::{RowExt as _, ids_json, micros};
 use super::edges::Edge;
 use super::refs::provider_name;
 use super::schedule::{Run, Schedule};
 use super::session::Args;
 use super::statement::{bulk_statements, statements};
 use super::writer::Writer;
+use crate::packed::pack;
 use crate::{Conflict, Lane, NewEntity, NewError, StoreError, Timestamp};
 
 /// Stable id of the rule that a refused entity breaks.

@@ -7,9 +7,10 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::codec::{RowExt as _, ids_json, texts_json, unpack};
+use super::codec::{RowExt as _, ids_json, texts_json};
 use super::session::{Args, Session};
 use super::statement::statements;
+use crate::packed::unpack;
 use crate::{Ancestor, EntityId, EntityPage, FinalEntity, FoundEntities, StoreError};
 
 /// The columns that make a final entity, and the tables that they come from, beside `refs` under the name `i`.

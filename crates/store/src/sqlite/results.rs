@@ -6,18 +6,16 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use callboard_model::{Body, Digest};
 use foldhash::{HashMap, HashMapExt as _};
 use sqlx::sqlite::SqliteRow;
 
 use super::codec::{
-    RowExt as _, Triple, ids_json, pack, pack_keys, pack_relations, refresh_key, unpack_keys,
-    unpack_relations,
+    RowExt as _, Triple, ids_json, pack_keys, pack_relations, refresh_key, unpack_keys, unpack_relations,
 };
 use super::session::Args;
 use super::statement::{bulk_statements, statements};
 use super::writer::Writer;
-use crate::{Processed, RelationKey, StoreError};
+use crate::{PackedBody, Processed, RelationKey, StoreError};
 
 statements! {
     // Readers may see the new body before it is stitched. So that they hear of it if it becomes the old one again until
@@ -49,25 +47,11 @@ bulk_statements! {
     DELETE_REFRESH_KEYS("refresh_keys", 2) = "DELETE FROM refresh_keys WHERE (key, id) IN (VALUES {rows})";
 }
 
-/// A body, packed before the write lock is taken.
-#[derive(Debug)]
-pub(super) struct PackedBody {
-    digest: Digest,
-    json: Vec<u8>,
-}
-
-impl PackedBody {
-    pub(super) fn new(body: &Body) -> Self {
-        Self { digest: body.as_body_ref().digest(), json: pack(&body.json) }
-    }
-}
-
 /// A good run of one entity.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct GoodRun<'a> {
     pub(super) id: i64,
     pub(super) processed: &'a Processed,
-    pub(super) body: PackedBody,
 }
 
 /// A row of `results`.
@@ -109,7 +93,7 @@ struct Emitted {
 struct Difference<'a> {
     /// The entities whose stored results cannot be read.
     unreadable: BTreeSet<i64>,
-    bodies: Vec<(i64, &'a Body, PackedBody)>,
+    bodies: Vec<(i64, &'a PackedBody)>,
     results: Vec<(i64, ResultRow)>,
     relations_added: Vec<(Triple, i64)>,
     relations_removed: Vec<(Triple, i64)>,
@@ -140,7 +124,7 @@ impl Writer<'_> {
         let mut rewritten = Vec::new();
         for run in runs {
             let before = stored.get(&run.id);
-            if before.is_some_and(|before| before.body_digest != run.body.digest.as_bytes()) {
+            if before.is_some_and(|before| before.body_digest != run.processed.body.digest.as_bytes()) {
                 rewritten.push(run.id);
             }
             self.stitch(run.id);
@@ -158,7 +142,8 @@ impl Writer<'_> {
         stored: &HashMap<i64, ResultRow>,
         difference: &mut Difference<'a>,
     ) -> Result<(), StoreError> {
-        let GoodRun { id, processed, body } = run;
+        let GoodRun { id, processed } = run;
+        let body = &processed.body;
         let before = stored.get(&id);
         let triple = |r: &RelationKey| {
             Ok((self.interned(&r.source)?, self.relation_type_id(&r.kind)?, self.interned(&r.target)?))
@@ -171,13 +156,13 @@ impl Writer<'_> {
             body_digest: body.digest.as_bytes().to_vec(),
             relations: pack_relations(id, &relations),
             refresh_keys: pack_keys(&keys),
-            status: processed.body.status.clone(),
+            status: body.status.clone(),
         };
         if before == Some(&after) {
             return Ok(());
         }
         if before.is_none_or(|before| before.body_digest != after.body_digest) {
-            difference.bodies.push((id, &processed.body, body));
+            difference.bodies.push((id, body));
         }
         let emitted = before.map_or_else(|| Ok(Emitted::default()), |before| before.emitted(id));
         let emitted = emitted.unwrap_or_else(|_| {
@@ -220,13 +205,13 @@ impl Writer<'_> {
             keys_removed,
         } = difference;
         self.unreadable_retract(unreadable).await?;
-        let bind_body = |args: &mut Args, (id, body, packed): (i64, &Body, PackedBody)| {
+        let bind_body = |args: &mut Args, (id, body): (i64, &PackedBody)| {
             args.push(id);
-            args.push(packed.digest.as_bytes().to_vec());
+            args.push(body.digest.as_bytes().to_vec());
             args.push(body.metadata_end);
             args.push(body.annotations_end);
             args.push(body.own_etag);
-            args.push(packed.json);
+            args.push(body.json.clone());
         };
         let bind_result = |args: &mut Args, (id, row): (i64, ResultRow)| {
             args.push(id);

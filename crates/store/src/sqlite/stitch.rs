@@ -16,12 +16,13 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::codec::{RowExt as _, ids_json, pack, unpack_relations};
+use super::codec::{RowExt as _, ids_json, unpack_relations};
 use super::errors::serialized;
 use super::refs::relation_type;
 use super::session::Args;
 use super::statement::{bulk_statements, statements};
 use super::writer::{UPSERTED, Writer};
+use crate::packed::pack;
 use crate::{ErrorCategory, NewError, StitchFailure, StitchReport, StoreError, Timestamp};
 
 /// Stable id of the rule that an entity breaks whose final entity cannot be made.

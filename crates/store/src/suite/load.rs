@@ -5,7 +5,7 @@ use std::sync::Arc;
 use callboard_model::{Body, Digest, Entity};
 use serde_json::{Value, json};
 
-use crate::{CacheWrite, Lane, Outcome, OutcomeKind};
+use crate::{CacheWrite, Lane, Outcome, OutcomeKind, PackedBody};
 use crate::{Claim, NewEntity, Processed, RelationKey, Timestamp};
 
 /// How many groups own the components, and how many systems they are part of, per 1,000 components.
@@ -99,7 +99,7 @@ pub fn component_ref(index: usize) -> String {
 ///
 /// Never: the entity is well formed.
 pub fn processed_component(index: usize) -> Processed {
-    let body = Entity::from_value(component_value(index)).map(Body::from_processed);
+    let body = Entity::from_value(component_value(index)).map(Body::from_processed).map(PackedBody::new);
     let own: Arc<str> = Arc::from(component_ref(index));
     let relation = |source: &Arc<str>, kind: &str, target: &Arc<str>| RelationKey {
         source: Arc::clone(source),
@@ -140,7 +140,7 @@ pub fn outcome(claim: &Claim, processed: Processed, next_update_at: Timestamp) -
         lane: Lane::New,
         next_update_at: Some(next_update_at),
         cache: CacheWrite::Keep,
-        result_digest: Digest::of(&processed.body.json),
+        result_digest: processed.body.digest,
         fingerprint: Digest::of("processors"),
         kind: OutcomeKind::Processed(Box::new(processed)),
     }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::{
     CacheWrite, CatalogError, Claim, ClaimRequest, CommitReport, ErrorFilter, Lane, MutationReport,
-    NewEntity, NewError, Outcome, OutcomeKind, Processed, ProviderMutation, RelationKey, StitchReport, Store,
-    StoreError, Timestamp,
+    NewEntity, NewError, Outcome, OutcomeKind, PackedBody, Processed, ProviderMutation, RelationKey,
+    StitchReport, Store, StoreError, Timestamp,
 };
 
 /// How long leases last here.
@@ -74,7 +74,7 @@ pub fn processed(entity_ref: &str, content: &str) -> Processed {
 /// The same for a given entity.
 pub fn processed_value(entity: Value) -> Processed {
     Processed {
-        body: Body::from_processed(Entity::from_value(entity).unwrap()),
+        body: PackedBody::new(Body::from_processed(Entity::from_value(entity).unwrap())),
         relations: Vec::new(),
         children: Vec::new(),
         kept_groups: Vec::new(),
