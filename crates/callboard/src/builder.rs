@@ -12,7 +12,7 @@ use callboard_model::EntityPolicy;
 use callboard_model::format::Validators;
 use callboard_sdk::{
     CatalogProcessor, Entity, EntityDataParser, EntityProvider, PlaceholderResolver, ProcessorError,
-    ScmResolver, UrlReader,
+    ScmLocationAnalyzer, ScmResolver, UrlReader,
 };
 use clap::Parser as _;
 
@@ -41,6 +41,7 @@ pub struct CatalogBuilder {
 pub(crate) struct Added {
     pub(crate) processors: Vec<Arc<dyn CatalogProcessor>>,
     pub(crate) providers: Vec<Arc<dyn EntityProvider>>,
+    pub(crate) analyzers: Vec<Arc<dyn ScmLocationAnalyzer>>,
     pub(crate) resolvers: Vec<(String, Arc<dyn PlaceholderResolver>)>,
     pub(crate) policies: Vec<Box<dyn EntityPolicy>>,
     pub(crate) validators: Option<Validators>,
@@ -115,6 +116,12 @@ impl CatalogBuilder {
     /// Adds an entity provider. It comes before the built-in ones, and replaces one of the same name.
     pub fn add_entity_provider(&mut self, provider: impl EntityProvider) -> &mut Self {
         self.added.providers.push(Arc::new(provider));
+        self
+    }
+
+    /// Adds what knows which descriptor files the repositories of a forge have. It is asked before the built-in ones.
+    pub fn add_location_analyzer(&mut self, analyzer: impl ScmLocationAnalyzer) -> &mut Self {
+        self.added.analyzers.push(Arc::new(analyzer));
         self
     }
 

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use callboard::CatalogBuilder;
 
-/// Halves the time of JSON work against the system's allocator, and gives memory back after a peak.
+/// Halves the time of JSON work against the system's allocator, and gives memory back after a peak: `.cargo/config.toml`
+/// has its settings.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, callboard::Error> {

@@ -4,6 +4,7 @@ use crate::after::{After, check_limit};
 use crate::error::QueryError;
 use crate::index::{Hit, Index};
 use crate::key_view::KeyView;
+use crate::limits::LIST_HITS_MAX;
 use crate::order::{Direction, OrderField};
 use crate::predicate::Predicate;
 use crate::text::lowercase;
@@ -12,8 +13,10 @@ use crate::walk::{SortKey, Taker};
 /// A part of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPage {
-    /// The entities, in order.
+    /// The entities, in order; of a long part by ref the first ones.
     pub hits: Vec<Hit>,
+    /// How many more belong to the part: [`Index::list_after`] has them.
+    pub left: usize,
     /// What comes next, if there is more.
     pub next: Option<After>,
 }
@@ -48,9 +51,11 @@ impl Index {
         check_limit(part.limit)?;
         let set = self.matching(filters);
         let offset = part.offset.unwrap_or(0);
-        let mut taker = Taker::new(offset, part.limit.map_or(usize::MAX, |limit| limit.saturating_add(1)));
+        let available = usize::try_from(set.len()).unwrap_or(usize::MAX).saturating_sub(offset);
+        let wanted = part.limit.map_or(available, |limit| limit.min(available));
+        let mut taker = Taker::new(offset, if order.is_empty() { wanted.min(LIST_HITS_MAX) } else { wanted });
         if order.is_empty() {
-            self.take_by_ref(&set, &mut taker);
+            self.take_by_ref(&set, None, &mut taker);
         } else {
             let keys: Vec<SortKey<'_>> = order
                 .iter()
@@ -58,11 +63,18 @@ impl Index {
                 .collect();
             self.take_by_values(set.into_owned(), &keys, &mut taker);
         }
-        let mut slots = taker.slots;
-        let next = part.limit.filter(|limit| slots.len() > *limit).map(|limit| {
-            slots.truncate(limit);
-            After { limit: Some(limit), offset: Some(offset.saturating_add(limit)) }
-        });
-        Ok(ListPage { hits: slots.into_iter().filter_map(|slot| self.hit(slot)).collect(), next })
+        let hits: Vec<Hit> = taker.slots.into_iter().filter_map(|slot| self.hit(slot)).collect();
+        let next = part
+            .limit
+            .filter(|limit| available > *limit)
+            .map(|limit| After { limit: Some(limit), offset: Some(offset.saturating_add(limit)) });
+        Ok(ListPage { left: wanted - hits.len(), hits, next })
+    }
+
+    /// The entities that fulfil the filters and come after a ref, by ref: how a long part of the list goes on.
+    pub fn list_after(&self, filters: &[&Predicate], after: &str, limit: usize) -> Vec<Hit> {
+        let mut taker = Taker::new(0, limit);
+        self.take_by_ref(&self.matching(filters), Some(after), &mut taker);
+        taker.slots.into_iter().filter_map(|slot| self.hit(slot)).collect()
     }
 }

@@ -133,14 +133,16 @@ impl Index {
     }
 
     /// Takes a set by ref.
-    pub(crate) fn take_by_ref(&self, set: &RoaringBitmap, taker: &mut Taker) {
-        if taker.passes(set) {
+    pub(crate) fn take_by_ref(&self, set: &RoaringBitmap, after: Option<&str>, taker: &mut Taker) {
+        if after.is_none() && taker.passes(set) {
             return;
         }
         let steps = taker.steps(set.len(), self.len());
-        let refs = self.ref_order().after(OrderedList::start());
-        let Rest::After(last) = take_within(refs, set, steps, taker) else { return };
-        let last = last.map(|slot| self.entity_ref(slot));
+        let order = self.ref_order();
+        let start =
+            after.map_or(OrderedList::start(), |after| order.position(|slot| self.entity_ref(slot) <= after));
+        let Rest::After(last) = take_within(order.after(start), set, steps, taker) else { return };
+        let last = last.map(|slot| self.entity_ref(slot)).or(after);
         let mut slots: Vec<u32> =
             set.iter().filter(|slot| last.is_none_or(|last| self.entity_ref(*slot) > last)).collect();
         slots.sort_unstable_by_key(|slot| self.entity_ref(*slot));

@@ -18,12 +18,19 @@ use callboard_sdk::{
 use self::glob::GlobError;
 use crate::cache::{emptied, remember, validator};
 use crate::file_threads::FileThreads;
-use crate::files::{self, FILE_BYTES_MAX, Stamp};
+use crate::files::{self, FILE_BYTES_MAX, FileError, Stamp};
 
 const TYPE: &str = "file";
 /// How old the last change of a file has to be for its times to be trusted: the coarsest clock of a file system in
 /// use (FAT) counts in steps of two seconds.
 const SETTLED_AFTER_NS: i128 = 2_000_000_000;
+
+/// Files that are read at once: to wait for a thread takes longer than to read a file of ordinary size.
+const FILES_AT_ONCE: usize = 64;
+/// Text that is read at once.
+const BYTES_AT_ONCE: usize = 256 * 1024;
+
+type FileRead = Result<(Vec<u8>, Option<Stamp>), FileError>;
 
 /// `FileReaderProcessor`: reads `file` locations.
 ///
@@ -64,20 +71,28 @@ impl FileReaderProcessor {
     ) -> Result<(), ProcessorError> {
         let mut may_remember = found.iter().all(|file| is_settled(file.stamp, read_at));
         let was_filled = found.len() == 1 && cx.has_emitted_before();
-        for file in found {
-            let (path, bytes_max) = (file.path.clone(), self.bytes_max);
-            let read = self.threads.run(&location.target, move || files::read(&path, bytes_max)).await;
-            let (data, stamp) = match read {
-                Ok(read) => read,
-                Err(error) => return cx.emit(unreadable(location, Some(&file.path), &error)),
-            };
-            if data.is_empty() && was_filled {
-                return cx.emit(unreadable(location, Some(&file.path), &emptied(&file.path)));
+        let mut rest = found;
+        while !rest.is_empty() {
+            let paths = rest.iter().take(FILES_AT_ONCE).map(|file| file.path.clone()).collect();
+            let bytes_max = self.bytes_max;
+            let read = move || Ok::<_, FileError>(read_some(paths, bytes_max));
+            let read =
+                self.threads.run(&location.target, read).await.unwrap_or_else(|error| vec![Err(error)]);
+            let (files, after) = rest.split_at(read.len().clamp(1, rest.len()));
+            rest = after;
+            for (file, read) in files.iter().zip(read) {
+                let (data, stamp) = match read {
+                    Ok(read) => read,
+                    Err(error) => return cx.emit(unreadable(location, Some(&file.path), &error)),
+                };
+                if data.is_empty() && was_filled {
+                    return cx.emit(unreadable(location, Some(&file.path), &emptied(&file.path)));
+                }
+                let source = LocationSpec::new(TYPE, files::normalize(&file.path));
+                let summary = cx.emit_parsed(&data, &source).await?;
+                cx.emit(refresh_key(&file.path))?;
+                may_remember &= summary.is_all_entities() && stamp == file.stamp;
             }
-            let source = LocationSpec::new(TYPE, files::normalize(&file.path));
-            let summary = cx.emit_parsed(&data, &source).await?;
-            cx.emit(refresh_key(&file.path))?;
-            may_remember &= summary.is_all_entities() && stamp == file.stamp;
         }
         let digest = may_remember.then(|| digest(found));
         remember(cx, digest.as_deref())
@@ -144,6 +159,21 @@ fn find(target: &str, cancellation: &CancellationToken) -> Result<Vec<FoundFile>
             FoundFile { path, stamp }
         })
         .collect())
+}
+
+/// Reads the first of these files, as many as are no more than a little text, and at least one.
+fn read_some(paths: Vec<String>, bytes_max: u64) -> Vec<FileRead> {
+    let mut bytes = 0;
+    let mut read = Vec::new();
+    for path in paths {
+        let file = files::read(&path, bytes_max);
+        bytes += file.as_ref().map_or(0, |(data, _)| data.len());
+        read.push(file);
+        if bytes >= BYTES_AT_ONCE {
+            break;
+        }
+    }
+    read
 }
 
 fn refresh_key(path: &str) -> results::Emit {

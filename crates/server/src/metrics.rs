@@ -46,12 +46,27 @@ async fn render(State(state): State<AppState>) -> Response {
     let mut text = state.metrics.recorded.render();
     // While the daemon starts there is nothing to count yet.
     let (Ok(store), Ok(view)) = (state.store(), state.view()) else { return exposed(text) };
-    match state.metrics.gauges.text(store.as_ref(), view, SystemClock.now()).await {
-        Ok(gauges) => text.push_str(&gauges),
-        // The other metrics are wanted most while the store is in trouble.
-        Err(error) => tracing::warn!(error = chain(&error), "cannot count the catalog for metrics"),
+    let gauges = [
+        state.metrics.gauges.text(store.as_ref(), view, SystemClock.now()).await,
+        changes_behind(view).await,
+    ];
+    for gauges in gauges {
+        match gauges {
+            Ok(gauges) => text.push_str(&gauges),
+            // The other metrics are wanted most while the store is in trouble.
+            Err(error) => tracing::warn!(error = chain(&error), "cannot count the catalog for metrics"),
+        }
     }
     exposed(text)
+}
+
+async fn changes_behind(view: &View) -> Result<String, StoreError> {
+    // In this order, so that what the index takes in between does not count as being behind.
+    let newest = view.newest_position().await?;
+    let behind = newest.saturating_sub(view.position()).max(0);
+    let name = "callboard_index_changes_behind";
+    let help = "Changes of the log that the query index of this process does not hold yet";
+    Ok(format!("{}{name} {behind}\n", header(name, help)))
 }
 
 fn exposed(text: String) -> Response {

@@ -60,6 +60,8 @@ impl Server {
         lifecycle.set_closed();
         drop(self.listener);
         connections.drain(self.options.drain_limit).await;
+        // A change takes milliseconds, and what does not end is not worth more time than requests get.
+        drop(tokio::time::timeout(self.options.drain_limit, state.changes_ended()).await);
         ended
     }
 }

@@ -13,13 +13,15 @@ mod texts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bytes::Bytes;
 use callboard_engine::Catalog;
 use callboard_index::{Hit, Index, Prepared, SharedIndex};
 use callboard_store::{FinalEntity, Store, StoreError};
-use tokio::sync::watch;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 pub(crate) use texts::Keep;
@@ -27,6 +29,9 @@ use texts::Texts;
 
 /// How much of the catalog's text is kept in memory unless the configuration says it.
 pub(crate) const CACHE_BYTES: u64 = 32 << 20;
+
+/// Up to so many entities, no question takes longer than to find another thread for it is worth.
+const ENTITIES_ASKED_IN_PLACE_MAX: usize = 20_000;
 
 /// A view of the catalog; clones share it. It is kept up for as long as one of them lives.
 #[derive(Debug, Clone)]
@@ -41,6 +46,8 @@ struct Shared {
     store: Arc<dyn Store>,
     index: SharedIndex,
     texts: Texts,
+    /// For questions that take long.
+    searches: Semaphore,
     /// The index holds what the change log says up to here.
     position: watch::Sender<i64>,
     /// The number of the last version of an entity.
@@ -54,6 +61,7 @@ impl View {
             store: Arc::clone(catalog.store()),
             index: SharedIndex::default(),
             texts: Texts::new(cache_bytes),
+            searches: Semaphore::new(available_parallelism().map_or(2, usize::from)),
             position: watch::Sender::new(0),
             versions: AtomicI64::new(0),
         });
@@ -63,9 +71,21 @@ impl View {
         Ok(Self { shared, _follower: Arc::new(follower) })
     }
 
-    /// Asks the index. The answer must not be waited for: a writer waits for it.
+    /// Asks the index something that it answers in microseconds.
     pub(crate) fn query<T>(&self, ask: impl FnOnce(&Index) -> T) -> T {
         ask(&self.shared.index.read())
+    }
+
+    /// Asks the index something that may take it milliseconds if it is large. Other requests go on meanwhile, on other
+    /// threads, and no more of such questions are answered at a time than there are processors.
+    pub(crate) async fn search<T>(&self, ask: impl FnOnce(&Index) -> T) -> T {
+        let is_large = self.query(Index::len) > ENTITIES_ASKED_IN_PLACE_MAX;
+        if !is_large || Handle::current().runtime_flavor() != RuntimeFlavor::MultiThread {
+            return self.query(ask);
+        }
+        // It is never closed.
+        let _turn = self.shared.searches.acquire().await;
+        tokio::task::block_in_place(|| self.query(ask))
     }
 
     /// The text of an entity; `None` if it is gone meanwhile.
@@ -82,6 +102,11 @@ impl View {
         keep: Keep,
     ) -> Result<Vec<Option<Bytes>>, StoreError> {
         self.shared.texts.first(self.shared.store.as_ref(), hits, keep).await
+    }
+
+    /// The position in the change log that the index has come to.
+    pub(crate) fn position(&self) -> i64 {
+        *self.shared.position.borrow()
     }
 
     /// The position in the change log that is certain to hold all that was written before.

@@ -67,7 +67,8 @@ impl Running {
         settings.on_processing_error = added.on_processing_error.take();
         settings.has_location_store = !settings::is_provider_disabled(config, LOCATION_STORE)?;
         let engine = Engine::new(store, pipeline, providers, Arc::clone(&clock), settings)?;
-        let catalog = engine.catalog().with_analyzers(integrations.analyzers.clone());
+        let analyzers = added.analyzers.drain(..).chain(integrations.analyzers.iter().cloned());
+        let catalog = engine.catalog().with_analyzers(analyzers.collect());
         let live = Live { catalog, clock, wired, config_locations, directory };
         Ok(Self { live: Arc::new(live), state: State::Prepared(Some(Box::new((engine, is_processing)))) })
     }

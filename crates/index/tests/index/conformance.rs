@@ -1,5 +1,6 @@
 //! The conformance cases about filters, order, predicates, full text and facets, by their numbers.
 
+use callboard_index::limits::LIST_HITS_MAX;
 use callboard_index::{
     After, ByQuery, FullText, Hit, Index, OrderField, Predicate, Prepared, parse_filters, parse_order,
     parse_order_fields,
@@ -84,6 +85,35 @@ fn c029_to_c036_parts_of_the_list_are_ordered_by_ref() {
     assert_eq!((hits.len(), next), (10, None), "C036");
     let (hits, next) = part(&[], Some(10), Some(10));
     assert_eq!((hits.len(), next), (0, None));
+}
+
+#[test]
+fn a_long_part_of_the_list_is_given_piece_by_piece() {
+    let refs: Vec<String> = (0..LIST_HITS_MAX + 500).map(|number| format!("k:ns/{number:05}")).collect();
+    let mut index = Index::new();
+    for entity_ref in &refs {
+        index.put(&Prepared::bare(1, entity_ref, entity_ref));
+    }
+    let filters = parse_filters(&["kind=k"]).unwrap();
+    let filters: Vec<&Predicate> = filters.iter().collect();
+    for (offset, limit, left, has_next) in [
+        (0, None, 500, false),
+        (100, None, 400, false),
+        (100, Some(LIST_HITS_MAX + 300), 300, true),
+        (100, Some(LIST_HITS_MAX + 400), 400, false),
+        (1000, None, 0, false),
+        (9999, None, 0, false),
+    ] {
+        let page = index.list_page(&filters, &[], After { limit, offset: Some(offset) }).unwrap();
+        assert_eq!((page.left, page.next.is_some()), (left, has_next), "{offset} {limit:?}");
+        let mut hits = page.hits;
+        if page.left > 0 {
+            let last = hits.last().unwrap().entity_ref.clone();
+            hits.extend(index.list_after(&filters, &last, page.left));
+        }
+        let expected = refs.get(offset..).unwrap_or_default().iter().take(limit.unwrap_or(usize::MAX));
+        assert!(hits.iter().map(|hit| &hit.entity_ref).eq(expected), "{offset} {limit:?}");
+    }
 }
 
 fn whole(order: &str) -> Vec<Hit> {

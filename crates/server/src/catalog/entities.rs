@@ -2,7 +2,8 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use callboard_index::{After, Fields, Predicate, parse_filters, parse_order};
+use callboard_index::limits::LIST_HITS_MAX;
+use callboard_index::{After, ByQuery, Fields, Predicate, parse_filters, parse_order};
 use form_urlencoded::Serializer;
 use http::HeaderValue;
 use http::header::LINK;
@@ -34,11 +35,13 @@ pub(crate) async fn list(State(state): State<AppState>, request: Request) -> Res
     let Some(part) = part(&query)? else {
         // Only the first field counts here.
         let order = order.into_iter().take(1).collect();
-        return EntityStream::of_all(view, filter, order).with_fields(fields).into_response().await;
+        let all = ByQuery { query: filter, order, exclude_total: true, ..ByQuery::default() };
+        let first = view.search(|index| index.first_page(&all, &[], LIST_HITS_MAX)).await;
+        return EntityStream::of_walk(view, first).with_fields(fields).into_response().await;
     };
     let filters: Vec<&Predicate> = filter.iter().collect();
-    let page = view.query(|index| index.list_page(&filters, &order, part))?;
-    let stream = EntityStream::of(view, page.hits, "[", "]".to_owned()).with_fields(fields);
+    let page = view.search(|index| index.list_page(&filters, &order, part)).await?;
+    let stream = EntityStream::of_list(view, page.hits, page.left, filter).with_fields(fields);
     let mut response = stream.into_response().await?;
     if let Some(link) = page.next.and_then(|next| next_link(&query, &next)) {
         response.headers_mut().insert(LINK, link);

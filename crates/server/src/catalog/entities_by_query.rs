@@ -4,8 +4,9 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use callboard_index::limits::LIST_HITS_MAX;
 use callboard_index::{
-    ByQuery, Cursor, Direction, Fields, FullText, OrderField, Origin, Page, Predicate, parse_filters,
+    ByQuery, Cursor, Direction, Fields, FullText, OrderField, Origin, Predicate, parse_filters,
     parse_order_fields,
 };
 use schemars::JsonSchema;
@@ -86,9 +87,9 @@ enum From {
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct PageInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    prev_cursor: Option<String>,
+    pub(crate) prev_cursor: Option<String>,
 }
 
 pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
@@ -129,17 +130,16 @@ pub(crate) async fn post(State(state): State<AppState>, request: Request) -> Res
 async fn answer(state: &AppState, asked: Asked) -> Result<Response, ApiError> {
     let Asked { from, limit, fields } = asked;
     let view = state.view()?;
-    let Page { hits, total_items, next, previous } = view.query(|index| match &from {
-        From::Start(query) => index.first_page(query, &[], limit),
-        From::Cursor(cursor) => index.next_page(cursor, &[], limit),
-    });
-    let page_info = PageInfo {
-        next_cursor: next.map(|cursor| cursor.encode()),
-        prev_cursor: previous.map(|cursor| cursor.encode()),
-    };
-    let page_info = serde_json::to_string(&page_info).map_err(|error| ApiError::masked(&error))?;
-    let tail = format!(r#"],"totalItems":{total_items},"pageInfo":{page_info}}}"#);
-    EntityStream::of(view, hits, r#"{"items":["#, tail).with_fields(fields).into_response().await
+    let is_backwards = matches!(&from, From::Cursor(cursor) if cursor.is_previous);
+    // A page on the way back ends where the walk would begin.
+    let first = if is_backwards { limit } else { limit.min(LIST_HITS_MAX) };
+    let page = view
+        .search(|index| match &from {
+            From::Start(query) => index.first_page(query, &[], first),
+            From::Cursor(cursor) => index.next_page(cursor, &[], first),
+        })
+        .await;
+    EntityStream::of_page(view, page, limit - first).with_fields(fields).into_response().await
 }
 
 fn full_text(filter: &Value) -> Result<FullText, ApiError> {

@@ -38,7 +38,6 @@ pub(crate) async fn post(State(state): State<AppState>, request: Request) -> Res
     let fields = Fields::of_items(&texts(accepted.body.get("fields")))?;
     let filters: Vec<&Predicate> = filter.iter().chain(&query).collect();
     let view = state.view()?;
-    let hits = view.query(|index| index.by_refs(&refs, &filters));
-    let stream = EntityStream::of_each(view, hits, r#"{"items":["#, "]}".to_owned());
-    stream.with_fields(fields).into_response().await
+    let hits = view.search(|index| index.by_refs(&refs, &filters)).await;
+    EntityStream::of_each(view, hits).with_fields(fields).into_response().await
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use callboard_engine::Catalog;
 use http::StatusCode;
 use uuid::Uuid;
 
@@ -28,7 +29,7 @@ pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Resu
 pub(crate) async fn delete(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let given = Operation::BARE.accept(&state, request).await?.path("uid")?;
     if let Some(uid) = parse(&given) {
-        state.catalog()?.delete_entity(uid).await?;
+        state.change(async move |catalog: Catalog| catalog.delete_entity(uid).await).await?;
     }
     position::changed(&state, reply::empty(StatusCode::NO_CONTENT)).await
 }

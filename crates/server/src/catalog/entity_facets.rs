@@ -43,18 +43,18 @@ pub(crate) struct Facets {
 pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let query = GET.accept(&state, request).await?.query;
     let filter = parse_filters(&query.texts("filter"))?;
-    answer(&state, &query.texts("facet"), filter.as_ref())
+    answer(&state, &query.texts("facet"), filter.as_ref()).await
 }
 
 pub(crate) async fn post(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let body = POST.accept(&state, request).await?.body;
     let query = body.get("query").map(|query| Predicate::of_entities(query, Origin::Query)).transpose()?;
-    answer(&state, &texts(body.get("facets")), query.as_ref())
+    answer(&state, &texts(body.get("facets")), query.as_ref()).await
 }
 
-fn answer(state: &AppState, names: &[&str], filter: Option<&Predicate>) -> Result<Response, ApiError> {
+async fn answer(state: &AppState, names: &[&str], filter: Option<&Predicate>) -> Result<Response, ApiError> {
     let filters: Vec<&Predicate> = filter.into_iter().collect();
-    let facets = state.view()?.query(|index| index.facets(names, &filters))?;
+    let facets = state.view()?.search(|index| index.facets(names, &filters)).await?;
     reply::json(StatusCode::OK, &Facets { facets })
 }
 

@@ -7,12 +7,14 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use callboard_index::{ByQuery, Cursor, Fields, Hit, Predicate};
+use callboard_index::limits::LIST_HITS_MAX;
+use callboard_index::{Cursor, Fields, Hit, Page, Predicate};
 use futures::TryStreamExt as _;
 use futures::stream::try_unfold;
 use http::StatusCode;
 
 use crate::api_error::ApiError;
+use crate::catalog::entities_by_query::PageInfo;
 use crate::reply;
 use crate::view::{Keep, View};
 
@@ -21,9 +23,6 @@ const BATCH_LEN: usize = 64;
 
 /// Lists with more entities than this leave the cache alone.
 const KEPT_LEN_MAX: usize = 1_000;
-
-/// Entities of one page of a walk over very many.
-const WALK_PAGE_LEN: usize = 2_000;
 
 /// Bytes of one chunk of a streamed body. It is written as a whole, whatever the client's pace.
 const CHUNK_BYTES_MAX: usize = 64 * 1024;
@@ -42,47 +41,79 @@ pub(crate) struct EntityStream {
     items: Vec<Option<Hit>>,
     /// How many of them are written.
     at: usize,
-    /// The page after this one, if it is a walk.
-    next: Option<Cursor>,
+    /// What comes after them.
+    rest: Rest,
     fields: Option<Fields>,
     keep: Keep,
     is_null_sent: bool,
-    tail: String,
+    tail: Tail,
     /// Written and not yet taken.
     text: Vec<u8>,
     is_first: bool,
     is_ended: bool,
 }
 
+/// Entities that are found when it is their turn, so that a list of any length takes no more memory than a page.
+#[derive(Debug)]
+enum Rest {
+    Nothing,
+    /// So many of those that a cursor leads to; also where the next request goes on.
+    Walk {
+        next: Option<Cursor>,
+        left: usize,
+    },
+    /// So many of those that fulfil a filter, by ref, after the ones at hand.
+    ByRef {
+        filter: Option<Predicate>,
+        left: usize,
+    },
+}
+
+/// What is sent after the entities.
+#[derive(Debug)]
+enum Tail {
+    Text(&'static str),
+    /// That of a page of a query.
+    Page {
+        total_items: u64,
+        previous: Option<Box<Cursor>>,
+    },
+}
+
 impl EntityStream {
-    /// These entities, without those that are gone meanwhile.
-    pub(crate) fn of(view: &View, hits: Vec<Hit>, head: &str, tail: String) -> Self {
-        Self::new(view, hits.into_iter().map(Some).collect(), head, tail)
-    }
-
     /// An entity, or null, for each of these.
-    pub(crate) fn of_each(view: &View, hits: Vec<Option<Hit>>, head: &str, tail: String) -> Self {
-        Self { is_null_sent: true, ..Self::new(view, hits, head, tail) }
+    pub(crate) fn of_each(view: &View, hits: Vec<Option<Hit>>) -> Self {
+        let stream = Self::new(view, hits, r#"{"items":["#, Tail::Text("]}"), Rest::Nothing);
+        Self { is_null_sent: true, ..stream }
     }
 
-    /// All that a query finds, as an array.
-    pub(crate) fn of_all(
-        view: &View,
-        query: Option<Predicate>,
-        order: Vec<callboard_index::OrderField>,
-    ) -> Self {
-        let query = ByQuery { query, order, exclude_total: true, ..ByQuery::default() };
-        let page = view.query(|index| index.first_page(&query, &[], WALK_PAGE_LEN));
-        Self { next: page.next, ..Self::of(view, page.hits, "[", "]".to_owned()) }
+    /// These entities, without those that are gone meanwhile, as an array; and so many more of those that fulfil the
+    /// filter, by ref.
+    pub(crate) fn of_list(view: &View, hits: Vec<Hit>, left: usize, filter: Option<Predicate>) -> Self {
+        let rest = if left > 0 { Rest::ByRef { filter, left } } else { Rest::Nothing };
+        Self::new(view, some(hits), "[", Tail::Text("]"), rest)
     }
 
-    fn new(view: &View, items: Vec<Option<Hit>>, head: &str, tail: String) -> Self {
+    /// All entities that a walk comes to, as an array.
+    pub(crate) fn of_walk(view: &View, first: Page) -> Self {
+        let rest = Rest::Walk { next: first.next, left: usize::MAX };
+        Self::new(view, some(first.hits), "[", Tail::Text("]"), rest)
+    }
+
+    /// A page of a query, of which the first part is at hand and so many entities are still to come.
+    pub(crate) fn of_page(view: &View, page: Page, left: usize) -> Self {
+        let Page { hits, total_items, next, previous } = page;
+        let tail = Tail::Page { total_items, previous: previous.map(Box::new) };
+        Self::new(view, some(hits), r#"{"items":["#, tail, Rest::Walk { next, left })
+    }
+
+    fn new(view: &View, items: Vec<Option<Hit>>, head: &str, tail: Tail, rest: Rest) -> Self {
         let keep = if items.len() > KEPT_LEN_MAX { Keep::No } else { Keep::Yes };
         Self {
             view: view.clone(),
             items,
             at: 0,
-            next: None,
+            rest,
             fields: None,
             keep,
             is_null_sent: false,
@@ -108,7 +139,7 @@ impl EntityStream {
         if !self.is_ended {
             return Ok(reply::stored(self.into_body()));
         }
-        let is_empty_list = self.is_first && self.tail == "]";
+        let is_empty_list = self.is_first && matches!(self.tail, Tail::Text("]"));
         Ok(if self.fields.is_some() || is_empty_list {
             reply::buffered(StatusCode::OK, self.text)
         } else {
@@ -143,8 +174,7 @@ impl EntityStream {
         let batch = self.items.get(self.at..).unwrap_or_default();
         let batch = batch.get(..BATCH_LEN).unwrap_or(batch);
         if batch.is_empty() {
-            self.next_page();
-            return Ok(());
+            return self.go_on().await;
         }
         let hits: Vec<&Hit> = batch.iter().flatten().collect();
         let texts =
@@ -179,18 +209,55 @@ impl EntityStream {
         Ok(())
     }
 
-    fn next_page(&mut self) {
-        let Some(cursor) = self.next.take() else {
-            self.text.extend_from_slice(self.tail.as_bytes());
-            self.is_ended = true;
-            return;
+    /// Finds the next entities, or ends.
+    async fn go_on(&mut self) -> Result<(), ApiError> {
+        let hits = match &mut self.rest {
+            Rest::Walk { next: Some(cursor), left } if *left > 0 => {
+                let limit = LIST_HITS_MAX.min(*left);
+                let page = self.view.search(|index| index.next_page(cursor, &[], limit)).await;
+                *left -= limit;
+                self.rest = Rest::Walk { next: page.next, left: *left };
+                page.hits
+            }
+            Rest::ByRef { filter, left } if *left > 0 => {
+                let Some(Some(last)) = self.items.last() else { return self.end() };
+                let limit = LIST_HITS_MAX.min(*left);
+                let filters: Vec<&Predicate> = filter.iter().collect();
+                let hits =
+                    self.view.search(|index| index.list_after(&filters, &last.entity_ref, limit)).await;
+                *left = if hits.len() < limit { 0 } else { *left - limit };
+                hits
+            }
+            Rest::Nothing | Rest::Walk { .. } | Rest::ByRef { .. } => return self.end(),
         };
-        let page = self.view.query(|index| index.next_page(&cursor, &[], WALK_PAGE_LEN));
-        self.items = page.hits.into_iter().map(Some).collect();
+        self.items = some(hits);
         self.at = 0;
-        self.next = page.next;
         self.keep = Keep::No;
+        Ok(())
     }
+
+    fn end(&mut self) -> Result<(), ApiError> {
+        self.is_ended = true;
+        match &mut self.tail {
+            Tail::Text(text) => self.text.extend_from_slice(text.as_bytes()),
+            Tail::Page { total_items, previous } => {
+                let next = if let Rest::Walk { next, .. } = &mut self.rest { next.take() } else { None };
+                let page_info = PageInfo {
+                    next_cursor: next.map(|cursor| cursor.encode()),
+                    prev_cursor: previous.take().map(|cursor| cursor.encode()),
+                };
+                let page_info =
+                    serde_json::to_string(&page_info).map_err(|error| ApiError::masked(&error))?;
+                let tail = format!(r#"],"totalItems":{total_items},"pageInfo":{page_info}}}"#);
+                self.text.extend_from_slice(tail.as_bytes());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn some(hits: Vec<Hit>) -> Vec<Option<Hit>> {
+    hits.into_iter().map(Some).collect()
 }
 
 fn projected(text: &[u8], fields: &Fields) -> Result<String, ApiError> {

@@ -2,6 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use callboard_engine::Catalog;
 use callboard_model::{Entity, LocationSpec, Presence};
 use callboard_store::LocationConflict;
 use http::StatusCode;
@@ -52,7 +53,8 @@ pub(crate) async fn create(State(state): State<AppState>, request: Request) -> R
     };
     // Presence matters to a dry run alone: a registered location is a type and a target.
     let spec = LocationSpec::new(spec.kind, spec.target);
-    let location = state.catalog()?.location_register(&spec, on_conflict).await?;
+    let register = async move |catalog: Catalog| catalog.location_register(&spec, on_conflict).await;
+    let location = state.change(register).await?;
     let created = Created { location: (&location).into(), entities: &[], exists: None };
     position::changed(&state, reply::json(StatusCode::CREATED, &created)?).await
 }

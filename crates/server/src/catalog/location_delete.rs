@@ -2,6 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use callboard_engine::Catalog;
 use http::StatusCode;
 
 use crate::api_error::ApiError;
@@ -13,6 +14,6 @@ use crate::{position, reply};
 pub(crate) async fn delete(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let id = Operation::BARE.accept(&state, request).await?.path("id")?;
     refuse_if_readonly(&state)?;
-    state.catalog()?.location_delete(&id).await?;
+    state.change(async move |catalog: Catalog| catalog.location_delete(&id).await).await?;
     position::changed(&state, reply::empty(StatusCode::NO_CONTENT)).await
 }

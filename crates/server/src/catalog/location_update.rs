@@ -2,6 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use callboard_engine::Catalog;
 use callboard_model::LocationSpec;
 use http::StatusCode;
 
@@ -24,6 +25,8 @@ pub(crate) async fn update(State(state): State<AppState>, request: Request) -> R
     let accepted = OPERATION.accept(&state, request).await?;
     refuse_if_readonly(&state)?;
     let spec = LocationSpec::new(accepted.body_text("type"), accepted.body_text("target"));
-    let location = state.catalog()?.location_update(&accepted.path("id")?, &spec).await?;
+    let id = accepted.path("id")?;
+    let update = async move |catalog: Catalog| catalog.location_update(&id, &spec).await;
+    let location = state.change(update).await?;
     position::changed(&state, reply::json(StatusCode::OK, &LocationBody::from(&location))?).await
 }

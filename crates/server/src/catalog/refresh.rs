@@ -2,6 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use callboard_engine::Catalog;
 use http::StatusCode;
 
 use crate::api_error::ApiError;
@@ -22,6 +23,7 @@ pub(crate) const OPERATION: Operation = Operation {
 /// Clients insist on 200.
 pub(crate) async fn refresh(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let accepted = OPERATION.accept(&state, request).await?;
-    state.catalog()?.refresh(accepted.body_text("entityRef")).await?;
+    let entity_ref = accepted.body_text("entityRef").to_owned();
+    state.change(async move |catalog: Catalog| catalog.refresh(&entity_ref).await).await?;
     position::changed(&state, reply::empty(StatusCode::OK)).await
 }

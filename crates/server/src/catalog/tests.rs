@@ -72,6 +72,33 @@ async fn long_lists_are_complete() {
 }
 
 #[tokio::test]
+async fn a_page_may_be_longer_than_what_is_held_at_once() {
+    let fixture = Fixture::new(ServerOptions::default()).await;
+    let all = large(2_500);
+    fixture.ingest(&all, &[]).await;
+    let expected: Vec<&str> = all.iter().map(name).collect();
+    let order = "orderField=metadata.name";
+    let page = fixture.get(&format!("/api/catalog/entities/by-query?limit=2200&{order}")).await.json();
+    assert_eq!(names(&page["items"]), expected[..2200]);
+    assert_eq!((&page["totalItems"], &page["pageInfo"]["prevCursor"]), (&json!(2500), &Value::Null));
+    let cursor = page["pageInfo"]["nextCursor"].as_str().unwrap();
+    let rest = post(&fixture, "/entities/by-query", json!({"cursor": cursor, "limit": 5000})).await.json();
+    assert_eq!(names(&rest["items"]), expected[2200..]);
+    assert_eq!((&rest["totalItems"], &rest["pageInfo"]["nextCursor"]), (&json!(2500), &Value::Null));
+    let cursor = rest["pageInfo"]["prevCursor"].as_str().unwrap();
+    let before = post(&fixture, "/entities/by-query", json!({"cursor": cursor, "limit": 2200})).await.json();
+    assert_eq!(before["items"], page["items"]);
+
+    let part = fixture.get("/api/catalog/entities?offset=100&limit=2300").await;
+    assert_eq!(names(&part.json()), expected[100..2400]);
+    let link = part.headers["link"].to_str().unwrap();
+    let next = link.strip_prefix('<').and_then(|link| link.split_once('>')).unwrap().0;
+    let rest = fixture.get(&format!("/api/catalog{next}")).await;
+    assert_eq!(names(&rest.json()), expected[2400..]);
+    assert!(!rest.headers.contains_key("link"));
+}
+
+#[tokio::test]
 async fn a_store_that_fails_early_is_told_and_one_that_fails_late_cuts_the_body() {
     let fixture = Fixture::new(ServerOptions::default()).await;
     fixture.ingest(&large(1_001), &[]).await;
