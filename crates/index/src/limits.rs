@@ -35,5 +35,5 @@ pub const FACET_VALUES_MAX: usize = 300_000;
 /// Bytes of a decoded cursor: twice the largest body, as it holds the query that was asked.
 pub const CURSOR_BYTES_MAX: usize = 256 * 1024;
 
-/// Entities of a part of a list that are given at once; the others are asked for when it is their turn.
+/// Entities of a long list that are given at once; the others are asked for when it is their turn.
 pub const LIST_HITS_MAX: usize = 2_000;

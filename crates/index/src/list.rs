@@ -68,7 +68,8 @@ impl Index {
             .limit
             .filter(|limit| available > *limit)
             .map(|limit| After { limit: Some(limit), offset: Some(offset.saturating_add(limit)) });
-        Ok(ListPage { left: wanted - hits.len(), hits, next })
+        let left = if order.is_empty() { wanted - hits.len() } else { 0 };
+        Ok(ListPage { hits, left, next })
     }
 
     /// The entities that fulfil the filters and come after a ref, by ref: how a long part of the list goes on.

@@ -10,6 +10,8 @@ mod glob;
 #[cfg(test)]
 mod tests;
 
+use std::time::{Duration, Instant};
+
 use callboard_sdk::{
     Address, CancellationToken, CatalogProcessor, Entity, Handled, LocationSpec, Presence, ProcessorContext,
     ProcessorError, Timestamp, async_trait, results,
@@ -29,6 +31,8 @@ const SETTLED_AFTER_NS: i128 = 2_000_000_000;
 const FILES_AT_ONCE: usize = 64;
 /// Text that is read at once.
 const BYTES_AT_ONCE: usize = 256 * 1024;
+/// After this time what was read is emitted, so that it is seen that the reading gets on.
+const TIME_AT_ONCE: Duration = Duration::from_millis(500);
 
 type FileRead = Result<(Vec<u8>, Option<Stamp>), FileError>;
 
@@ -75,9 +79,11 @@ impl FileReaderProcessor {
         while !rest.is_empty() {
             let paths = rest.iter().take(FILES_AT_ONCE).map(|file| file.path.clone()).collect();
             let bytes_max = self.bytes_max;
-            let read = move || Ok::<_, FileError>(read_some(paths, bytes_max));
-            let read =
-                self.threads.run(&location.target, read).await.unwrap_or_else(|error| vec![Err(error)]);
+            let read = move || Ok::<_, FileError>(read_some(paths, |path| files::read(path, bytes_max)));
+            let read = match self.threads.run(&location.target, read).await {
+                Ok(read) => read,
+                Err(error) => return cx.emit(unreadable(location, None, &error)),
+            };
             let (files, after) = rest.split_at(read.len().clamp(1, rest.len()));
             rest = after;
             for (file, read) in files.iter().zip(read) {
@@ -161,19 +167,22 @@ fn find(target: &str, cancellation: &CancellationToken) -> Result<Vec<FoundFile>
         .collect())
 }
 
-/// Reads the first of these files, as many as are no more than a little text, and at least one.
-fn read_some(paths: Vec<String>, bytes_max: u64) -> Vec<FileRead> {
+/// Reads the first of these files up to one that cannot be read: at least one, and further ones while they are little
+/// text and come quickly.
+fn read_some(paths: Vec<String>, read: impl Fn(&str) -> FileRead) -> Vec<FileRead> {
+    let begun = Instant::now();
     let mut bytes = 0;
-    let mut read = Vec::new();
+    let mut files = Vec::new();
     for path in paths {
-        let file = files::read(&path, bytes_max);
+        let file = read(&path);
+        let is_read = file.is_ok();
         bytes += file.as_ref().map_or(0, |(data, _)| data.len());
-        read.push(file);
-        if bytes >= BYTES_AT_ONCE {
+        files.push(file);
+        if !is_read || bytes >= BYTES_AT_ONCE || begun.elapsed() >= TIME_AT_ONCE {
             break;
         }
     }
-    read
+    files
 }
 
 fn refresh_key(path: &str) -> results::Emit {

@@ -59,9 +59,9 @@ impl Server {
         };
         lifecycle.set_closed();
         drop(self.listener);
+        let deadline = tokio::time::Instant::now() + self.options.drain_limit;
         connections.drain(self.options.drain_limit).await;
-        // A change takes milliseconds, and what does not end is not worth more time than requests get.
-        drop(tokio::time::timeout(self.options.drain_limit, state.changes_ended()).await);
+        drop(tokio::time::timeout_at(deadline, state.changes_ended()).await);
         ended
     }
 }

@@ -33,6 +33,15 @@ pub(crate) const CACHE_BYTES: u64 = 32 << 20;
 /// Up to so many entities, no question takes longer than to find another thread for it is worth.
 const ENTITIES_ASKED_IN_PLACE_MAX: usize = 20_000;
 
+/// What a question may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// It goes by what is ordered.
+    Usual,
+    /// Facets and full text look at every value of a field.
+    AllValues,
+}
+
 /// A view of the catalog; clones share it. It is kept up for as long as one of them lives.
 #[derive(Debug, Clone)]
 pub struct View {
@@ -48,6 +57,8 @@ struct Shared {
     texts: Texts,
     /// For questions that take long.
     searches: Semaphore,
+    /// For those of them that may look at all values.
+    scans: Semaphore,
     /// The index holds what the change log says up to here.
     position: watch::Sender<i64>,
     /// The number of the last version of an entity.
@@ -57,11 +68,13 @@ struct Shared {
 impl View {
     /// Builds the view of a catalog and keeps it up.
     pub async fn of(catalog: &Catalog, cache_bytes: u64) -> Result<Self, StoreError> {
+        let threads = available_parallelism().map_or(2, usize::from);
         let shared = Arc::new(Shared {
             store: Arc::clone(catalog.store()),
             index: SharedIndex::default(),
             texts: Texts::new(cache_bytes),
-            searches: Semaphore::new(available_parallelism().map_or(2, usize::from)),
+            searches: Semaphore::new(threads),
+            scans: Semaphore::new((threads / 2).max(1)),
             position: watch::Sender::new(0),
             versions: AtomicI64::new(0),
         });
@@ -77,13 +90,16 @@ impl View {
     }
 
     /// Asks the index something that may take it milliseconds if it is large. Other requests go on meanwhile, on other
-    /// threads, and no more of such questions are answered at a time than there are processors.
-    pub(crate) async fn search<T>(&self, ask: impl FnOnce(&Index) -> T) -> T {
+    /// threads, and no more of such questions are answered at a time than there are processors. Those that may look at
+    /// every value of a field stand in a line of their own first, so that others do not wait behind all of them.
+    pub(crate) async fn search<T>(&self, effort: Effort, ask: impl FnOnce(&Index) -> T) -> T {
         let is_large = self.query(Index::len) > ENTITIES_ASKED_IN_PLACE_MAX;
         if !is_large || Handle::current().runtime_flavor() != RuntimeFlavor::MultiThread {
             return self.query(ask);
         }
-        // It is never closed.
+        // They are never closed.
+        let _own_turn =
+            if effort == Effort::AllValues { self.shared.scans.acquire().await.ok() } else { None };
         let _turn = self.shared.searches.acquire().await;
         tokio::task::block_in_place(|| self.query(ask))
     }

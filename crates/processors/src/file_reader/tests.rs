@@ -214,3 +214,19 @@ async fn the_contract_is_kept() {
     fs::write(directory.path().join("a.yaml"), "kind: A\n").unwrap();
     conformance(FileReaderProcessor::default(), &location(directory.path(), "a.yaml")).await.unwrap();
 }
+
+#[test]
+fn files_are_read_together_while_they_are_few_small_quick_and_readable() {
+    let paths = || ["a", "b", "c"].map(str::to_owned).to_vec();
+    let text = |bytes: usize| Ok((vec![b'x'; bytes], None));
+    assert_eq!(read_some(paths(), |_| text(1)).len(), 3);
+    assert_eq!(read_some(paths(), |path| text(if path == "b" { BYTES_AT_ONCE } else { 1 })).len(), 2);
+    let directory = |path: &str| Err(FileError::Directory { path: path.to_owned() });
+    let read = read_some(paths(), |path| if path == "b" { directory(path) } else { text(1) });
+    assert_eq!(read.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
+    let slow = |_: &str| {
+        std::thread::sleep(TIME_AT_ONCE);
+        text(1)
+    };
+    assert_eq!(read_some(paths(), slow).len(), 1);
+}

@@ -13,6 +13,7 @@ use crate::catalog::entity_stream::EntityStream;
 use crate::request::query::Query;
 use crate::request::{Operation, Param};
 use crate::state::AppState;
+use crate::view::Effort;
 
 pub(crate) const LIST: Operation = Operation {
     query: &[
@@ -36,11 +37,11 @@ pub(crate) async fn list(State(state): State<AppState>, request: Request) -> Res
         // Only the first field counts here.
         let order = order.into_iter().take(1).collect();
         let all = ByQuery { query: filter, order, exclude_total: true, ..ByQuery::default() };
-        let first = view.search(|index| index.first_page(&all, &[], LIST_HITS_MAX)).await;
+        let first = view.search(Effort::Usual, |index| index.first_page(&all, &[], LIST_HITS_MAX)).await;
         return EntityStream::of_walk(view, first).with_fields(fields).into_response().await;
     };
     let filters: Vec<&Predicate> = filter.iter().collect();
-    let page = view.search(|index| index.list_page(&filters, &order, part)).await?;
+    let page = view.search(Effort::Usual, |index| index.list_page(&filters, &order, part)).await?;
     let stream = EntityStream::of_list(view, page.hits, page.left, filter).with_fields(fields);
     let mut response = stream.into_response().await?;
     if let Some(link) = page.next.and_then(|next| next_link(&query, &next)) {

@@ -17,6 +17,7 @@ use crate::api_error::ApiError;
 use crate::catalog::entity_stream::EntityStream;
 use crate::request::{BodySchema, Field, Operation, Param, Shape};
 use crate::state::AppState;
+use crate::view::Effort;
 
 const TOTAL_ITEMS: [&str; 2] = ["include", "exclude"];
 
@@ -82,6 +83,21 @@ enum From {
     Cursor(Box<Cursor>),
 }
 
+impl From {
+    fn effort(&self) -> Effort {
+        let full_text = match self {
+            Self::Start(query) => &query.full_text,
+            Self::Cursor(cursor) => &cursor.full_text,
+        };
+        effort(full_text.as_ref())
+    }
+}
+
+/// What it takes to find a page.
+pub(crate) fn effort(full_text: Option<&FullText>) -> Effort {
+    if full_text.is_some_and(|text| !text.term.trim().is_empty()) { Effort::AllValues } else { Effort::Usual }
+}
+
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline, deny_unknown_fields)]
@@ -131,10 +147,10 @@ async fn answer(state: &AppState, asked: Asked) -> Result<Response, ApiError> {
     let Asked { from, limit, fields } = asked;
     let view = state.view()?;
     let is_backwards = matches!(&from, From::Cursor(cursor) if cursor.is_previous);
-    // A page on the way back ends where the walk would begin.
+    // What comes before a cursor is found from its end, so not in pieces.
     let first = if is_backwards { limit } else { limit.min(LIST_HITS_MAX) };
     let page = view
-        .search(|index| match &from {
+        .search(from.effort(), |index| match &from {
             From::Start(query) => index.first_page(query, &[], first),
             From::Cursor(cursor) => index.next_page(cursor, &[], first),
         })

@@ -9,6 +9,7 @@ use crate::catalog::entities_by_query::texts;
 use crate::catalog::entity_stream::EntityStream;
 use crate::request::{BodySchema, Field, Operation, Param, Shape};
 use crate::state::AppState;
+use crate::view::Effort;
 
 pub(crate) const POST: Operation = Operation {
     query: &[Param::texts("filter")],
@@ -38,6 +39,6 @@ pub(crate) async fn post(State(state): State<AppState>, request: Request) -> Res
     let fields = Fields::of_items(&texts(accepted.body.get("fields")))?;
     let filters: Vec<&Predicate> = filter.iter().chain(&query).collect();
     let view = state.view()?;
-    let hits = view.search(|index| index.by_refs(&refs, &filters)).await;
+    let hits = view.search(Effort::Usual, |index| index.by_refs(&refs, &filters)).await;
     EntityStream::of_each(view, hits).with_fields(fields).into_response().await
 }

@@ -16,6 +16,7 @@ use crate::openapi::schemas::EntityFacet;
 use crate::reply;
 use crate::request::{BodySchema, Field, Operation, Param, Shape};
 use crate::state::AppState;
+use crate::view::Effort;
 
 pub(crate) const GET: Operation =
     Operation { query: &[Param::texts("facet").required(), Param::texts("filter")], body: None };
@@ -54,7 +55,7 @@ pub(crate) async fn post(State(state): State<AppState>, request: Request) -> Res
 
 async fn answer(state: &AppState, names: &[&str], filter: Option<&Predicate>) -> Result<Response, ApiError> {
     let filters: Vec<&Predicate> = filter.into_iter().collect();
-    let facets = state.view()?.search(|index| index.facets(names, &filters)).await?;
+    let facets = state.view()?.search(Effort::AllValues, |index| index.facets(names, &filters)).await?;
     reply::json(StatusCode::OK, &Facets { facets })
 }
 

@@ -14,9 +14,9 @@ use futures::stream::try_unfold;
 use http::StatusCode;
 
 use crate::api_error::ApiError;
-use crate::catalog::entities_by_query::PageInfo;
+use crate::catalog::entities_by_query::{PageInfo, effort};
 use crate::reply;
-use crate::view::{Keep, View};
+use crate::view::{Effort, Keep, View};
 
 /// Entities whose texts are asked for at once.
 const BATCH_LEN: usize = 64;
@@ -47,13 +47,15 @@ pub(crate) struct EntityStream {
     keep: Keep,
     is_null_sent: bool,
     tail: Tail,
+    /// How many entities were found so far.
+    found: usize,
     /// Written and not yet taken.
     text: Vec<u8>,
     is_first: bool,
     is_ended: bool,
 }
 
-/// Entities that are found when it is their turn, so that a list of any length takes no more memory than a page.
+/// Entities that are found when it is their turn, so that a long list is not held as a whole.
 #[derive(Debug)]
 enum Rest {
     Nothing,
@@ -72,18 +74,18 @@ enum Rest {
 /// What is sent after the entities.
 #[derive(Debug)]
 enum Tail {
-    Text(&'static str),
+    /// That of an array.
+    Array,
+    /// That of an object with all entities as its items.
+    Items,
     /// That of a page of a query.
-    Page {
-        total_items: u64,
-        previous: Option<Box<Cursor>>,
-    },
+    Page { total_items: u64, previous: Option<Box<Cursor>> },
 }
 
 impl EntityStream {
     /// An entity, or null, for each of these.
     pub(crate) fn of_each(view: &View, hits: Vec<Option<Hit>>) -> Self {
-        let stream = Self::new(view, hits, r#"{"items":["#, Tail::Text("]}"), Rest::Nothing);
+        let stream = Self::new(view, hits, r#"{"items":["#, Tail::Items, Rest::Nothing);
         Self { is_null_sent: true, ..stream }
     }
 
@@ -91,13 +93,13 @@ impl EntityStream {
     /// filter, by ref.
     pub(crate) fn of_list(view: &View, hits: Vec<Hit>, left: usize, filter: Option<Predicate>) -> Self {
         let rest = if left > 0 { Rest::ByRef { filter, left } } else { Rest::Nothing };
-        Self::new(view, some(hits), "[", Tail::Text("]"), rest)
+        Self::new(view, some(hits), "[", Tail::Array, rest)
     }
 
     /// All entities that a walk comes to, as an array.
     pub(crate) fn of_walk(view: &View, first: Page) -> Self {
         let rest = Rest::Walk { next: first.next, left: usize::MAX };
-        Self::new(view, some(first.hits), "[", Tail::Text("]"), rest)
+        Self::new(view, some(first.hits), "[", Tail::Array, rest)
     }
 
     /// A page of a query, of which the first part is at hand and so many entities are still to come.
@@ -111,6 +113,7 @@ impl EntityStream {
         let keep = if items.len() > KEPT_LEN_MAX { Keep::No } else { Keep::Yes };
         Self {
             view: view.clone(),
+            found: items.len(),
             items,
             at: 0,
             rest,
@@ -139,7 +142,7 @@ impl EntityStream {
         if !self.is_ended {
             return Ok(reply::stored(self.into_body()));
         }
-        let is_empty_list = self.is_first && matches!(self.tail, Tail::Text("]"));
+        let is_empty_list = self.is_first && matches!(self.tail, Tail::Array);
         Ok(if self.fields.is_some() || is_empty_list {
             reply::buffered(StatusCode::OK, self.text)
         } else {
@@ -211,25 +214,33 @@ impl EntityStream {
 
     /// Finds the next entities, or ends.
     async fn go_on(&mut self) -> Result<(), ApiError> {
+        // Pieces grow: each one costs as much as the whole if the query is a full text search.
+        let at_once = LIST_HITS_MAX.max(self.found / 8);
         let hits = match &mut self.rest {
             Rest::Walk { next: Some(cursor), left } if *left > 0 => {
-                let limit = LIST_HITS_MAX.min(*left);
-                let page = self.view.search(|index| index.next_page(cursor, &[], limit)).await;
+                let limit = at_once.min(*left);
+                let page = self
+                    .view
+                    .search(effort(cursor.full_text.as_ref()), |index| index.next_page(cursor, &[], limit))
+                    .await;
                 *left -= limit;
                 self.rest = Rest::Walk { next: page.next, left: *left };
                 page.hits
             }
             Rest::ByRef { filter, left } if *left > 0 => {
                 let Some(Some(last)) = self.items.last() else { return self.end() };
-                let limit = LIST_HITS_MAX.min(*left);
+                let limit = at_once.min(*left);
                 let filters: Vec<&Predicate> = filter.iter().collect();
-                let hits =
-                    self.view.search(|index| index.list_after(&filters, &last.entity_ref, limit)).await;
+                let hits = self
+                    .view
+                    .search(Effort::Usual, |index| index.list_after(&filters, &last.entity_ref, limit))
+                    .await;
                 *left = if hits.len() < limit { 0 } else { *left - limit };
                 hits
             }
             Rest::Nothing | Rest::Walk { .. } | Rest::ByRef { .. } => return self.end(),
         };
+        self.found += hits.len();
         self.items = some(hits);
         self.at = 0;
         self.keep = Keep::No;
@@ -239,7 +250,8 @@ impl EntityStream {
     fn end(&mut self) -> Result<(), ApiError> {
         self.is_ended = true;
         match &mut self.tail {
-            Tail::Text(text) => self.text.extend_from_slice(text.as_bytes()),
+            Tail::Array => self.text.push(b']'),
+            Tail::Items => self.text.extend_from_slice(b"]}"),
             Tail::Page { total_items, previous } => {
                 let next = if let Rest::Walk { next, .. } = &mut self.rest { next.take() } else { None };
                 let page_info = PageInfo {
