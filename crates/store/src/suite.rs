@@ -191,6 +191,7 @@ macro_rules! store_suite {
             a_change_of_the_own_status_alone_is_seen
             refs_without_an_entity_are_abandoned
             stitching_goes_in_rounds_own_changes_first
+            what_somebody_waits_for_is_stitched_before_a_backlog
             a_ref_that_is_queued_twice_is_stitched_once
             pages_are_ordered_by_ref
             a_page_of_large_entities_has_fewer

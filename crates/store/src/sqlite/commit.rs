@@ -130,7 +130,7 @@ fn good_runs(accepted: Vec<Accepted<'_>>) -> Vec<(GoodRun<'_>, Lane)> {
             Lane::Interactive | Lane::Event => outcome.lane,
             Lane::New | Lane::Periodic => Lane::New,
         };
-        Some((GoodRun { id, processed }, lane))
+        Some((GoodRun { id, processed, is_awaited: outcome.lane == Lane::Interactive }, lane))
     });
     runs.collect()
 }

@@ -52,6 +52,8 @@ bulk_statements! {
 pub(super) struct GoodRun<'a> {
     pub(super) id: i64,
     pub(super) processed: &'a Processed,
+    /// Whether somebody waits for it.
+    pub(super) is_awaited: bool,
 }
 
 /// A row of `results`.
@@ -127,7 +129,11 @@ impl Writer<'_> {
             if before.is_some_and(|before| before.body_digest != run.processed.body.digest.as_bytes()) {
                 rewritten.push(run.id);
             }
-            self.stitch(run.id);
+            if run.is_awaited {
+                self.stitch_awaited(run.id);
+            } else {
+                self.stitch(run.id);
+            }
             self.compare(run, &stored, &mut difference)?;
         }
         if !rewritten.is_empty() {
@@ -142,7 +148,7 @@ impl Writer<'_> {
         stored: &HashMap<i64, ResultRow>,
         difference: &mut Difference<'a>,
     ) -> Result<(), StoreError> {
-        let GoodRun { id, processed } = run;
+        let GoodRun { id, processed, .. } = run;
         let body = &processed.body;
         let before = stored.get(&id);
         let triple = |r: &RelationKey| {

@@ -4,7 +4,7 @@
 //! leaves no trace in either place. Stitch work and removed final entities are collected and written once, at the
 //! end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet};
@@ -20,6 +20,9 @@ use crate::StoreError;
 /// stitched first. While a backlog is processed, a group with thousands of members would otherwise be assembled
 /// again and again.
 const PEER_RANK: i64 = 1 << 48;
+
+/// Is added to the ranks of entities for which somebody waits: they are not to stand behind a backlog.
+const AWAITED_RANK: i64 = -PEER_RANK;
 
 statements! {
     ADD_RELATIONS = "UPDATE meta SET value = value + ?1 WHERE key = 'relations'";
@@ -65,6 +68,7 @@ pub(super) struct Writer<'s> {
     pub(super) known: HashMap<Arc<str>, i64>,
     /// Numbers of relation types that this transaction came across.
     pub(super) known_types: HashMap<Arc<str>, i64>,
+    stitch_awaited: BTreeSet<i64>,
     stitch_own: BTreeSet<i64>,
     stitch_peers: BTreeSet<i64>,
     changes: Vec<(i64, i64)>,
@@ -80,6 +84,7 @@ impl<'s> Writer<'s> {
             state,
             known: HashMap::new(),
             known_types: HashMap::new(),
+            stitch_awaited: BTreeSet::new(),
             stitch_own: BTreeSet::new(),
             stitch_peers: BTreeSet::new(),
             changes: Vec::new(),
@@ -94,6 +99,11 @@ impl<'s> Writer<'s> {
         self.stitch_own.insert(id);
     }
 
+    /// Queues an entity before all for which nobody waits.
+    pub(super) fn stitch_awaited(&mut self, id: i64) {
+        self.stitch_awaited.insert(id);
+    }
+
     /// Queues a ref that somebody else's relations start or started at.
     pub(super) fn stitch_peer(&mut self, id: i64) {
         self.stitch_peers.insert(id);
@@ -101,12 +111,13 @@ impl<'s> Writer<'s> {
 
     /// Takes a ref out of what this transaction queues.
     pub(super) fn unqueue(&mut self, id: i64) {
+        self.stitch_awaited.remove(&id);
         self.stitch_own.remove(&id);
         self.stitch_peers.remove(&id);
     }
 
     pub(super) fn needs_stitching(&self) -> bool {
-        !self.stitch_own.is_empty() || !self.stitch_peers.is_empty()
+        ![&self.stitch_awaited, &self.stitch_own, &self.stitch_peers].into_iter().all(BTreeSet::is_empty)
     }
 
     /// Appends to the change log.
@@ -146,14 +157,15 @@ impl<'s> Writer<'s> {
 
     async fn flush(&mut self) -> Result<(), StoreError> {
         let mut rank = self.state.next_rank;
-        let mut queue: Vec<(i64, i64)> = Vec::with_capacity(self.stitch_own.len() + self.stitch_peers.len());
-        for id in &self.stitch_own {
-            queue.push((*id, rank));
-            rank += 1;
-        }
-        for id in self.stitch_peers.difference(&self.stitch_own) {
-            queue.push((*id, PEER_RANK + rank));
-            rank += 1;
+        // Of several ranks the lowest one counts.
+        let ranks =
+            [(AWAITED_RANK, &self.stitch_awaited), (0, &self.stitch_own), (PEER_RANK, &self.stitch_peers)];
+        let mut queue = BTreeMap::new();
+        for (id, base) in ranks.into_iter().flat_map(|(base, ids)| ids.iter().map(move |id| (*id, base))) {
+            queue.entry(id).or_insert_with(|| {
+                rank += 1;
+                base + rank - 1
+            });
         }
         self.state.next_rank = rank;
         let pair = |args: &mut Args, (first, second): (i64, i64)| {

@@ -4,8 +4,8 @@
 
 use serde_json::json;
 
-use super::world::{World, entity, error, processed, processed_value, relation};
-use crate::{Processed, StitchReport};
+use super::world::{World, entity, error, outcome, processed, processed_value, relation};
+use crate::{Lane, Outcome, OutcomeKind, Processed, StitchReport};
 
 const A: &str = "component:default/a";
 const B: &str = "component:default/b";
@@ -129,6 +129,17 @@ pub async fn stitching_goes_in_rounds_own_changes_first(world: World<'_>) {
     assert_eq!((first.changed, first.has_more), (3, true));
     let second = world.store.stitch(3, world.now).await.unwrap();
     assert_eq!((second.changed, second.abandoned, second.has_more), (0, 3, false));
+}
+
+/// Somebody waits for an entity of the interactive lane: it does not stand behind a backlog.
+pub async fn what_somebody_waits_for_is_stitched_before_a_backlog(world: World<'_>) {
+    world.full("p", [entity(A, "1"), entity(B, "1")]).await;
+    world.process(A, processed(A, "1")).await;
+    let claim = world.claim_one(B).await;
+    let awaited = outcome(&claim, OutcomeKind::Processed(Box::new(processed(B, "1"))), world.now);
+    world.commit(Outcome { lane: Lane::Interactive, ..awaited }).await;
+    assert_eq!(world.store.stitch(1, world.now).await.unwrap().changed, 1);
+    assert_eq!((world.find(A).await.is_some(), world.find(B).await.is_some()), (false, true));
 }
 
 pub async fn a_ref_that_is_queued_twice_is_stitched_once(world: World<'_>) {
