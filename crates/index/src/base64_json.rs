@@ -15,12 +15,13 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-pub(crate) fn encode(value: &impl Serialize) -> String {
+/// The text of a cursor.
+pub fn encode(value: &impl Serialize) -> String {
     ENGINE.encode(serde_json::to_vec(value).unwrap_or_default())
 }
 
-/// `None` if it is no JSON in base64.
-pub(crate) fn decode(text: &str) -> Option<Value> {
+/// What a cursor says; `None` if it is no JSON in base64.
+pub fn decode(text: &str) -> Option<Value> {
     let standard: String = text
         .chars()
         .filter(|char| !char.is_ascii_whitespace())

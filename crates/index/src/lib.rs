@@ -34,7 +34,7 @@
 #![warn(missing_docs)]
 
 mod after;
-mod base64_json;
+pub mod base64_json;
 mod by_query;
 mod check;
 mod checksum;

@@ -2,9 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use callboard_index::{Origin, Predicate};
+use callboard_index::{Origin, Predicate, base64_json};
 use callboard_store::{Store, StoreError, StoredLocation};
 use http::StatusCode;
 use schemars::JsonSchema;
@@ -78,12 +76,12 @@ pub(crate) async fn post(State(state): State<AppState>, request: Request) -> Res
     let Found { items, has_more, total } = cursor.find(state.store()?.as_ref(), &filter).await?;
     let next = items.last().filter(|_| has_more).map(|last| {
         let after_id = Some(last.id.clone());
-        Cursor { after_id, ..cursor }.encode()
+        base64_json::encode(&Cursor { after_id, ..cursor })
     });
     let answer = Answer {
         items: items.iter().map(LocationBody::from).collect(),
         total_items: total,
-        page_info: PageInfo { next_cursor: next.transpose()? },
+        page_info: PageInfo { next_cursor: next },
     };
     reply::json(StatusCode::OK, &answer)
 }
@@ -106,8 +104,8 @@ impl Cursor {
         if text.is_empty() {
             return Err(ApiError::input("Cursor cannot be empty"));
         }
-        let json = STANDARD.decode(text).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
-        let json = json.ok_or_else(|| ApiError::input("Malformed cursor, unknown encoding"))?;
+        let json =
+            base64_json::decode(text).ok_or_else(|| ApiError::input("Malformed cursor, unknown encoding"))?;
         let Value::Object(members) = json else {
             return Err(invalid(&malformed::unexpected("object", Some(&json))));
         };
@@ -124,11 +122,6 @@ impl Cursor {
             issues.push(format!("{} at \"afterId\"", malformed::unexpected("string", given_id)));
         }
         Err(invalid(&issues.join("; ")))
-    }
-
-    fn encode(&self) -> Result<String, ApiError> {
-        let json = serde_json::to_vec(self).map_err(|error| ApiError::masked(&error))?;
-        Ok(STANDARD.encode(json))
     }
 
     async fn find(&self, store: &dyn Store, filter: &LocationFilter) -> Result<Found, StoreError> {

@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::json;
 
@@ -58,6 +60,9 @@ async fn pages_follow_each_other_and_each_tells_the_total() {
     let second = ask(&fixture, &json!({ "cursor": cursor, "limit": 0, "query": { "id": "x" } })).await.json();
     assert_eq!((&second["totalItems"], &second["pageInfo"]), (&json!(2), &json!({})));
     assert_eq!(ids(&second), both[1..]);
+    // Node.js needs no padding, and takes the alphabet of URLs as well.
+    let cursor = cursor.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    assert_eq!(ask(&fixture, &json!({ "cursor": cursor })).await.json(), second);
     let all = ask(&fixture, &json!({ "limit": 1 })).await.json();
     let cursor = STANDARD.decode(all["pageInfo"]["nextCursor"].as_str().unwrap()).unwrap();
     assert_eq!(cursor, format!(r#"{{"limit":1,"afterId":"{}"}}"#, ids(&all)[0]).as_bytes());
