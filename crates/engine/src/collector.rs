@@ -3,6 +3,7 @@
 //! Children are serialised at once: an entity as a tree takes several times the memory of its JSON, and a file may
 //! hold many thousands.
 
+use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -34,14 +35,17 @@ pub(crate) struct Parent {
 
 /// What was emitted so far.
 #[derive(Debug)]
-pub(crate) struct Collector<'a> {
-    parent: &'a Parent,
-    rules: &'a dyn RulesEnforcer,
+pub(crate) struct Collector {
+    parent: Arc<Parent>,
+    rules: Arc<dyn RulesEnforcer>,
     limits: RunLimits,
+    may_branch: bool,
     group: i64,
     child_indexes: HashMap<Arc<str>, usize>,
     bytes: usize,
     pub(crate) children: Vec<NewEntity>,
+    /// Where each child was read, by its index.
+    locations: Vec<Arc<str>>,
     /// Refs that were emitted more than once, each with what to say about it.
     pub(crate) duplicates: Vec<(Arc<str>, ProcessorError)>,
     pub(crate) relations: BTreeSet<RelationKey>,
@@ -60,16 +64,18 @@ pub(crate) struct Collector<'a> {
     is_full: bool,
 }
 
-impl<'a> Collector<'a> {
-    pub(crate) fn new(parent: &'a Parent, rules: &'a dyn RulesEnforcer, limits: RunLimits) -> Self {
+impl Collector {
+    pub(crate) fn new(parent: Arc<Parent>, rules: Arc<dyn RulesEnforcer>, limits: RunLimits) -> Self {
         Self {
             parent,
             rules,
             limits,
+            may_branch: true,
             group: 0,
             child_indexes: HashMap::new(),
             bytes: 0,
             children: Vec::new(),
+            locations: Vec::new(),
             duplicates: Vec::new(),
             relations: BTreeSet::new(),
             refresh_keys: BTreeSet::new(),
@@ -81,6 +87,45 @@ impl<'a> Collector<'a> {
             refused: None,
             is_full: false,
         }
+    }
+
+    /// Everything has to come from the task that the run is on.
+    #[must_use]
+    pub(crate) fn without_branches(self) -> Self {
+        Self { may_branch: false, ..self }
+    }
+
+    /// Takes what comes next while this one takes what comes before that.
+    pub(crate) fn begin_branch(&self) -> Option<Self> {
+        self.may_branch.then(|| Self {
+            group: self.group,
+            ..Self::new(Arc::clone(&self.parent), Arc::clone(&self.rules), self.limits)
+        })
+    }
+
+    /// Takes over what a branch took.
+    pub(crate) fn end_branch(&mut self, branch: Self) -> Result<(), ProcessorError> {
+        for error in branch.errors {
+            self.push_error(error);
+        }
+        self.errors_dropped += branch.errors_dropped;
+        self.relations.extend(branch.relations);
+        self.refresh_keys.extend(branch.refresh_keys);
+        self.read_groups.extend(branch.read_groups);
+        self.kept_groups.extend(branch.kept_groups);
+        self.unkeepable_groups.extend(branch.unkeepable_groups);
+        self.bytes += branch.bytes;
+        self.children.reserve(branch.children.len());
+        for (child, location) in branch.children.into_iter().zip(branch.locations) {
+            self.add_child(child, location);
+        }
+        let room = self.limits.errors_max.saturating_sub(self.duplicates.len());
+        self.duplicates.extend(branch.duplicates.into_iter().take(room));
+        self.is_full |= branch.is_full;
+        if self.refused.is_none() || branch.is_full {
+            self.refused = branch.refused.or(self.refused.take());
+        }
+        self.check_size()
     }
 
     /// What comes next is read from this target; `None` after the last one.
@@ -109,12 +154,13 @@ impl<'a> Collector<'a> {
             EmittingParent { entity_ref: &self.parent.entity_ref, origin_location: &self.parent.origin_ref };
         match accept_emitted(entity, &location, parent) {
             Ok(Emitted::Accepted(entity)) => {
+                let location = self.shared_location(location.to_string());
                 let key = match key {
-                    LocationKey::Location => Some(Arc::from(location.to_string())),
+                    LocationKey::Location => Some(Arc::clone(&location)),
                     LocationKey::None => None,
                     LocationKey::Key(key) => Some(Arc::from(key)),
                 };
-                self.push_child(&entity, &location.to_string(), key, position)
+                self.push_child(&entity, location, key, position)
             }
             Ok(Emitted::SameAsParent) => {
                 tracing::warn!(
@@ -138,50 +184,60 @@ impl<'a> Collector<'a> {
     fn emit_location(&mut self, location: &LocationSpec) -> Result<(), ProcessorError> {
         location.location_ref()?;
         let entity = location_entity(location, &self.parent.location, &self.parent.origin_ref);
-        let key = Some(Arc::from(self.parent.location.as_str()));
-        let own_location = self.parent.location.clone();
-        self.push_child(&entity, &own_location, key, None)
+        let own_location = self.shared_location(self.parent.location.clone());
+        self.push_child(&entity, Arc::clone(&own_location), Some(own_location), None)
+    }
+
+    /// Entities come file by file.
+    fn shared_location(&self, location: String) -> Arc<str> {
+        self.locations.last().filter(|last| ***last == *location).cloned().unwrap_or_else(|| location.into())
     }
 
     fn push_child(
         &mut self,
         entity: &Entity,
-        location: &str,
+        location: Arc<str>,
         location_key: Option<Arc<str>>,
         position: Option<DocumentPosition>,
     ) -> Result<(), ProcessorError> {
         let entity_ref: Arc<str> = entity.entity_ref().to_canonical().into();
         if self.refused.is_none() && !self.rules.is_allowed(entity, &self.parent.origin) {
-            self.refused = Some(self.refusal(&entity_ref, location, position));
+            self.refused = Some(self.refusal(&entity_ref, &location, position));
         }
         let json = serde_json::to_string(entity)?;
         self.bytes += json.len();
         let child = NewEntity {
-            entity_ref: Arc::clone(&entity_ref),
+            entity_ref,
             digest: Digest::of(json.as_bytes()),
             json: json.into(),
             location_key,
             position: position.map(|position| (position.document, position.line)),
             group: self.group,
         };
-        match self.child_indexes.get(&entity_ref).and_then(|index| self.children.get_mut(*index)) {
+        self.add_child(child, location);
+        self.check_size()
+    }
+
+    fn add_child(&mut self, child: NewEntity, location: Arc<str>) {
+        match self.child_indexes.get(&child.entity_ref).and_then(|index| self.children.get_mut(*index)) {
             None => {
-                self.child_indexes.insert(entity_ref, self.children.len());
+                self.child_indexes.insert(Arc::clone(&child.entity_ref), self.children.len());
                 self.children.push(child);
+                self.locations.push(location);
             }
             Some(earlier) => {
                 // Kept children come without what there is to say about them; and of two targets that describe the
                 // same entity, neither can be read without the other.
-                self.unkeepable_groups.extend([earlier.group, self.group]);
+                self.unkeepable_groups.extend([earlier.group, child.group]);
                 if self.duplicates.len() < self.limits.errors_max {
-                    self.duplicates.push((entity_ref, duplicate(earlier, &child, location)));
+                    let warning = duplicate(earlier, &child, &location);
+                    self.duplicates.push((Arc::clone(&child.entity_ref), warning));
                 }
                 if may_replace(earlier, &child) {
                     *earlier = child;
                 }
             }
         }
-        self.check_size()
     }
 
     /// Once it is full, a collector takes nothing more.
@@ -226,7 +282,17 @@ impl<'a> Collector<'a> {
     }
 }
 
-impl EmitSink for Collector<'_> {
+impl EmitSink for Collector {
+    fn branch(&self) -> Option<Box<dyn EmitSink>> {
+        self.begin_branch().map(|branch| Box::new(branch) as Box<dyn EmitSink>)
+    }
+
+    fn join(&mut self, branch: Box<dyn EmitSink>) -> Result<(), ProcessorError> {
+        let branch: Box<dyn Any> = branch;
+        let branch = branch.downcast::<Self>();
+        self.end_branch(*branch.map_err(|_| ProcessorError::general("not a branch of this sink"))?)
+    }
+
     fn emit(&mut self, item: Emit) -> Result<(), ProcessorError> {
         if let Some(full) = self.refused.as_ref().filter(|_| self.is_full) {
             return Err(full.clone());

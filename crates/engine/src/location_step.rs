@@ -1,13 +1,18 @@
 //! Reading what a Location entity points at.
 
+use std::collections::VecDeque;
 use std::path::{MAIN_SEPARATOR, Path};
+use std::sync::Arc;
 
 use callboard_model::{Entity, LocationSpec, Presence};
 use callboard_sdk::{Handled, ProcessorError, ScmResolver};
 use serde_json::Value;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::Pipeline;
 use crate::run::{RunState, threw};
+use crate::threads::interrupted;
 
 /// What is said about a location of a type that is not allowed.
 pub(crate) fn not_allowed_message(allowed: &[String]) -> String {
@@ -15,17 +20,33 @@ pub(crate) fn not_allowed_message(allowed: &[String]) -> String {
     format!("Registered locations must be of an allowed type {allowed}")
 }
 
+/// Targets of one run that are read at the same time.
+const TARGETS_AT_ONCE: usize = 4;
+
+/// What is left to do for a target.
+enum Target {
+    /// It cannot be a target.
+    Refused(ProcessorError),
+    /// It is read when it is its turn.
+    Unread(LocationSpec),
+    /// It is read into a branch of the run.
+    Reading(AbortOnDropHandle<(RunState, Result<(), ProcessorError>)>),
+}
+
 impl Pipeline {
     /// Reads all targets of a Location. A target that nobody can read ends the run; what a reader reports about a
     /// target lets the others be read too, so that all problems are seen at once.
+    ///
+    /// Targets are read ahead, each into a branch of the run; the outcome is as if they were read in their order.
     pub(crate) async fn read_targets(
-        &self,
+        self: &Arc<Self>,
         entity: &Entity,
-        state: &mut RunState<'_>,
+        state: &mut RunState,
     ) -> Result<(), ProcessorError> {
-        let kind = entity.spec_str("type").unwrap_or(&state.location.kind).to_owned();
+        let base = Arc::clone(&state.location);
+        let kind = entity.spec_str("type").unwrap_or(&base.kind);
         let allowed = self.allowed_location_types();
-        if kind != state.location.kind && !allowed.contains(&kind) {
+        if kind != base.kind && !allowed.iter().any(|it| it == kind) {
             let error = ProcessorError::input(not_allowed_message(allowed)).with_rule("location/type");
             state.collector.push_error(error);
             return Ok(());
@@ -34,37 +55,76 @@ impl Pipeline {
             Some("optional") => Presence::Optional,
             _ => Presence::Required,
         };
-        for target in targets(entity) {
-            if kind == "file" && target.ends_with(MAIN_SEPARATOR) {
-                let message = format!(
-                    "LocationEntityProcessor cannot handle file type location with target {} that ends with a path \
-                     separator",
-                    state.location.target
-                );
-                state.collector.push_error(ProcessorError::input(message).with_rule("location/target"));
-                continue;
+        let mut rest = targets(entity).peekable();
+        let is_alone = targets(entity).nth(1).is_none();
+        let mut ahead = VecDeque::with_capacity(TARGETS_AT_ONCE);
+        while !ahead.is_empty() || rest.peek().is_some() {
+            for target in rest.by_ref().take(TARGETS_AT_ONCE - ahead.len()) {
+                ahead.push_back(match self.location_of(target, kind, presence, &base) {
+                    Err(error) => Target::Refused(error),
+                    Ok(location) if is_alone => Target::Unread(location),
+                    Ok(location) => self.begin_to_read(location, state),
+                });
             }
-            let target = absolute_target(self.scm(), state.location, &kind, target);
-            let location = LocationSpec { presence: Some(presence), ..LocationSpec::new(&kind, target) };
-            self.read_target(&location, presence, state).await?;
+            match ahead.pop_front() {
+                Some(Target::Refused(error)) => state.collector.push_error(error),
+                Some(Target::Unread(location)) => self.read_target(&location, presence, state).await?,
+                Some(Target::Reading(reading)) => {
+                    let (branch, result) = reading.await.map_err(interrupted)?;
+                    let joined = state.join(branch);
+                    result.and(joined)?;
+                }
+                None => {}
+            }
         }
         Ok(())
+    }
+
+    fn location_of(
+        &self,
+        target: &str,
+        kind: &str,
+        presence: Presence,
+        base: &LocationSpec,
+    ) -> Result<LocationSpec, ProcessorError> {
+        if kind == "file" && target.ends_with(MAIN_SEPARATOR) {
+            let message = format!(
+                "LocationEntityProcessor cannot handle file type location with target {} that ends with a path separator",
+                base.target
+            );
+            return Err(ProcessorError::input(message).with_rule("location/target"));
+        }
+        let target = absolute_target(self.scm(), base, kind, target);
+        Ok(LocationSpec { presence: Some(presence), ..LocationSpec::new(kind, target) })
+    }
+
+    fn begin_to_read(self: &Arc<Self>, location: LocationSpec, state: &RunState) -> Target {
+        let Some(mut branch) = state.branch(&location.target) else {
+            return Target::Unread(location);
+        };
+        let pipeline = Arc::clone(self);
+        let read = async move {
+            let presence = location.presence.unwrap_or(Presence::Required);
+            let result = pipeline.read_target(&location, presence, &mut branch).await;
+            (branch, result)
+        };
+        Target::Reading(AbortOnDropHandle::new(tokio::spawn(read.in_current_span())))
     }
 
     async fn read_target(
         &self,
         location: &LocationSpec,
         presence: Presence,
-        state: &mut RunState<'_>,
+        state: &mut RunState,
     ) -> Result<(), ProcessorError> {
         state.collector.enter_target(Some(&location.target));
         let mut handled = Handled::No;
         for (index, ordered) in self.ordered().iter().enumerate() {
             let processor = ordered.processor.as_ref();
-            let progress = state.progress;
+            let progress = state.progress.clone();
             progress.enter(index);
             let mut cx = self.context(processor, Some(&location.target), state);
-            let result = self.guarded(progress, processor.read_location(location, presence, &mut cx)).await;
+            let result = self.guarded(&progress, processor.read_location(location, presence, &mut cx)).await;
             let doing = format!("while reading {}:{}", location.kind, location.target);
             handled = result.map_err(|cause| threw(processor, &doing, cause))?;
             if handled == Handled::Yes {

@@ -159,8 +159,8 @@ impl Pipeline {
         &self.parts.allowed_location_types
     }
 
-    pub(crate) fn parser(&self) -> &dyn EntityDataParser {
-        self.parts.parser.as_ref()
+    pub(crate) fn parser(&self) -> &Arc<dyn EntityDataParser> {
+        &self.parts.parser
     }
 
     pub(crate) fn parse_slots(&self) -> &Arc<Semaphore> {

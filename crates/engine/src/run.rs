@@ -39,7 +39,7 @@ pub(crate) struct RunProgress(Arc<Steps>);
 struct Steps {
     processor: AtomicUsize,
     calls: AtomicUsize,
-    of_call: Progress,
+    of_call: Arc<Progress>,
 }
 
 impl RunProgress {
@@ -59,7 +59,7 @@ impl RunProgress {
         self.0.calls.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn of_call(&self) -> &Progress {
+    pub(crate) fn of_call(&self) -> &Arc<Progress> {
         &self.0.of_call
     }
 }
@@ -107,17 +107,37 @@ pub(crate) struct RunOutput {
 
 /// What the stages of a run share.
 #[derive(Debug)]
-pub(crate) struct RunState<'a> {
-    pub(crate) collector: Collector<'a>,
+pub(crate) struct RunState {
+    pub(crate) collector: Collector,
     pub(crate) cache: CacheState,
-    pub(crate) parent: &'a Parent,
-    pub(crate) location: &'a LocationSpec,
-    pub(crate) cancellation: &'a CancellationToken,
-    pub(crate) progress: &'a RunProgress,
+    pub(crate) parent: Arc<Parent>,
+    pub(crate) location: Arc<LocationSpec>,
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) progress: RunProgress,
+}
+
+impl RunState {
+    /// The state for reading one target while others are read; `None` if that is not possible.
+    pub(crate) fn branch(&self, target: &str) -> Option<Self> {
+        Some(Self {
+            collector: self.collector.begin_branch()?,
+            cache: self.cache.branch(target),
+            parent: Arc::clone(&self.parent),
+            location: Arc::clone(&self.location),
+            cancellation: self.cancellation.clone(),
+            progress: self.progress.clone(),
+        })
+    }
+
+    /// Takes over what became of a branch.
+    pub(crate) fn join(&mut self, branch: Self) -> Result<(), ProcessorError> {
+        self.cache.join(branch.cache);
+        self.collector.end_branch(branch.collector)
+    }
 }
 
 impl Pipeline {
-    pub(crate) async fn run(&self, input: RunInput) -> RunOutput {
+    pub(crate) async fn run(self: &Arc<Self>, input: RunInput) -> RunOutput {
         let is_pure = self.is_pure(&input.entity);
         let (parent, location) = match Self::identify(&input.entity) {
             Ok(identified) => identified,
@@ -125,14 +145,17 @@ impl Pipeline {
                 return RunOutput { result: Err(vec![error]), is_pure };
             }
         };
-        let rules = self.rules();
+        let parent = Arc::new(parent);
+        let collector = Collector::new(Arc::clone(&parent), self.rules(), self.limits());
+        // What blocks its thread must not get to any other.
+        let is_contained = self.run_threads().is_some();
         let mut state = RunState {
-            collector: Collector::new(&parent, rules.as_ref(), self.limits()),
+            collector: if is_contained { collector.without_branches() } else { collector },
             cache: input.cache,
-            parent: &parent,
-            location: &location,
-            cancellation: &input.cancellation,
-            progress: &input.progress,
+            parent,
+            location: Arc::new(location),
+            cancellation: input.cancellation,
+            progress: input.progress,
         };
         let span = spans::run(&input.entity);
         let stages = self.stages(input.entity, &mut state).instrument(span).await;
@@ -158,7 +181,11 @@ impl Pipeline {
         parent_of(entity, &entity.entity_ref().to_canonical())
     }
 
-    async fn stages(&self, entity: Entity, state: &mut RunState<'_>) -> Result<Entity, ProcessorError> {
+    async fn stages(
+        self: &Arc<Self>,
+        entity: Entity,
+        state: &mut RunState,
+    ) -> Result<Entity, ProcessorError> {
         let within = spans::stage;
         let entity = self.change(Stage::PreProcess, entity, state).instrument(within("preProcess")).await?;
         let entity = within("enforcePolicy").in_scope(|| self.enforce_policies(entity, state))?;
@@ -174,11 +201,11 @@ impl Pipeline {
         &self,
         at: Stage,
         mut entity: Entity,
-        state: &mut RunState<'_>,
+        state: &mut RunState,
     ) -> Result<Entity, ProcessorError> {
         for (index, ordered) in self.ordered().iter().enumerate() {
             let processor = ordered.processor.as_ref();
-            let progress = state.progress;
+            let progress = state.progress.clone();
             progress.enter(index);
             let mut cx = self.context(processor, None, state);
             let (call, doing) = match at {
@@ -187,13 +214,13 @@ impl Pipeline {
                     (processor.post_process_entity(entity, &mut cx), "while postprocessing")
                 }
             };
-            let result = self.guarded(progress, call).await;
+            let result = self.guarded(&progress, call).await;
             entity = result.map_err(|cause| threw(processor, doing, cause))?;
         }
         Ok(entity)
     }
 
-    fn enforce_policies(&self, entity: Entity, state: &RunState<'_>) -> Result<Entity, ProcessorError> {
+    fn enforce_policies(&self, entity: Entity, state: &RunState) -> Result<Entity, ProcessorError> {
         let entity_ref = &state.parent.entity_ref;
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| enforce_all(self.policies(), entity)));
         let cause = match result {
@@ -204,7 +231,7 @@ impl Pipeline {
         Err(ProcessorError::caused_by("InputError", &format!("Policy check failed for {entity_ref}"), cause))
     }
 
-    async fn validate_kind(&self, entity: &Entity, state: &mut RunState<'_>) -> Result<(), ProcessorError> {
+    async fn validate_kind(&self, entity: &Entity, state: &mut RunState) -> Result<(), ProcessorError> {
         let entity_ref = &state.parent.entity_ref;
         if entity.entity_ref().to_canonical() != *entity_ref {
             let message = "Fatal: The entity kind, namespace, or name changed during processing";
@@ -218,7 +245,7 @@ impl Pipeline {
         for (index, ordered) in self.ordered().iter().enumerate() {
             let processor = ordered.processor.as_ref();
             state.progress.enter(index);
-            let result = self.guarded(state.progress, processor.validate_entity_kind(entity)).await;
+            let result = self.guarded(&state.progress, processor.validate_entity_kind(entity)).await;
             let doing = format!("while validating the entity {entity_ref}");
             is_recognized |= result.map_err(|cause| threw(processor, &doing, cause))? == Recognized::Yes;
         }
@@ -234,7 +261,7 @@ impl Pipeline {
     fn conclude(
         &self,
         stages: Result<Entity, ProcessorError>,
-        state: RunState<'_>,
+        state: RunState,
         may_keep: bool,
     ) -> Result<Good, Vec<ProcessorError>> {
         let RunState { collector, cache, .. } = state;
@@ -290,19 +317,19 @@ impl Pipeline {
         &'s self,
         processor: &'s dyn CatalogProcessor,
         target: Option<&'s str>,
-        state: &'s mut RunState<'_>,
+        state: &'s mut RunState,
     ) -> ProcessorContext<'s> {
         ProcessorContext::new(ContextParts {
             processor: processor.name(),
             target,
-            location: state.location,
+            location: &state.location,
             origin_location: &state.parent.origin,
             sink: &mut state.collector,
             cache: &mut state.cache,
             parser: self.parser(),
             parse_slots: self.parse_slots(),
             progress: state.progress.of_call(),
-            cancellation: state.cancellation,
+            cancellation: &state.cancellation,
             clock: self.clock(),
         })
     }

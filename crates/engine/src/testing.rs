@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use callboard_model::Entity;
 use callboard_sdk::{
-    CacheState, CancellationToken, CatalogProcessor, Emit, Handled, LocationSpec, Presence, ProcessorContext,
-    ProcessorError, Recognized, ScmFile, ScmResolver, async_trait, results,
+    CacheState, CancellationToken, CatalogProcessor, Emit, FileContent, Handled, LocationSpec, Presence,
+    ProcessorContext, ProcessorError, Recognized, ScmFile, ScmResolver, async_trait, results,
 };
 use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Recorder, SharedString, Unit,
@@ -32,6 +32,8 @@ pub(crate) enum Act {
     EmitCarelessly(Emit),
     /// Emits what a file with this content holds; in `read_location` only.
     Parse(&'static str),
+    /// Emits what files with these contents hold; in `read_location` only.
+    ParseAll(Vec<String>),
     Remember(&'static str, i64),
     /// Writes what the cache has under the key into the list of calls.
     Recall(&'static str),
@@ -137,6 +139,10 @@ impl Fake {
                 Act::Emit(item) => cx.emit(item)?,
                 Act::EmitCarelessly(item) => drop(cx.emit(item)),
                 Act::Parse(text) => drop(cx.emit_parsed(text.as_bytes(), location).await?),
+                Act::ParseAll(texts) => {
+                    let file = |text: String| FileContent { data: text.into(), location: location.clone() };
+                    cx.emit_parsed_files(texts.into_iter().map(file).collect()).await?;
+                }
                 Act::Rest(time) => tokio::time::sleep(time).await,
                 Act::Step => cx.progress().step(),
                 Act::Remember(key, value) => cx.cache().set(key, &value)?,
@@ -324,12 +330,17 @@ pub(crate) fn failure(message: &str) -> Act {
 }
 
 /// Runs an entity of which nothing is known from before.
-pub(crate) async fn run(pipeline: &Pipeline, entity: Value) -> RunOutput {
+pub(crate) async fn run(pipeline: &Arc<Pipeline>, entity: Value) -> RunOutput {
     rerun(pipeline, entity, Value::Null, false).await
 }
 
 /// Runs an entity whose last run left this cache.
-pub(crate) async fn rerun(pipeline: &Pipeline, entity: Value, cache: Value, may_keep: bool) -> RunOutput {
+pub(crate) async fn rerun(
+    pipeline: &Arc<Pipeline>,
+    entity: Value,
+    cache: Value,
+    may_keep: bool,
+) -> RunOutput {
     let input = RunInput {
         entity: Entity::from_value(entity).unwrap(),
         cache: CacheState::from_stored(cache),
@@ -341,12 +352,12 @@ pub(crate) async fn rerun(pipeline: &Pipeline, entity: Value, cache: Value, may_
 }
 
 /// What came of a run that went well.
-pub(crate) async fn good(pipeline: &Pipeline, entity: Value) -> Good {
+pub(crate) async fn good(pipeline: &Arc<Pipeline>, entity: Value) -> Good {
     run(pipeline, entity).await.result.unwrap()
 }
 
 /// The errors of a run that did not go well, as `name: message`.
-pub(crate) async fn errors(pipeline: &Pipeline, entity: Value) -> Vec<String> {
+pub(crate) async fn errors(pipeline: &Arc<Pipeline>, entity: Value) -> Vec<String> {
     summaries(&run(pipeline, entity).await.result.unwrap_err())
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use callboard_sdk::ProcessorError;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::{AbortHandle, JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use crate::Pipeline;
@@ -92,7 +92,7 @@ impl<T> Drop for Apart<'_, T> {
         if self.task.is_finished() {
             return;
         }
-        self.progress.of_call().free_parse_slot();
+        self.progress.of_call().free_parse_slots();
         let run = Abandoned { task: self.task.abort_handle(), is_stuck_from: Instant::now() + self.grace };
         self.threads.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(run);
     }
@@ -124,13 +124,7 @@ impl Pipeline {
         loop {
             match tokio::time::timeout(limit + STUCK_GRACE, &mut apart.task).await {
                 Ok(Ok(output)) => return output,
-                // Text of the runtime has a task number in it: the same failure would look new each time.
-                Ok(Err(error)) => {
-                    return cut_short(error.try_into_panic().map_or_else(
-                        |_| ProcessorError::general("the run was cancelled"),
-                        |panic| panicked("processor", panic.as_ref()),
-                    ));
-                }
+                Ok(Err(error)) => return cut_short(interrupted(error)),
                 Err(_) => {
                     let Err(cause) = watch.look() else { continue };
                     apart.grace = Duration::ZERO;
@@ -173,6 +167,15 @@ impl<'p> Watch<'p> {
         }
         Ok(())
     }
+}
+
+/// The error of a run of which a task did not come to its end. Text of the runtime has a task number in it: the same
+/// failure would look new each time.
+pub(crate) fn interrupted(error: JoinError) -> ProcessorError {
+    error.try_into_panic().map_or_else(
+        |_| ProcessorError::general("the run was cancelled"),
+        |panic| panicked("processor", panic.as_ref()),
+    )
 }
 
 fn cut_short(error: ProcessorError) -> RunOutput {

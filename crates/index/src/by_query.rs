@@ -28,6 +28,17 @@ pub struct ByQuery {
     pub exclude_total: bool,
 }
 
+impl ByQuery {
+    /// Whether the answer may take a look at every value of some field.
+    pub fn scans_values(&self) -> bool {
+        scans_values(self.query.as_ref(), self.full_text.as_ref())
+    }
+}
+
+pub(crate) fn scans_values(query: Option<&Predicate>, full_text: Option<&FullText>) -> bool {
+    full_text.is_some_and(FullText::is_asked) || query.is_some_and(Predicate::scans_values)
+}
+
 /// A page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {

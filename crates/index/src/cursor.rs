@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::after::whole;
 use crate::base64_json;
+use crate::by_query::scans_values;
 use crate::error::QueryError;
 use crate::full_text::FullText;
 use crate::legacy_filter::LegacyFilter;
@@ -47,6 +48,11 @@ impl Cursor {
     /// The text of the cursor: standard base64 of its JSON.
     pub fn encode(&self) -> String {
         base64_json::encode(self)
+    }
+
+    /// Whether the answer may take a look at every value of some field.
+    pub fn scans_values(&self) -> bool {
+        scans_values(self.query.as_ref(), self.full_text.as_ref())
     }
 
     /// Reads a cursor.

@@ -31,6 +31,11 @@ impl FullText {
         Ok(Self { term: term.unwrap_or_default(), fields })
     }
 
+    /// Whether there is anything to look for.
+    pub(crate) fn is_asked(&self) -> bool {
+        !self.term.trim().is_empty()
+    }
+
     /// A term and fields as a URL has them: repeated parameters, each of which may be a list with commas.
     pub fn of_params<T: AsRef<str>>(term: Option<&str>, fields: &[T]) -> Result<Self, QueryError> {
         let fields: Vec<String> = fields

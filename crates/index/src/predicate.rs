@@ -83,6 +83,16 @@ impl Predicate {
         Self::Fields(vec![(key.to_owned(), Test::Exists(true))])
     }
 
+    /// Whether a test may have to look at every value of its field.
+    pub(crate) fn scans_values(&self) -> bool {
+        match self {
+            Self::All(children) | Self::Any(children) => children.iter().any(Self::scans_values),
+            Self::Not(child) => child.scans_values(),
+            Self::Fields(fields) => fields.iter().any(|(_, test)| matches!(test, Test::HasPrefix(_))),
+            Self::Value(_) => false,
+        }
+    }
+
     /// Whether a field looks like an operator, so that the JSON of the predicate would be read as something else.
     pub(crate) fn has_operator_names(&self) -> bool {
         match self {

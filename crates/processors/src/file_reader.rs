@@ -13,8 +13,8 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use callboard_sdk::{
-    Address, CancellationToken, CatalogProcessor, Entity, Handled, LocationSpec, Presence, ProcessorContext,
-    ProcessorError, Timestamp, async_trait, results,
+    Address, CancellationToken, CatalogProcessor, Entity, FileContent, Handled, LocationSpec, Presence,
+    ProcessorContext, ProcessorError, Timestamp, async_trait, results,
 };
 
 use self::glob::GlobError;
@@ -38,7 +38,7 @@ type FileRead = Result<(Vec<u8>, Option<Stamp>), FileError>;
 
 /// `FileReaderProcessor`: reads `file` locations.
 ///
-/// For each file in order: its entities and errors, then the refresh key `file:<path>`. Nothing found is a
+/// The entities and errors of each file in order, and a refresh key `file:<path>` for each. Nothing found is a
 /// `NotFoundError` unless the location is optional; anything that keeps a file from being read is an error.
 #[derive(Debug)]
 pub struct FileReaderProcessor {
@@ -86,18 +86,28 @@ impl FileReaderProcessor {
             };
             let (files, after) = rest.split_at(read.len().clamp(1, rest.len()));
             rest = after;
+            let mut contents = Vec::with_capacity(files.len());
+            let mut failure = None;
             for (file, read) in files.iter().zip(read) {
-                let (data, stamp) = match read {
-                    Ok(read) => read,
-                    Err(error) => return cx.emit(unreadable(location, Some(&file.path), &error)),
-                };
-                if data.is_empty() && was_filled {
-                    return cx.emit(unreadable(location, Some(&file.path), &emptied(&file.path)));
+                match read {
+                    Ok((data, _)) if data.is_empty() && was_filled => {
+                        failure = Some(unreadable(location, Some(&file.path), &emptied(&file.path)));
+                    }
+                    Ok((data, stamp)) => {
+                        may_remember &= stamp == file.stamp;
+                        let location = LocationSpec::new(TYPE, files::normalize(&file.path));
+                        contents.push(FileContent { data, location });
+                    }
+                    Err(error) => failure = Some(unreadable(location, Some(&file.path), &error)),
                 }
-                let source = LocationSpec::new(TYPE, files::normalize(&file.path));
-                let summary = cx.emit_parsed(&data, &source).await?;
+            }
+            let summaries = cx.emit_parsed_files(contents).await?;
+            may_remember &= summaries.iter().all(|summary| summary.is_all_entities());
+            for (file, _) in files.iter().zip(summaries) {
                 cx.emit(refresh_key(&file.path))?;
-                may_remember &= summary.is_all_entities() && stamp == file.stamp;
+            }
+            if let Some(failure) = failure {
+                return cx.emit(failure);
             }
         }
         let digest = may_remember.then(|| digest(found));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// The memory of one processor about one entity (or, in `read_location`, about one target).
 ///
@@ -41,6 +41,13 @@ impl ProcessorCache {
 
     fn into_object(self) -> Map<String, Value> {
         self.next.unwrap_or(self.previous)
+    }
+
+    /// Adds what another memory about the same was told.
+    fn join(&mut self, other: Self) {
+        if let Some(next) = other.next {
+            self.next.get_or_insert_default().extend(next);
+        }
     }
 }
 
@@ -108,6 +115,30 @@ impl CacheState {
                 .targets
                 .entry(target.to_owned())
                 .or_insert_with(|| ProcessorCache::from_stored(stored_target(stored, target))),
+        }
+    }
+
+    /// The memories about one target, for a call that reads it while others read other targets.
+    #[must_use]
+    pub fn branch(&self, target: &str) -> Self {
+        let about_target = |(processor, stored): (&String, &Value)| {
+            let memory = stored_target(Some(stored), target)?.clone();
+            Some((processor.clone(), json!({ TARGETS: { target: memory } })))
+        };
+        Self {
+            stored: self.stored.iter().filter_map(about_target).collect(),
+            emitted_before: self.emitted_before.get(target).cloned().into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes over what became of a branch.
+    pub fn join(&mut self, branch: Self) {
+        self.emitted.extend(branch.emitted);
+        for (processor, handle) in branch.handles {
+            for (target, cache) in handle.targets {
+                self.handle(&processor, Some(&target)).join(cache);
+            }
         }
     }
 
@@ -211,6 +242,44 @@ mod tests {
         let collected = state.clone().collect(|_| true, |_| true);
         assert_eq!(Value::Object(collected), json!({"p": {"@targets": {"a": {"k": 1}}}}));
         assert_eq!(Value::Object(state.collect(|_| true, |_| false)), json!({}));
+    }
+
+    #[test]
+    fn a_branch_knows_its_target_and_what_becomes_of_it_is_kept() {
+        let stored = json!({
+            "p": {"k": 0, "@targets": {"a": {"k": 1, "l": 1}, "b": {"k": 2}}}, "q": {"k": 3}, "@emitted": ["a", "b"]
+        });
+        let mut state = CacheState::from_stored(stored);
+        let (mut a, mut b, mut c) = (state.branch("a"), state.branch("b"), state.branch("c"));
+        assert!(a.has_emitted_before("a") && !a.has_emitted_before("b") && !c.has_emitted_before("c"));
+        assert_eq!(a.handle("p", Some("a")).get::<u32>("l"), Some(1));
+        assert_eq!(a.handle("p", Some("b")).get::<u32>("k"), None);
+        assert_eq!(b.handle("p", Some("b")).get::<u32>("k"), Some(2));
+        a.handle("p", Some("a")).set("k", &4).unwrap();
+        c.handle("q", Some("c")).set("k", &5).unwrap();
+        c.note_emitted("c");
+        for branch in [a, b, c] {
+            state.join(branch);
+        }
+        assert_eq!(
+            collect(state),
+            json!({
+                "p": {"k": 0, "@targets": {"a": {"k": 4}, "b": {"k": 2}}},
+                "q": {"k": 3, "@targets": {"c": {"k": 5}}},
+                "@emitted": ["c"],
+            })
+        );
+    }
+
+    #[test]
+    fn two_branches_of_one_target_remember_what_both_were_told() {
+        let mut state = CacheState::from_stored(json!({}));
+        let (mut first, mut second) = (state.branch("a"), state.branch("a"));
+        first.handle("p", Some("a")).set("k", &1).unwrap();
+        second.handle("p", Some("a")).set("l", &2).unwrap();
+        state.join(first);
+        state.join(second);
+        assert_eq!(collect(state), json!({"p": {"@targets": {"a": {"k": 1, "l": 2}}}}));
     }
 
     #[test]

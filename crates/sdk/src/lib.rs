@@ -66,7 +66,7 @@ pub use cache::{CacheState, ProcessorCache};
 pub use callboard_model as model;
 pub use callboard_model::{Entity, EntityRef, LocationRef, LocationSpec, Presence, Relation};
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use context::{ContextParts, EmitSink, ParseSummary, ProcessorContext};
+pub use context::{ContextParts, EmitSink, FileContent, ParseSummary, ProcessorContext};
 pub use error::{Address, ProcessorError};
 pub use parser::{EntityDataParser, YamlParser};
 pub use placeholder::{PlaceholderParams, PlaceholderResolver};

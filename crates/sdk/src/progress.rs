@@ -1,7 +1,7 @@
 //! How a run gets on: what processors say about it, and what the host that waits for them sees.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub struct Progress {
     steps: AtomicUsize,
     waits: AtomicUsize,
-    parse_slot: Mutex<Option<OwnedSemaphorePermit>>,
+    parse_slots: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Progress {
@@ -38,15 +38,25 @@ impl Progress {
     }
 
     /// For hosts that give up a run without being able to end it: others may parse in its place.
-    pub fn free_parse_slot(&self) {
-        self.parse_slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    pub fn free_parse_slots(&self) {
+        self.held_slots().take();
+    }
+
+    fn held_slots(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.parse_slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) async fn parse_slot<'s>(&'s self, slots: &Arc<Semaphore>) -> ParseSlot<'s> {
         // A host that closed the slots is about to drop this call.
         let slot = self.waiting(Arc::clone(slots).acquire_owned()).await.ok();
         self.step();
-        *self.parse_slot.lock().unwrap_or_else(PoisonError::into_inner) = slot;
+        let mut held = self.held_slots();
+        match (held.as_mut(), slot) {
+            (Some(held), Some(slot)) => held.merge(slot),
+            (None, slot) => *held = slot,
+            (Some(_), None) => {}
+        }
+        drop(held);
         ParseSlot(self)
     }
 }
@@ -57,7 +67,7 @@ pub(crate) struct ParseSlot<'s>(&'s Progress);
 
 impl Drop for ParseSlot<'_> {
     fn drop(&mut self) {
-        self.0.free_parse_slot();
+        drop(self.0.held_slots().as_mut().and_then(|held| held.split(1)));
         self.0.step();
     }
 }
@@ -111,9 +121,27 @@ mod tests {
         let progress = Progress::default();
         let held = progress.parse_slot(&slots).await;
         assert_eq!(slots.available_permits(), 0);
-        progress.free_parse_slot();
+        progress.free_parse_slots();
         assert_eq!(slots.available_permits(), 1);
         drop(held);
         assert_eq!(slots.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_parses_two_files_at_once_holds_two_slots() {
+        let slots = Arc::new(Semaphore::new(2));
+        let progress = Progress::default();
+        let first = progress.parse_slot(&slots).await;
+        let second = progress.parse_slot(&slots).await;
+        assert_eq!(slots.available_permits(), 0);
+        drop(first);
+        assert_eq!(slots.available_permits(), 1);
+        drop(second);
+        assert_eq!(slots.available_permits(), 2);
+        let held = [progress.parse_slot(&slots).await, progress.parse_slot(&slots).await];
+        progress.free_parse_slots();
+        assert_eq!(slots.available_permits(), 2);
+        drop(held);
+        assert_eq!(slots.available_permits(), 2);
     }
 }

@@ -233,7 +233,7 @@ struct Host {
     clock: FakeClock,
     cancellation: CancellationToken,
     parse_slots: Arc<Semaphore>,
-    progress: Progress,
+    progress: Arc<Progress>,
 }
 
 impl Host {
@@ -247,7 +247,7 @@ impl Host {
             clock: kit.clock.clone(),
             cancellation: kit.cancellation.clone(),
             parse_slots: Arc::new(Semaphore::new(1)),
-            progress: Progress::default(),
+            progress: Arc::default(),
         }
     }
 
@@ -259,7 +259,7 @@ impl Host {
             origin_location: &self.origin,
             sink: &mut self.recorder,
             cache: &mut self.cache,
-            parser: self.parser.as_ref(),
+            parser: &self.parser,
             parse_slots: &self.parse_slots,
             progress: &self.progress,
             cancellation: &self.cancellation,

@@ -30,16 +30,27 @@ use texts::Texts;
 /// How much of the catalog's text is kept in memory unless the configuration says it.
 pub(crate) const CACHE_BYTES: u64 = 32 << 20;
 
-/// Up to so many entities, no question takes longer than to find another thread for it is worth.
-const ENTITIES_ASKED_IN_PLACE_MAX: usize = 20_000;
-
 /// What a question may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
     /// It goes by what is ordered.
     Usual,
-    /// Facets and full text look at every value of a field.
+    /// It may look at every value of a field.
     AllValues,
+}
+
+impl Effort {
+    pub(crate) fn of(scans_values: bool) -> Self {
+        if scans_values { Self::AllValues } else { Self::Usual }
+    }
+
+    /// Up to so many entities, no question takes longer than to find another thread for it is worth.
+    fn entities_asked_in_place_max(self) -> usize {
+        match self {
+            Self::Usual => 200_000,
+            Self::AllValues => 20_000,
+        }
+    }
 }
 
 /// A view of the catalog; clones share it. It is kept up for as long as one of them lives.
@@ -93,7 +104,7 @@ impl View {
     /// threads, and no more of such questions are answered at a time than there are processors. Those that may look at
     /// every value of a field stand in a line of their own first, so that others do not wait behind all of them.
     pub(crate) async fn search<T>(&self, effort: Effort, ask: impl FnOnce(&Index) -> T) -> T {
-        let is_large = self.query(Index::len) > ENTITIES_ASKED_IN_PLACE_MAX;
+        let is_large = self.query(Index::len) > effort.entities_asked_in_place_max();
         if !is_large || Handle::current().runtime_flavor() != RuntimeFlavor::MultiThread {
             return self.query(ask);
         }

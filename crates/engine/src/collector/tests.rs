@@ -5,18 +5,19 @@ use serde_json::{Value, json};
 use super::*;
 use crate::testing::{AllBut, document, emitted};
 
-fn parent() -> Parent {
-    Parent {
+fn collector(rules: AllBut, limits: RunLimits) -> Collector {
+    let parent = Parent {
         entity_ref: "location:default/l".to_owned(),
         location: "url:./here".to_owned(),
         origin: LocationSpec::new("url", "./there"),
         origin_ref: "url:./there".to_owned(),
-    }
+    };
+    Collector::new(Arc::new(parent), Arc::new(rules), limits)
 }
 
 /// What a collector has after it took these.
-fn collect(parent: &Parent, items: impl IntoIterator<Item = Emit>) -> Collector<'_> {
-    let mut collector = Collector::new(parent, &AllBut(&[]), RunLimits::default());
+fn collect(items: impl IntoIterator<Item = Emit>) -> Collector {
+    let mut collector = collector(AllBut(&[]), RunLimits::default());
     for item in items {
         collector.emit(item).unwrap();
     }
@@ -32,12 +33,11 @@ fn at(place: &str, entity: Value, location_key: LocationKey) -> Emit {
     }
 }
 
-fn keys<'a>(collector: &'a Collector<'_>) -> Vec<(&'a str, Option<&'a str>)> {
-    let key = |child: &'a NewEntity| (child.entity_ref.as_ref(), child.location_key.as_deref());
-    collector.children.iter().map(key).collect()
+fn keys(collector: &Collector) -> Vec<(&str, Option<&str>)> {
+    collector.children.iter().map(|child| (&*child.entity_ref, child.location_key.as_deref())).collect()
 }
 
-fn messages(collector: &Collector<'_>) -> Vec<String> {
+fn messages(collector: &Collector) -> Vec<String> {
     crate::testing::summaries(&collector.errors)
 }
 
@@ -46,8 +46,7 @@ fn a_child_is_annotated_with_where_it_came_from_whatever_it_says_itself() {
     let mut entity = document("Component", "c");
     entity["metadata"]["annotations"] =
         json!({"backstage.io/managed-by-location": "url:evil", "own": "stays"});
-    let parent = parent();
-    let collector = collect(&parent, [at("./new-place", entity, LocationKey::Location)]);
+    let collector = collect([at("./new-place", entity, LocationKey::Location)]);
     let child: Value = serde_json::from_str(&collector.children[0].json).unwrap();
     assert_eq!(
         child["metadata"]["annotations"],
@@ -63,22 +62,20 @@ fn a_child_is_annotated_with_where_it_came_from_whatever_it_says_itself() {
 
 #[test]
 fn the_key_is_the_location_unless_the_processor_says_otherwise() {
-    let parent = parent();
     for (given, expected) in [
         (LocationKey::Location, Some("url:x")),
         (LocationKey::None, None),
         (LocationKey::Key("mykey".to_owned()), Some("mykey")),
     ] {
-        let collector = collect(&parent, [at("x", document("Component", "c"), given)]);
+        let collector = collect([at("x", document("Component", "c"), given)]);
         assert_eq!(keys(&collector), [("component:default/c", expected)]);
     }
 }
 
 #[test]
 fn an_emitted_location_becomes_a_location_entity_under_the_key_of_its_parent() {
-    let parent = parent();
     let target = LocationSpec::new("url", "https://backstage.io/catalog-info.yaml");
-    let collector = collect(&parent, [results::location(target)]);
+    let collector = collect([results::location(target)]);
     let name = "location:default/generated-bbad4f61e08f24e25d5c5e68e13e164f760aff06";
     assert_eq!(keys(&collector), [(name, Some("url:./here"))]);
     let child: Value = serde_json::from_str(&collector.children[0].json).unwrap();
@@ -94,14 +91,12 @@ fn an_emitted_location_becomes_a_location_entity_under_the_key_of_its_parent() {
 
 #[test]
 fn the_entity_in_hand_is_not_a_child_of_itself() {
-    let parent = parent();
-    let collector = collect(&parent, [emitted(document("location", "L"))]);
+    let collector = collect([emitted(document("location", "L"))]);
     assert!(collector.children.is_empty() && collector.errors.is_empty());
 }
 
 #[test]
 fn what_is_no_entity_is_an_error_and_the_others_are_collected() {
-    let parent = parent();
     let mut odd = document("Component", "odd");
     odd["metadata"]["annotations"] = json!(["x"]);
     let bare = Emit::Entity {
@@ -110,7 +105,7 @@ fn what_is_no_entity_is_an_error_and_the_others_are_collected() {
         location_key: LocationKey::Location,
         position: Some(DocumentPosition { document: 3, line: 7 }),
     };
-    let collector = collect(&parent, [bare, emitted(odd), emitted(document("Component", "c"))]);
+    let collector = collect([bare, emitted(odd), emitted(document("Component", "c"))]);
     assert_eq!(
         messages(&collector),
         [
@@ -126,7 +121,6 @@ fn what_is_no_entity_is_an_error_and_the_others_are_collected() {
 
 #[test]
 fn a_location_that_cannot_be_written_fails_the_processor() {
-    let parent = parent();
     for (kind, target, message) in [
         ("", "x", "Unable to stringify location ref, empty type"),
         ("url", "", "Unable to stringify location ref, empty target"),
@@ -139,7 +133,7 @@ fn a_location_that_cannot_be_written_fails_the_processor() {
         let location = LocationSpec::new(kind, target);
         let entity = Entity::from_value(document("Component", "c")).unwrap();
         for item in [results::entity(&location, entity), results::location(location)] {
-            let error = collect(&parent, []).emit(item).unwrap_err();
+            let error = collect([]).emit(item).unwrap_err();
             assert_eq!((error.name.as_str(), error.message.as_str()), ("TypeError", message));
         }
     }
@@ -149,7 +143,6 @@ fn a_location_that_cannot_be_written_fails_the_processor() {
 fn two_children_of_one_ref_follow_the_rule_for_two_writers() {
     use LocationKey::{Key, None as NoKey};
     let key = |text: &str| Key(text.to_owned());
-    let parent = parent();
     for (first, second, winner) in [
         (key("a"), key("a"), "second"),
         (key("a"), key("b"), "first"),
@@ -161,7 +154,7 @@ fn two_children_of_one_ref_follow_the_rule_for_two_writers() {
             at("first", document("Component", "c"), first),
             at("second", document("component", "C"), second),
         ];
-        let collector = collect(&parent, items);
+        let collector = collect(items);
         assert_eq!(collector.children.len(), 1);
         assert!(collector.children[0].json.contains(&format!("url:{winner}")), "{winner}");
     }
@@ -176,9 +169,8 @@ fn relations_and_refresh_keys_are_sets_of_canonical_refs() {
             target: EntityRef::new("Group", "default", "G"),
         })
     };
-    let parent = parent();
     let items = [relation("A"), relation("a"), results::refresh("k"), results::refresh("k")];
-    let collector = collect(&parent, items);
+    let collector = collect(items);
     let relations: Vec<_> = collector.relations.iter().collect();
     assert_eq!(relations.len(), 1);
     assert_eq!(
@@ -190,8 +182,7 @@ fn relations_and_refresh_keys_are_sets_of_canonical_refs() {
 
 /// Emits until the collector refuses; how many it took, and why it took no more.
 fn fill(limits: RunLimits, mut item: impl FnMut(usize) -> Emit) -> (usize, ProcessorError, bool) {
-    let parent = parent();
-    let mut collector = Collector::new(&parent, &AllBut(&[]), limits);
+    let mut collector = collector(AllBut(&[]), limits);
     for count in 0..100 {
         if let Err(error) = collector.emit(item(count)) {
             let stays = collector.emit(results::refresh("k")).is_err();
@@ -237,8 +228,7 @@ fn what_is_over_a_limit_is_refused_by_its_name_from_then_on() {
 
 #[test]
 fn refresh_keys_are_limited_by_number_and_by_bytes() {
-    let parent = parent();
-    let mut collector = Collector::new(&parent, &AllBut(&[]), RunLimits::default());
+    let mut collector = collector(AllBut(&[]), RunLimits::default());
     for index in 0..REFRESH_KEYS_MAX {
         collector.emit(results::refresh(format!("key {index}"))).unwrap();
     }
@@ -253,8 +243,7 @@ fn refresh_keys_are_limited_by_number_and_by_bytes() {
 
 #[test]
 fn a_target_that_says_again_and_again_that_it_stands_does_so_once() {
-    let parent = parent();
-    let mut collector = collect(&parent, []);
+    let mut collector = collect([]);
     collector.enter_target(Some("a"));
     for _ in 0..3 {
         collector.emit(results::unchanged()).unwrap();
@@ -264,8 +253,7 @@ fn a_target_that_says_again_and_again_that_it_stands_does_so_once() {
 
 #[test]
 fn a_refusal_names_the_location_of_the_entity_in_hand_and_has_the_file_as_its_address() {
-    let parent = parent();
-    let mut collector = Collector::new(&parent, &AllBut(&["User"]), RunLimits::default());
+    let mut collector = collector(AllBut(&["User"]), RunLimits::default());
     collector.emit(emitted(document("User", "u"))).unwrap();
     let refused = collector.refused.unwrap();
     assert_eq!(
@@ -287,4 +275,97 @@ fn the_same_entity_again_and_again_counts_by_its_bytes() {
 fn a_target_has_a_number_of_its_own_for_good() {
     assert_eq!(target_group("a"), target_group("a"));
     assert_ne!(target_group("a"), target_group("b"));
+}
+
+/// What is emitted from two targets, the second of which is no better than the first.
+fn two_targets() -> [(&'static str, Vec<Emit>); 2] {
+    let relation = |name: &str| {
+        results::relation(Relation {
+            source: EntityRef::new("component", "default", name),
+            kind: "dependsOn".to_owned(),
+            target: EntityRef::new("component", "default", "x"),
+        })
+    };
+    let error = |text: &str| results::general_error(&LocationSpec::new("url", "x"), text);
+    let key = |text: &str| LocationKey::Key(text.to_owned());
+    let first = vec![
+        at("first", document("Component", "a"), LocationKey::Location),
+        at("first", document("Component", "both"), key("first")),
+        at("first", document("Component", "twice"), LocationKey::Location),
+        at("first", document("Component", "twice"), LocationKey::Location),
+        relation("a"),
+        results::refresh("first"),
+        error("first"),
+    ];
+    let second = vec![
+        results::unchanged(),
+        at("second", document("Component", "both"), key("second")),
+        at("second", document("User", "u"), LocationKey::None),
+        results::location(LocationSpec::new("url", "third")),
+        relation("b"),
+        results::refresh("second"),
+        error("second"),
+        error("third"),
+    ];
+    [("first", first), ("second", second)]
+}
+
+fn emit_all(collector: &mut Collector, target: &str, items: Vec<Emit>) {
+    collector.enter_target(Some(target));
+    for item in items {
+        collector.emit(item).unwrap();
+    }
+    collector.enter_target(None);
+}
+
+#[test]
+fn what_came_through_branches_is_what_would_have_come_one_after_the_other() {
+    let limits = RunLimits { errors_max: 2, ..RunLimits::default() };
+    let mut one_by_one = collector(AllBut(&["User"]), limits);
+    let mut joined = collector(AllBut(&["User"]), limits);
+    let branches = two_targets().map(|(target, items)| {
+        let mut branch = joined.begin_branch().unwrap();
+        emit_all(&mut branch, target, items);
+        branch
+    });
+    for branch in branches {
+        joined.end_branch(branch).unwrap();
+    }
+    for (target, items) in two_targets() {
+        emit_all(&mut one_by_one, target, items);
+    }
+    assert_eq!(one_by_one.duplicates.len(), 2);
+    assert!(one_by_one.refused.is_some());
+    let parts = |collector: Collector| {
+        let Collector { children, mut duplicates, relations, refresh_keys, errors, errors_dropped, .. } =
+            collector;
+        let Collector { read_groups, kept_groups, unkeepable_groups, refused, bytes, locations, .. } =
+            collector;
+        duplicates.sort_by_key(|(entity_ref, _)| Arc::clone(entity_ref));
+        format!(
+            "{children:?} {duplicates:?} {relations:?} {refresh_keys:?} {errors:?} {errors_dropped} {read_groups:?} \
+             {kept_groups:?} {unkeepable_groups:?} {refused:?} {bytes} {locations:?}"
+        )
+    };
+    assert_eq!(parts(joined), parts(one_by_one));
+}
+
+#[test]
+fn branches_are_limited_together() {
+    let limits = RunLimits { emitted_entities_max: 3, ..RunLimits::default() };
+    let mut all = collector(AllBut(&[]), limits);
+    let branches = ["a", "b"].map(|half| {
+        let mut branch = all.branch().unwrap();
+        for count in 0..2 {
+            branch.emit(emitted(document("Component", &format!("{half}{count}")))).unwrap();
+        }
+        branch
+    });
+    let [first, second] = branches.map(|branch| all.join(branch));
+    first.unwrap();
+    assert_eq!(
+        second.unwrap_err().message,
+        "location:default/l emitted more than 3 entities (callboard.limits.emittedEntities)"
+    );
+    assert!(all.refused.is_some() && all.emit(results::refresh("k")).is_err());
 }

@@ -128,3 +128,16 @@ fn conditions_can_be_made_without_json() {
     assert_eq!(Predicate::one_of("a", ["b", "c"]).to_json(), json!({"a": {"$in": ["b", "c"]}}));
     assert_eq!(Predicate::one_of::<String>("a", []).to_json(), json!({"a": {"$in": []}}));
 }
+
+#[test]
+fn a_test_for_a_prefix_scans_values_wherever_it_stands() {
+    for (query, expected) in [
+        (json!({"a": "x"}), false),
+        (json!({"a": {"$exists": true}}), false),
+        (json!({"a": {"$hasPrefix": "x"}}), true),
+        (json!({"$any": [{"a": "x"}, {"$not": {"b": {"$hasPrefix": "x"}}}]}), true),
+        (json!({"$all": [{"a": "x"}, {"$not": {"b": {"$in": ["x"]}}}]}), false),
+    ] {
+        assert_eq!(Predicate::of_entities(&query, Origin::Query).unwrap().scans_values(), expected, "{query}");
+    }
+}

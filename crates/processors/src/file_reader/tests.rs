@@ -38,14 +38,14 @@ fn emitted(run: &Run<Handled>, directory: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_file_is_followed_by_its_refresh_key() {
+async fn files_are_read_in_order_and_each_has_a_refresh_key() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("b.yaml"), "kind: B\n---\nkind: C\n").unwrap();
     fs::write(directory.path().join("a.yaml"), "kind: A\n").unwrap();
     let run = kit().read_location(&location(directory.path(), "./*.yaml")).await;
     assert_eq!(
         emitted(&run, directory.path()),
-        ["A /a.yaml", "file:/a.yaml", "B /b.yaml", "C /b.yaml", "file:/b.yaml"]
+        ["A /a.yaml", "B /b.yaml", "C /b.yaml", "file:/a.yaml", "file:/b.yaml"]
     );
 }
 

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callboard_sdk::testkit::{FakeClock, FakeReader, TestKit, conformance};
 use callboard_sdk::{
-    CacheState, CancellationToken, ContextParts, EmitSink, LoadContent, ReadTreeOptions, ReadTreeResponse,
-    ReadUrlOptions, ReadUrlResponse, YamlParser,
+    CacheState, CancellationToken, ContextParts, EmitSink, EntityDataParser, LoadContent, ReadTreeOptions,
+    ReadTreeResponse, ReadUrlOptions, ReadUrlResponse, YamlParser,
 };
 use futures::FutureExt as _;
 use serde_json::{Value, json};
@@ -266,8 +266,8 @@ impl EmitSink for Forget {
 async fn read_without_parsing(processor: &UrlReaderProcessor) {
     let (location, clock, cancellation) = (location(), FakeClock::default(), CancellationToken::new());
     let (mut sink, mut cache) = (Forget, CacheState::from_stored(Value::Null));
-    let (parser, progress, parse_slots) =
-        (YamlParser::default(), Progress::default(), Arc::new(Semaphore::new(0)));
+    let parser: Arc<dyn EntityDataParser> = Arc::new(YamlParser::default());
+    let (progress, parse_slots) = (Arc::default(), Arc::new(Semaphore::new(0)));
     let mut cx = ProcessorContext::new(ContextParts {
         processor: "url-reader",
         target: Some(&location.target),

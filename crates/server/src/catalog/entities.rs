@@ -41,7 +41,8 @@ pub(crate) async fn list(State(state): State<AppState>, request: Request) -> Res
         return EntityStream::of_walk(view, first).with_fields(fields).into_response().await;
     };
     let filters: Vec<&Predicate> = filter.iter().collect();
-    let page = view.search(Effort::Usual, |index| index.list_page(&filters, &order, part)).await?;
+    let effort = Effort::of(!order.is_empty());
+    let page = view.search(effort, |index| index.list_page(&filters, &order, part)).await?;
     let stream = EntityStream::of_list(view, page.hits, page.left, filter).with_fields(fields);
     let mut response = stream.into_response().await?;
     if let Some(link) = page.next.and_then(|next| next_link(&query, &next)) {

@@ -85,17 +85,11 @@ enum From {
 
 impl From {
     fn effort(&self) -> Effort {
-        let full_text = match self {
-            Self::Start(query) => &query.full_text,
-            Self::Cursor(cursor) => &cursor.full_text,
-        };
-        effort(full_text.as_ref())
+        Effort::of(match self {
+            Self::Start(query) => query.scans_values(),
+            Self::Cursor(cursor) => cursor.scans_values(),
+        })
     }
-}
-
-/// What it takes to find a page.
-pub(crate) fn effort(full_text: Option<&FullText>) -> Effort {
-    if full_text.is_some_and(|text| !text.term.trim().is_empty()) { Effort::AllValues } else { Effort::Usual }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

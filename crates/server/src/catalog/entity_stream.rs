@@ -221,7 +221,7 @@ impl EntityStream {
                 let limit = at_once.min(*left);
                 let page = self
                     .view
-                    .search(effort(cursor.full_text.as_ref()), |index| index.next_page(cursor, &[], limit))
+                    .search(Effort::of(cursor.scans_values()), |index| index.next_page(cursor, &[], limit))
                     .await;
                 *left -= limit;
                 self.rest = Rest::Walk { next: page.next, left: *left };

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use callboard_engine::Catalog;
 use callboard_index::Change;
-use callboard_store::StoreError;
+use callboard_store::{FinalEntity, FoundEntities, StoreError};
 use futures::FutureExt as _;
 
 use super::Shared;
 
-/// Changes that are taken at once.
-const CHANGES_MAX: usize = 100;
+/// Changes that are looked at together.
+const CHANGES_MAX: usize = 500;
+
+/// Entities that are read and taken in at once.
+const ENTITIES_MAX: usize = 64;
 
 /// Text that is read at once.
 const BYTES_MAX: usize = 1 << 20;
@@ -61,19 +64,34 @@ impl Shared {
         }
     }
 
-    /// Reads on while the index takes in what was read before.
+    /// Reads on and prepares while the index takes in what was read before.
     async fn follow(self: &Arc<Self>) -> Result<(), StoreError> {
         let mut log =
             Log { shared: self, position: *self.position.borrow(), last: None, refs: VecDeque::new() };
-        let mut next = log.read_on().await?;
-        while let Some(Read { updates, reached }) = next {
-            // Also if reading fails: what comes after this must not overtake these updates.
-            let (applied, read) = tokio::join!(self.apply(updates), log.read_on());
+        let mut read = log.read_on().await?;
+        let mut prepared = None;
+        while read.is_some() || prepared.is_some() {
+            let (applied, further_prepared, further_read) =
+                tokio::join!(self.take_in(prepared), self.prepare_read(read), log.read_on());
+            // An error leaves the position at what is in the index: from there on the log is read again.
             applied?;
-            if let Some(position) = reached {
-                self.position.send_replace(position);
-            }
-            next = read?;
+            (prepared, read) = (further_prepared?, further_read?);
+        }
+        Ok(())
+    }
+
+    async fn prepare_read(self: &Arc<Self>, read: Option<Read>) -> Result<Option<Updates>, StoreError> {
+        let Some(Read { entities, gone, reached }) = read else { return Ok(None) };
+        let removed = gone.into_iter().map(Change::Remove);
+        let put = self.prepare_all(entities).await?.into_iter().map(Change::Put);
+        Ok(Some(Updates { changes: removed.chain(put).collect(), reached }))
+    }
+
+    async fn take_in(self: &Arc<Self>, updates: Option<Updates>) -> Result<(), StoreError> {
+        let Some(Updates { changes, reached }) = updates else { return Ok(()) };
+        self.apply(changes).await?;
+        if let Some(position) = reached {
+            self.position.send_replace(position);
         }
         Ok(())
     }
@@ -97,8 +115,15 @@ struct Log<'a> {
 
 /// What became of some entities.
 struct Read {
-    updates: Vec<Change>,
-    /// With these updates all changes up to here are known.
+    entities: Vec<FinalEntity>,
+    gone: Vec<Box<str>>,
+    /// With these all changes up to here are known.
+    reached: Option<i64>,
+}
+
+/// The same for the index.
+struct Updates {
+    changes: Vec<Change>,
     reached: Option<i64>,
 }
 
@@ -108,17 +133,17 @@ impl Log<'_> {
         if self.refs.is_empty() && !self.read_changes().await? {
             return Ok(None);
         }
-        let refs: Vec<&str> = self.refs.iter().map(String::as_str).collect();
-        let found = self.shared.store.entities_by_refs(&refs, BYTES_MAX).await?;
-        let looked_at: Vec<String> = self.refs.drain(..found.looked_at.clamp(1, self.refs.len())).collect();
-        let there: HashSet<&str> = found.entities.iter().map(|entity| entity.entity_ref.as_str()).collect();
-        let gone = looked_at.iter().filter(|entity_ref| !there.contains(entity_ref.as_str()));
-        let mut updates: Vec<Change> =
-            gone.map(|entity_ref| Change::Remove(entity_ref.as_str().into())).collect();
-        updates.extend(self.shared.prepare_all(found.entities).await?.into_iter().map(Change::Put));
+        let refs: Vec<&str> = self.refs.iter().take(ENTITIES_MAX).map(String::as_str).collect();
+        let FoundEntities { entities, looked_at } =
+            self.shared.store.entities_by_refs(&refs, BYTES_MAX).await?;
+        let looked_at = looked_at.clamp(1, refs.len());
+        let there: HashSet<&str> = entities.iter().map(|entity| entity.entity_ref.as_str()).collect();
+        let looked_at = self.refs.drain(..looked_at);
+        let gone =
+            looked_at.filter(|entity_ref| !there.contains(entity_ref.as_str())).map(String::into).collect();
         let reached = if self.refs.is_empty() { self.last.take() } else { None };
         self.position = reached.unwrap_or(self.position);
-        Ok(Some(Read { updates, reached }))
+        Ok(Some(Read { entities, gone, reached }))
     }
 
     /// Reads whose changes are next; answers whether there are any.

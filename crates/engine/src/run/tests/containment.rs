@@ -1,5 +1,6 @@
 //! Whatever a processor does: the run has an outcome, and nothing but this run is hit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_model::{Entity, EntityPolicy, ModelError};
@@ -139,10 +140,10 @@ async fn a_pipeline_works_on_after_a_panic() {
 }
 
 /// A pipeline that lets a run emit one entity and keep two errors.
-fn narrow(fake: Fake) -> Pipeline {
+fn narrow(fake: Fake) -> Arc<Pipeline> {
     let mut parts = parts([fake]);
     parts.limits = RunLimits { emitted_entities_max: 1, errors_max: 2, ..RunLimits::default() };
-    Pipeline::new(parts)
+    Arc::new(Pipeline::new(parts))
 }
 
 #[tokio::test]
@@ -199,7 +200,7 @@ impl EntityPolicy for Panics {
 async fn a_policy_that_panics_is_an_error_of_the_run() {
     let mut parts = parts([Fake::new("p")]);
     parts.policies.push(Box::new(Panics));
-    let output = run(&Pipeline::new(parts), component()).await;
+    let output = run(&Arc::new(Pipeline::new(parts)), component()).await;
     assert!(!output.is_pure);
     assert_eq!(
         summaries(&output.result.unwrap_err()),

@@ -1,11 +1,15 @@
 //! What a run of a Location reads.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
 use callboard_sdk::results;
 use serde_json::json;
 
 use crate::Pipeline;
 use crate::testing::{
-    Act, Calls, Fake, child_refs, document, emitted, errors, good, location, parts, pipeline, run,
+    Act, Calls, Fake, child_refs, document, emitted, errors, good, location, parts, pipeline, rerun, run,
 };
 
 const COMPONENT: &str = "{apiVersion: backstage.io/v1alpha1, kind: Component, metadata: {name: a}}";
@@ -82,7 +86,7 @@ async fn a_type_that_is_neither_its_own_nor_allowed_is_not_read() {
 
     let mut parts = parts([fake.clone()]);
     parts.allowed_location_types.push("file".to_owned());
-    good(&Pipeline::new(parts), location(spec.clone())).await;
+    good(&Arc::new(Pipeline::new(parts)), location(spec.clone())).await;
     good(&pipeline([fake]), own_location("file:/here", spec)).await;
 }
 
@@ -170,4 +174,59 @@ async fn children_are_grouped_by_the_target_that_they_came_from() {
     let groups: Vec<_> = good.children.iter().map(|child| child.group).collect();
     assert_eq!(groups[2], 0);
     assert!(groups[0] != 0 && groups[1] != 0 && groups[0] != groups[1], "{groups:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn targets_are_read_at_the_same_time_and_count_in_their_order() {
+    let begun = tokio::time::Instant::now();
+    let rest = Act::Rest(Duration::from_secs(10));
+    let bring = |name| Act::Emit(emitted(document("Component", name)));
+    let fake = Fake::new("p")
+        .read("url:a", [rest.clone(), rest.clone(), bring("a"), bring("both")])
+        .read("url:b", [bring("both"), bring("b"), rest]);
+    let good = good(&pipeline([fake]), location(json!({"targets": ["a", "b"]}))).await;
+    assert_eq!(child_refs(&good), ["component:default/a", "component:default/both", "component:default/b"]);
+    assert_eq!(good.duplicates.len(), 1);
+    assert_eq!(begun.elapsed(), Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_what_was_read_ahead_of_a_target_that_nobody_handles_nothing_counts() {
+    let fake = Fake::new("p")
+        .read("url:a", [crate::testing::complaint("of a")])
+        .read("url:c", [crate::testing::complaint("of c")]);
+    assert_eq!(
+        errors(&pipeline([fake]), location(json!({"targets": ["a", "b", "c"]}))).await,
+        ["Error: of a", "InputError: No processor was able to handle reading of url:b"]
+    );
+}
+
+#[tokio::test]
+async fn a_processor_remembers_each_of_several_targets() {
+    let calls = Calls::default();
+    let acts = |value| [Act::Recall("k"), Act::Remember("k", value)];
+    let fake = Fake::new("p").read("url:a", acts(1)).read("url:b", acts(2)).log(&calls);
+    let pipeline = pipeline([fake]);
+    let entity = || location(json!({"targets": ["a", "b", "a"]}));
+    let cache = good(&pipeline, entity()).await.cache;
+    assert_eq!(json!(cache), json!({"p": {"@targets": {"a": {"k": 1}, "b": {"k": 2}}}}));
+    rerun(&pipeline, entity(), json!(cache), false).await.result.unwrap();
+    let recalled = calls.all().into_iter().filter(|call| call.contains("Some")).collect::<BTreeSet<_>>();
+    assert_eq!(recalled.into_iter().collect::<Vec<_>>(), ["p recalls k Some(1)", "p recalls k Some(2)"]);
+}
+
+#[tokio::test]
+async fn the_files_of_a_target_count_in_their_order() {
+    let file = |index: usize| {
+        let name = |part| format!("{{apiVersion: v, kind: Component, metadata: {{name: c{index}{part}}}}}\n");
+        format!("{}---\n{}", name("a"), name("b"))
+    };
+    for count in [0, 1, 2, 3, 10] {
+        let fake = Fake::new("p").read("url:a", [Act::ParseAll((0..count).map(file).collect())]);
+        let good = good(&pipeline([fake]), location(json!({"target": "a"}))).await;
+        let expected =
+            (0..count).flat_map(|index| ["a", "b"].map(|part| format!("component:default/c{index}{part}")));
+        assert_eq!(child_refs(&good), expected.collect::<Vec<_>>());
+        assert_eq!(json!(good.cache), if count > 0 { json!({"@emitted": ["a"]}) } else { json!({}) });
+    }
 }

@@ -1,5 +1,7 @@
 //! What a run knows from the runs before: caches, and children that stand.
 
+use std::sync::Arc;
+
 use callboard_model::{EntityRef, Relation};
 use callboard_sdk::results;
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use crate::testing::{
     summaries, there,
 };
 
-async fn cache_after(pipeline: &Pipeline, entity: Value, before: Value) -> Value {
+async fn cache_after(pipeline: &Arc<Pipeline>, entity: Value, before: Value) -> Value {
     Value::Object(rerun(pipeline, entity, before, true).await.result.unwrap().cache)
 }
 

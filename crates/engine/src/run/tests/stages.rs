@@ -25,10 +25,10 @@ impl EntityPolicy for Boom {
     }
 }
 
-fn with_builtin_kinds() -> Pipeline {
+fn with_builtin_kinds() -> Arc<Pipeline> {
     let mut parts = parts([]);
     parts.processors.push(Arc::new(BuiltinKindsProcessor));
-    Pipeline::new(parts)
+    Arc::new(Pipeline::new(parts))
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn policies_speak_through_the_entity_ref() {
     let mut parts = parts([Fake::new("p")]);
     parts.policies.push(Box::new(Boom));
     assert_eq!(
-        errors(&Pipeline::new(parts), component()).await,
+        errors(&Arc::new(Pipeline::new(parts)), component()).await,
         ["InputError: Policy check failed for component:default/c; caused by Error: boom"]
     );
     let mut foreign = component();
@@ -212,7 +212,7 @@ async fn one_child_that_the_rules_refuse_fails_the_run_after_all_stages() {
     let mut parts = parts([Fake::new("p").pre(acts).post([complaint("soft")]).log(&calls)]);
     parts.rules = Arc::new(AllBut(&["User"]));
     assert_eq!(
-        errors(&Pipeline::new(parts), component()).await,
+        errors(&Arc::new(Pipeline::new(parts)), component()).await,
         [
             "Error: soft",
             "NotAllowedError: Entity user:default/u at url:https://example.com/here.yaml, originated at \
