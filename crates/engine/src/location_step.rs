@@ -7,7 +7,7 @@ use std::sync::Arc;
 use callboard_model::{Entity, LocationSpec, Presence};
 use callboard_sdk::{Handled, ProcessorError, ScmResolver};
 use serde_json::Value;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::Pipeline;
@@ -30,7 +30,7 @@ enum Target {
     /// It is read when it is its turn.
     Unread(LocationSpec),
     /// It is read into a branch of the run.
-    Reading(AbortOnDropHandle<(RunState, Result<(), ProcessorError>)>),
+    Reading(JoinSet<(RunState, Result<(), ProcessorError>)>),
 }
 
 impl Pipeline {
@@ -69,8 +69,9 @@ impl Pipeline {
             match ahead.pop_front() {
                 Some(Target::Refused(error)) => state.collector.push_error(error),
                 Some(Target::Unread(location)) => self.read_target(&location, presence, state).await?,
-                Some(Target::Reading(reading)) => {
-                    let (branch, result) = reading.await.map_err(interrupted)?;
+                Some(Target::Reading(mut reading)) => {
+                    let Some(read) = reading.join_next().await else { continue };
+                    let (branch, result) = read.map_err(interrupted)?;
                     let joined = state.join(branch);
                     result.and(joined)?;
                 }
@@ -108,7 +109,9 @@ impl Pipeline {
             let result = pipeline.read_target(&location, presence, &mut branch).await;
             (branch, result)
         };
-        Target::Reading(AbortOnDropHandle::new(tokio::spawn(read.in_current_span())))
+        let mut reading = JoinSet::new();
+        reading.spawn(read.in_current_span());
+        Target::Reading(reading)
     }
 
     async fn read_target(

@@ -79,7 +79,10 @@ impl FileReaderProcessor {
         while !rest.is_empty() {
             let paths = rest.iter().take(FILES_AT_ONCE).map(|file| file.path.clone()).collect();
             let bytes_max = self.bytes_max;
-            let read = move || Ok::<_, FileError>(read_some(paths, |path| files::read(path, bytes_max)));
+            let read = move || {
+                let until = Instant::now() + TIME_AT_ONCE;
+                Ok::<_, FileError>(read_some(paths, until, |path| files::read(path, bytes_max)))
+            };
             let read = match self.threads.run(&location.target, read).await {
                 Ok(read) => read,
                 Err(error) => return cx.emit(unreadable(location, None, &error)),
@@ -179,8 +182,7 @@ fn find(target: &str, cancellation: &CancellationToken) -> Result<Vec<FoundFile>
 
 /// Reads the first of these files up to one that cannot be read: at least one, and further ones while they are little
 /// text and come quickly.
-fn read_some(paths: Vec<String>, read: impl Fn(&str) -> FileRead) -> Vec<FileRead> {
-    let begun = Instant::now();
+fn read_some(paths: Vec<String>, until: Instant, read: impl Fn(&str) -> FileRead) -> Vec<FileRead> {
     let mut bytes = 0;
     let mut files = Vec::new();
     for path in paths {
@@ -188,7 +190,7 @@ fn read_some(paths: Vec<String>, read: impl Fn(&str) -> FileRead) -> Vec<FileRea
         let is_read = file.is_ok();
         bytes += file.as_ref().map_or(0, |(data, _)| data.len());
         files.push(file);
-        if !is_read || bytes >= BYTES_AT_ONCE || begun.elapsed() >= TIME_AT_ONCE {
+        if !is_read || bytes >= BYTES_AT_ONCE || Instant::now() >= until {
             break;
         }
     }

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use callboard_model::LocationSpec;
 use tokio::runtime::RuntimeFlavor;
 use tokio::sync::Semaphore;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use crate::{CacheState, Clock, Emit, EntityDataParser, ProcessorCache, ProcessorError, Progress};
@@ -176,15 +175,16 @@ impl<'a> ProcessorContext<'a> {
     ) -> Result<Vec<ParseSummary>, ProcessorError> {
         let parts = self.parsing_parts();
         let branch = if files.len() > 1 { self.parts.sink.branch() } else { None };
-        let beside = branch.map(|mut sink| {
+        let mut beside = JoinSet::new();
+        if let Some(mut sink) = branch {
             let (parts, later) = (parts.clone(), later_half(&mut files));
             let parse = async move { Ok((parts.parse_all(&later, sink.as_mut()).await?, sink)) };
-            AbortOnDropHandle::new(tokio::spawn(parse.in_current_span()))
-        });
+            beside.spawn(parse.in_current_span());
+        }
         let mut summaries = parts.parse_all(&files, self.parts.sink).await?;
         drop(files);
-        if let Some(beside) = beside {
-            let (later, branch) = result_of(beside.await)?;
+        if let Some(parsed) = beside.join_next().await {
+            let (later, branch) = result_of(parsed)?;
             self.parts.sink.join(branch)?;
             summaries.extend(later);
         }

@@ -138,6 +138,10 @@ fn a_test_for_a_prefix_scans_values_wherever_it_stands() {
         (json!({"$any": [{"a": "x"}, {"$not": {"b": {"$hasPrefix": "x"}}}]}), true),
         (json!({"$all": [{"a": "x"}, {"$not": {"b": {"$in": ["x"]}}}]}), false),
     ] {
-        assert_eq!(Predicate::of_entities(&query, Origin::Query).unwrap().scans_values(), expected, "{query}");
+        assert_eq!(
+            Predicate::of_entities(&query, Origin::Query).unwrap().scans_values(),
+            expected,
+            "{query}"
+        );
     }
 }

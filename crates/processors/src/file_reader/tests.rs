@@ -219,14 +219,12 @@ async fn the_contract_is_kept() {
 fn files_are_read_together_while_they_are_few_small_quick_and_readable() {
     let paths = || ["a", "b", "c"].map(str::to_owned).to_vec();
     let text = |bytes: usize| Ok((vec![b'x'; bytes], None));
-    assert_eq!(read_some(paths(), |_| text(1)).len(), 3);
-    assert_eq!(read_some(paths(), |path| text(if path == "b" { BYTES_AT_ONCE } else { 1 })).len(), 2);
+    let late = Instant::now() + CENTURY;
+    assert_eq!(read_some(paths(), late, |_| text(1)).len(), 3);
+    let large_second = |path: &str| text(if path == "b" { BYTES_AT_ONCE } else { 1 });
+    assert_eq!(read_some(paths(), late, large_second).len(), 2);
     let directory = |path: &str| Err(FileError::Directory { path: path.to_owned() });
-    let read = read_some(paths(), |path| if path == "b" { directory(path) } else { text(1) });
+    let read = read_some(paths(), late, |path| if path == "b" { directory(path) } else { text(1) });
     assert_eq!(read.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
-    let slow = |_: &str| {
-        std::thread::sleep(TIME_AT_ONCE);
-        text(1)
-    };
-    assert_eq!(read_some(paths(), slow).len(), 1);
+    assert_eq!(read_some(paths(), Instant::now(), |_| text(1)).len(), 1);
 }

@@ -14,7 +14,7 @@ use futures::stream::try_unfold;
 use http::StatusCode;
 
 use crate::api_error::ApiError;
-use crate::catalog::entities_by_query::{PageInfo, effort};
+use crate::catalog::entities_by_query::PageInfo;
 use crate::reply;
 use crate::view::{Effort, Keep, View};
 
