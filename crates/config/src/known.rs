@@ -6,7 +6,12 @@ use crate::schema::Standing;
 pub(crate) const KEYS: &str = "
     backend.baseUrl backend.listen.host backend.listen.port backend.https.certificate.cert backend.https.certificate.key
     backend.trustProxy.** backend.workingDirectory backend.packages.** backend.startup.** backend.logger.**
-    backend.auditor.** backend.actions.** backend.cache.** backend.csp.** backend.hsts.** backend.referrer.policy
+    backend.auditor.** backend.actions.pluginSources[]
+    backend.actions.filter.include[].id backend.actions.filter.include[].attributes.destructive
+    backend.actions.filter.include[].attributes.idempotent backend.actions.filter.include[].attributes.readOnly
+    backend.actions.filter.exclude[].id backend.actions.filter.exclude[].attributes.destructive
+    backend.actions.filter.exclude[].attributes.idempotent backend.actions.filter.exclude[].attributes.readOnly
+    backend.cache.** backend.csp.** backend.hsts.** backend.referrer.policy
     backend.cors.origin[] backend.cors.methods[] backend.cors.allowedHeaders[] backend.cors.exposedHeaders[]
     backend.cors.credentials backend.cors.maxAge backend.cors.preflightContinue backend.cors.optionsSuccessStatus
     backend.server.headersTimeout backend.server.requestTimeout backend.server.keepAliveTimeout backend.server.timeout
@@ -212,6 +217,10 @@ pub(crate) const STANDINGS: &[(&str, Standing)] = &[
         Standing::Ignored("the limits of 'callboard.reading' hold for requests to all hosts"),
     ),
     ("catalog.locations[].presence", Standing::Ignored("locations of the configuration are always required")),
+    (
+        "catalog.actions.experimentalCatalogLayersDescriptions.enabled",
+        Standing::Ignored("actions are described in one way"),
+    ),
     ("catalog.scmEvents", Standing::Ignored(NO_EVENTS)),
     ("catalog.providers.awsS3", Standing::Ignored(NO_PROVIDER)),
     ("catalog.providers.azureBlob", Standing::Ignored(NO_PROVIDER)),

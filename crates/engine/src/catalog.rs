@@ -12,6 +12,7 @@ use crate::locations::{LOCATION_STORE, free_location_entity, location_name, regi
 use crate::wake::Wake;
 
 mod analysis;
+mod descriptor;
 
 pub use analysis::{ExistingFile, LocationAnalysis};
 

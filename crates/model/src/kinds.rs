@@ -16,7 +16,8 @@ use crate::text::js_cmp;
 
 mod tables;
 
-use tables::{API_VERSIONS, KINDS, Kind, RelationField, SORTED_ARRAYS, Shape};
+use tables::SORTED_ARRAYS;
+pub use tables::{API_VERSIONS, KINDS, Kind, RelationField, Shape};
 
 /// Whether an entity is of a built-in kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,7 +41,10 @@ pub use final_entity::{
 };
 pub use hash::{Digest, DigestLengthError};
 pub use json_text::stable_json;
-pub use kinds::{KindCheck, builtin_relations, check_builtin_kind, sort_builtin_arrays};
+pub use kinds::{
+    API_VERSIONS as BUILTIN_API_VERSIONS, KINDS as BUILTIN_KINDS, Kind as BuiltinKind, KindCheck,
+    RelationField, Shape as SpecShape, builtin_relations, check_builtin_kind, sort_builtin_arrays,
+};
 pub use location::{LocationRef, LocationSpec, Presence, location_entity, location_entity_name};
 pub use policy::{
     DefaultNamespace, EntityPolicy, FieldFormat, GroupDefaultParent, NoForeignRootFields, SchemaValid,

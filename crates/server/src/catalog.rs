@@ -8,12 +8,12 @@ pub(crate) mod entities_by_refs;
 mod entity_by_name;
 mod entity_by_uid;
 pub(crate) mod entity_facets;
-mod entity_stream;
+pub(crate) mod entity_stream;
 pub(crate) mod errors;
 pub(crate) mod location;
 mod location_by_entity;
 pub(crate) mod location_create;
-mod location_delete;
+pub(crate) mod location_delete;
 mod location_filter;
 mod location_get;
 pub(crate) mod location_update;
@@ -68,7 +68,7 @@ pub(crate) fn endpoints() -> Vec<(&'static str, &'static str, MethodRouter<AppSt
 }
 
 /// Completes the methods of a path as Express does: `OPTIONS` tells them, and others find nothing.
-fn endpoint(allow: &'static str, methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
+pub(crate) fn endpoint(allow: &'static str, methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
     methods.options(move || async move { ([(ALLOW, allow)], allow) }).fallback(unknown)
 }
 

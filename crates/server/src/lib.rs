@@ -13,6 +13,7 @@
 //! 5. the endpoint, one file each below `catalog`: it checks the request, calls, and maps the answer.
 #![warn(missing_docs)]
 
+mod actions;
 mod api_error;
 mod catalog;
 mod conditional;

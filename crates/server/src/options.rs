@@ -8,6 +8,7 @@ use std::time::Duration;
 use callboard_store::LocationConflict;
 use http::HeaderMap;
 
+use crate::actions::ActionFilter;
 use crate::cors::Cors;
 use crate::{security_headers, view};
 
@@ -40,6 +41,8 @@ pub struct ServerOptions {
     pub(crate) request_timeout: Option<Duration>,
     /// How many connections are open at most.
     pub(crate) connections_max: usize,
+    /// Which actions there are.
+    pub(crate) actions: ActionFilter,
     /// How much of the entities' text is kept in memory, in bytes.
     pub entity_cache_bytes: u64,
 }
@@ -59,6 +62,7 @@ impl Default for ServerOptions {
             headers_timeout: Some(Duration::from_secs(30)),
             request_timeout: Some(Duration::from_mins(1)),
             connections_max: 1024,
+            actions: ActionFilter::default(),
             entity_cache_bytes: view::CACHE_BYTES,
         }
     }

@@ -14,7 +14,8 @@ use tower_http::compression::predicate::SizeAbove;
 use crate::api_error::{ApiError, render_errors};
 use crate::state::AppState;
 use crate::{
-    catalog, conditional, cors, health, lifecycle, metrics, position, reply, security_headers, target,
+    actions, catalog, conditional, cors, health, lifecycle, metrics, position, reply, security_headers,
+    target,
 };
 
 /// Bodies from this length on are compressed; the limit of the middleware that Backstage uses.
@@ -23,6 +24,7 @@ const COMPRESS_BYTES_MIN: u64 = 1024;
 /// The whole application.
 pub(crate) fn app(state: &AppState) -> Router {
     let catalog = catalog::routes()
+        .merge(actions::routes())
         .fallback(unknown)
         .layer(from_fn_with_state(state.clone(), position::await_wanted))
         .layer(from_fn(target::refuse_empty_segments))

@@ -1,9 +1,11 @@
 //! The conformance cases of the REST API by their numbers, C01 to C152, against the real daemon.
 //!
 //! Each module holds the cases of one part of the API as a table, and tests them on a catalog of their own. Those about
-//! credentials and permissions, C140 to C148, and those that need a real client are not here.
+//! credentials and permissions, C140 to C148, and those that need a real client are not here. The actions are tested
+//! here as well; they have no numbers.
 #![cfg(test)]
 
+mod actions;
 mod answer;
 mod by_query;
 mod case;

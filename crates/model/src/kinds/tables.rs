@@ -8,7 +8,7 @@ use crate::relation::relation_type::{
 };
 
 /// The API versions of all built-in kinds.
-pub(super) const API_VERSIONS: &[&str] = &["backstage.io/v1alpha1", "backstage.io/v1beta1"];
+pub const API_VERSIONS: &[&str] = &["backstage.io/v1alpha1", "backstage.io/v1beta1"];
 
 /// Lists of `spec` that are sorted before anything else happens.
 pub(super) const SORTED_ARRAYS: &[&str] =
@@ -16,7 +16,7 @@ pub(super) const SORTED_ARRAYS: &[&str] =
 
 /// What a field may hold. No text in it may be empty.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Shape {
+pub enum Shape {
     /// A text.
     Text,
     /// A list of texts; the list may be empty.
@@ -27,27 +27,32 @@ pub(super) enum Shape {
     Profile,
 }
 
-/// A field that leads to other entities.
+/// A field of `spec` that leads to other entities.
 #[derive(Debug)]
-pub(super) struct RelationField {
-    pub(super) name: &'static str,
+pub struct RelationField {
+    /// The field.
+    pub name: &'static str,
     /// The kind of targets that name none; `None` means that they must.
-    pub(super) default_kind: Option<&'static str>,
+    pub default_kind: Option<&'static str>,
     /// The relation type from this entity to the target.
-    pub(super) out: &'static str,
+    pub out: &'static str,
     /// The relation type from the target to this entity.
-    pub(super) back: &'static str,
+    pub back: &'static str,
     pub(super) rule: &'static str,
 }
 
-/// A kind.
+/// A built-in kind.
 #[derive(Debug)]
-pub(super) struct Kind {
-    pub(super) name: &'static str,
+pub struct Kind {
+    /// The kind, such as `Component`.
+    pub name: &'static str,
     pub(super) rule: &'static str,
-    pub(super) required: &'static [&'static str],
-    pub(super) fields: &'static [(&'static str, Shape)],
-    pub(super) relations: &'static [RelationField],
+    /// Fields of `spec` that must be there. Without any, `spec` must be there all the same.
+    pub required: &'static [&'static str],
+    /// Fields of `spec` that are checked; there may be others.
+    pub fields: &'static [(&'static str, Shape)],
+    /// Fields of `spec` that become relations; not all of them are checked.
+    pub relations: &'static [RelationField],
 }
 
 use Shape::{OneOf, Profile, Text, Texts};
@@ -73,7 +78,7 @@ const DEPENDENCIES: RelationField = relation!("dependsOn", ANY_KIND, DEPENDS_ON,
 const DEPENDENTS: RelationField = relation!("dependencyOf", ANY_KIND, DEPENDENCY_OF, DEPENDS_ON);
 
 /// All built-in kinds.
-pub(super) const KINDS: &[Kind] = &[
+pub const KINDS: &[Kind] = &[
     Kind {
         name: "API",
         rule: "kind-schema/API",

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use callboard_index::limits::LIST_HITS_MAX;
 use callboard_index::{
-    ByQuery, Cursor, Direction, Fields, FullText, OrderField, Origin, Predicate, parse_filters,
+    ByQuery, Cursor, Direction, Fields, FullText, OrderField, Origin, Page, Predicate, parse_filters,
     parse_order_fields,
 };
 use schemars::JsonSchema;
@@ -17,12 +17,12 @@ use crate::api_error::ApiError;
 use crate::catalog::entity_stream::EntityStream;
 use crate::request::{BodySchema, Field, Operation, Param, Shape};
 use crate::state::AppState;
-use crate::view::Effort;
+use crate::view::{Effort, View};
 
 const TOTAL_ITEMS: [&str; 2] = ["include", "exclude"];
 
 /// Entities of a page unless the request says it.
-const LIMIT_DEFAULT: usize = 200;
+pub(crate) const LIMIT_DEFAULT: usize = 200;
 
 pub(crate) const GET: Operation = Operation {
     query: &[
@@ -71,14 +71,15 @@ pub(crate) const POST: Operation = Operation {
     }),
 };
 
-/// What either verb asks for.
-struct Asked {
-    from: From,
-    limit: usize,
-    fields: Option<Fields>,
+/// A page that is asked for.
+pub(crate) struct Asked {
+    pub(crate) from: From,
+    pub(crate) limit: usize,
+    pub(crate) fields: Option<Fields>,
 }
 
-enum From {
+/// Where it begins.
+pub(crate) enum From {
     Start(ByQuery),
     Cursor(Box<Cursor>),
 }
@@ -118,7 +119,8 @@ pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Resu
         }),
     };
     let fields = Fields::of_lists(&query.texts("fields"))?;
-    answer(&state, Asked { from, limit: query.count("limit").unwrap_or(LIMIT_DEFAULT), fields }).await
+    let limit = query.count("limit").unwrap_or(LIMIT_DEFAULT);
+    find(&state, Asked { from, limit, fields }, EntityStream::of_page).await?.into_response().await
 }
 
 pub(crate) async fn post(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
@@ -134,10 +136,16 @@ pub(crate) async fn post(State(state): State<AppState>, request: Request) -> Res
         }),
     };
     let fields = Fields::of_lists(&texts(body.get("fields")))?;
-    answer(&state, Asked { from, limit: count(&body, "limit").unwrap_or(LIMIT_DEFAULT), fields }).await
+    let limit = count(&body, "limit").unwrap_or(LIMIT_DEFAULT);
+    find(&state, Asked { from, limit, fields }, EntityStream::of_page).await?.into_response().await
 }
 
-async fn answer(state: &AppState, asked: Asked) -> Result<Response, ApiError> {
+/// The page, to be sent in this form: made of its first part, and of how many entities come after that.
+pub(crate) async fn find(
+    state: &AppState,
+    asked: Asked,
+    form: impl FnOnce(&View, Page, usize) -> EntityStream,
+) -> Result<EntityStream, ApiError> {
     let Asked { from, limit, fields } = asked;
     let view = state.view()?;
     let is_backwards = matches!(&from, From::Cursor(cursor) if cursor.is_previous);
@@ -149,7 +157,7 @@ async fn answer(state: &AppState, asked: Asked) -> Result<Response, ApiError> {
             From::Cursor(cursor) => index.next_page(cursor, &[], first),
         })
         .await;
-    EntityStream::of_page(view, page, limit - first).with_fields(fields).into_response().await
+    Ok(form(view, page, limit - first).with_fields(fields))
 }
 
 fn full_text(filter: &Value) -> Result<FullText, ApiError> {

@@ -12,6 +12,7 @@ use callboard_index::{Cursor, Fields, Hit, Page, Predicate};
 use futures::TryStreamExt as _;
 use futures::stream::try_unfold;
 use http::StatusCode;
+use serde::Serialize;
 
 use crate::api_error::ApiError;
 use crate::catalog::entities_by_query::PageInfo;
@@ -71,6 +72,16 @@ enum Rest {
     },
 }
 
+impl Rest {
+    /// Where the next request goes on.
+    fn next_cursor(&self) -> Option<String> {
+        match self {
+            Self::Walk { next, .. } => next.as_ref().map(Cursor::encode),
+            Self::Nothing | Self::ByRef { .. } => None,
+        }
+    }
+}
+
 /// What is sent after the entities.
 #[derive(Debug)]
 enum Tail {
@@ -80,6 +91,18 @@ enum Tail {
     Items,
     /// That of a page of a query.
     Page { total_items: u64, previous: Option<Box<Cursor>> },
+    /// That of such a page as the output of an action.
+    Output { total_items: u64 },
+}
+
+/// The members of the output of an action that come after the items.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutputTail {
+    total_items: u64,
+    has_more_entities: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_cursor: Option<String>,
 }
 
 impl EntityStream {
@@ -107,6 +130,13 @@ impl EntityStream {
         let Page { hits, total_items, next, previous } = page;
         let tail = Tail::Page { total_items, previous: previous.map(Box::new) };
         Self::new(view, some(hits), r#"{"items":["#, tail, Rest::Walk { next, left })
+    }
+
+    /// Such a page as the output of an action.
+    pub(crate) fn of_output(view: &View, page: Page, left: usize) -> Self {
+        let Page { hits, total_items, next, .. } = page;
+        let (tail, rest) = (Tail::Output { total_items }, Rest::Walk { next, left });
+        Self::new(view, some(hits), r#"{"output":{"items":["#, tail, rest)
     }
 
     fn new(view: &View, items: Vec<Option<Hit>>, head: &str, tail: Tail, rest: Rest) -> Self {
@@ -253,15 +283,26 @@ impl EntityStream {
             Tail::Array => self.text.push(b']'),
             Tail::Items => self.text.extend_from_slice(b"]}"),
             Tail::Page { total_items, previous } => {
-                let next = if let Rest::Walk { next, .. } = &mut self.rest { next.take() } else { None };
                 let page_info = PageInfo {
-                    next_cursor: next.map(|cursor| cursor.encode()),
+                    next_cursor: self.rest.next_cursor(),
                     prev_cursor: previous.take().map(|cursor| cursor.encode()),
                 };
                 let page_info =
                     serde_json::to_string(&page_info).map_err(|error| ApiError::masked(&error))?;
                 let tail = format!(r#"],"totalItems":{total_items},"pageInfo":{page_info}}}"#);
                 self.text.extend_from_slice(tail.as_bytes());
+            }
+            Tail::Output { total_items } => {
+                let next_page_cursor = self.rest.next_cursor();
+                let tail = OutputTail {
+                    total_items: *total_items,
+                    has_more_entities: next_page_cursor.is_some(),
+                    next_page_cursor,
+                };
+                let tail = serde_json::to_string(&tail).map_err(|error| ApiError::masked(&error))?;
+                self.text.extend_from_slice(b"],");
+                self.text.extend_from_slice(tail.strip_prefix('{').unwrap_or(&tail).as_bytes());
+                self.text.push(b'}');
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use callboard_engine::Catalog;
 use callboard_model::{Entity, LocationSpec, Presence};
-use callboard_store::LocationConflict;
+use callboard_store::{LocationConflict, StoredLocation};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -45,18 +45,25 @@ pub(crate) async fn create(State(state): State<AppState>, request: Request) -> R
     if accepted.query.text("dryRun").is_some_and(is_yes) {
         return dry_run(&state, &spec).await;
     }
-    refuse_if_readonly(&state)?;
     let on_conflict = match accepted.query.text("onConflict") {
         Some("refresh") => LocationConflict::Refresh,
         Some(_) => LocationConflict::Reject,
         None => state.options.location_conflict,
     };
     // Presence matters to a dry run alone: a registered location is a type and a target.
-    let spec = LocationSpec::new(spec.kind, spec.target);
-    let register = async move |catalog: Catalog| catalog.location_register(&spec, on_conflict).await;
-    let location = state.change(register).await?;
+    let location = register(&state, LocationSpec::new(spec.kind, spec.target), on_conflict).await?;
     let created = Created { location: (&location).into(), entities: &[], exists: None };
     position::changed(&state, reply::json(StatusCode::CREATED, &created)?).await
+}
+
+/// Registers a location, unless that is not allowed.
+pub(crate) async fn register(
+    state: &AppState,
+    spec: LocationSpec,
+    on_conflict: LocationConflict,
+) -> Result<StoredLocation, ApiError> {
+    refuse_if_readonly(state)?;
+    state.change(async move |catalog: Catalog| catalog.location_register(&spec, on_conflict).await).await
 }
 
 async fn dry_run(state: &AppState, spec: &LocationSpec) -> Result<Response, ApiError> {

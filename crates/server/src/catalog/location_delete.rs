@@ -13,7 +13,12 @@ use crate::{position, reply};
 
 pub(crate) async fn delete(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let id = Operation::BARE.accept(&state, request).await?.path("id")?;
-    refuse_if_readonly(&state)?;
-    state.change(async move |catalog: Catalog| catalog.location_delete(&id).await).await?;
+    unregister(&state, id).await?;
     position::changed(&state, reply::empty(StatusCode::NO_CONTENT)).await
+}
+
+/// Unregisters a location, unless that is not allowed.
+pub(crate) async fn unregister(state: &AppState, id: String) -> Result<(), ApiError> {
+    refuse_if_readonly(state)?;
+    state.change(async move |catalog: Catalog| catalog.location_delete(&id).await).await
 }

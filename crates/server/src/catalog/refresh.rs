@@ -23,7 +23,11 @@ pub(crate) const OPERATION: Operation = Operation {
 /// Clients insist on 200.
 pub(crate) async fn refresh(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let accepted = OPERATION.accept(&state, request).await?;
-    let entity_ref = accepted.body_text("entityRef").to_owned();
-    state.change(async move |catalog: Catalog| catalog.refresh(&entity_ref).await).await?;
+    schedule(&state, accepted.body_text("entityRef").to_owned()).await?;
     position::changed(&state, reply::empty(StatusCode::OK)).await
+}
+
+/// Has an entity processed at once.
+pub(crate) async fn schedule(state: &AppState, entity_ref: String) -> Result<(), ApiError> {
+    state.change(async move |catalog: Catalog| catalog.refresh(&entity_ref).await).await
 }

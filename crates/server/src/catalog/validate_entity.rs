@@ -50,6 +50,11 @@ fn parse(entity: Option<&Value>, location: Option<&Value>) -> Result<(Entity, Lo
     };
     let entity = Entity::from(entity.clone());
     entity.check_envelope()?;
+    Ok((entity, url_location(location)?))
+}
+
+/// The location that an entity is said to be from.
+pub(crate) fn url_location(location: &str) -> Result<LocationSpec, ApiError> {
     let LocationRef { type_, target } = LocationRef::parse(location)?;
     if type_ != "url" {
         let message = format!(
@@ -57,7 +62,7 @@ fn parse(entity: Option<&Value>, location: Option<&Value>) -> Result<(Entity, Lo
         );
         return Err(type_error(message));
     }
-    Ok((entity, LocationSpec::new(type_, target)))
+    Ok(LocationSpec::new(type_, target))
 }
 
 fn type_error(message: impl Into<String>) -> ApiError {

@@ -233,7 +233,7 @@ impl JsonSchema for Predicate {
 
 /// Says of members that may be absent that they are not null, which nothing here ever is; and nothing of how numbers
 /// are kept in memory.
-pub(super) fn without_nulls(schema: &mut Schema) {
+pub(crate) fn without_nulls(schema: &mut Schema) {
     transform_subschemas(&mut without_nulls, schema);
     let has_format = schema.get("format").and_then(Value::as_str);
     if has_format.is_some_and(|format| format.starts_with("int") || format.starts_with("uint")) {

@@ -7,6 +7,7 @@ use callboard_store::LocationConflict;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
+use crate::actions::ActionFilter;
 use crate::cors::{Cors, origin_pattern};
 use crate::error::ServerError;
 use crate::options::{ListenAddress, ServerOptions};
@@ -41,6 +42,7 @@ impl ServerOptions {
             request_timeout: limit("backend.server.requestTimeout", default.request_timeout)?,
             drain_limit: default.drain_limit,
             connections_max: default.connections_max,
+            actions: ActionFilter::from_config(config)?,
             entity_cache_bytes: config
                 .get_opt_u64("callboard.api.entityCacheBytes")?
                 .unwrap_or(default.entity_cache_bytes),

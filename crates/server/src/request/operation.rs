@@ -36,6 +36,19 @@ impl Operation {
 
     /// Checks a request.
     pub(crate) async fn accept(&self, state: &AppState, request: Request) -> Result<Accepted, ApiError> {
+        let (accepted, json) = self.accept_json(state, request).await?;
+        match (self.body, json) {
+            (Some(schema), Some(json)) => Ok(Accepted { body: schema.check(json)?, ..accepted }),
+            _ => Ok(accepted),
+        }
+    }
+
+    /// Checks a request but for what its body holds. That comes as it is, and not at all if there is none.
+    pub(crate) async fn accept_json(
+        &self,
+        state: &AppState,
+        request: Request,
+    ) -> Result<(Accepted, Option<Value>), ApiError> {
         let target = Target::of(&request);
         let (parts, body) = request.into_parts();
         let json = match self.body {
@@ -44,11 +57,8 @@ impl Operation {
             None => None,
         };
         let query = self.accept_query(&parts.uri)?;
-        let body = match (self.body, json) {
-            (Some(schema), Some(json)) => schema.check(json)?,
-            _ => Map::new(),
-        };
-        Ok(Accepted { query, body, target, route: parts.extensions.get().cloned() })
+        let route = parts.extensions.get().cloned();
+        Ok((Accepted { query, body: Map::new(), target, route }, json))
     }
 
     /// Checks the query alone, for operations with their own ways with bodies.

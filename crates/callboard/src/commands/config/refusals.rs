@@ -142,6 +142,11 @@ mod tests {
             (json!({"backend": {"database": {"client": "pg"}}}), "backend.database.client"),
             (json!({"backend": {"server": {"requestTimeout": "soon"}}}), "backend.server.requestTimeout"),
             (json!({"backend": {"reading": {"allow": {"host": "x"}}}}), "backend.reading.allow"),
+            (json!({"backend": {"actions": {"pluginSources": "x"}}}), "backend.actions.pluginSources"),
+            (
+                json!({"backend": {"actions": {"filter": {"exclude": [{"id": "@(a)"}]}}}}),
+                "backend.actions.filter.exclude[0].id",
+            ),
             (json!({"catalog": {"readonly": "maybe"}}), "catalog.readonly"),
             (json!({"catalog": {"orphanStrategy": "burn"}}), "catalog.orphanStrategy"),
             (json!({"catalog": {"rules": [{"allow": "API"}]}}), "catalog.rules[0].allow"),
