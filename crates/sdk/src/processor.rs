@@ -33,7 +33,8 @@ pub enum Recognized {
 /// entity of kind Location `read_location` for each target, until one processor answers [`Handled::Yes`]; and
 /// last `post_process_entity`.
 ///
-/// **Concurrency.** Many entities are processed at the same time through one shared processor.
+/// **Concurrency.** Many entities are processed at the same time through one shared processor, and so are a few targets
+/// of one Location. What they emit counts in the order of the targets.
 ///
 /// **Cancellation.** A call in which nothing happens for too long is given up (see [`ProcessorContext::progress`]), and
 /// a shutdown ends it. The future may be dropped at any await; long loops without an await look at
