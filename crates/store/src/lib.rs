@@ -20,10 +20,14 @@ mod outcome;
 mod packed;
 mod provider;
 mod read;
+mod rules;
 pub mod sqlite;
 mod store;
 #[cfg(feature = "testsuite")]
 pub mod suite;
+#[cfg(test)]
+#[cfg(feature = "testsuite")]
+mod tables;
 
 pub use change::{Change, ChangeKind};
 pub use claim::{Claim, ClaimRequest, Lane, LeaseToken};

@@ -49,15 +49,16 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 pub use open::SqliteOptions;
-pub use session::FaultHook;
 
+pub use crate::rules::statement::FaultHook;
+
+use crate::rules::statement::{Statement, statements};
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
     ErrorFilter, FinalEntity, FoundEntities, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity,
     Outcome, ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
 };
 use session::{Args, Connections, Session};
-use statement::{Statement, statements};
 use writer::{Writer, WriterState};
 
 statements! {

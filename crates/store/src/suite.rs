@@ -5,13 +5,16 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "this is test code, although it is compiled into the library for the use of other crates"
 )]
 
 pub mod children;
 pub mod claims;
+pub mod cluster;
 pub mod conflicts;
 pub mod errors;
+pub mod faults;
 pub mod load;
 pub mod locations;
 pub mod log;
@@ -22,6 +25,8 @@ pub mod relations;
 pub mod requests;
 pub mod stitching;
 pub mod world;
+
+pub use crate::rules::statement::FaultHook;
 
 /// Makes a test of each rule. The argument is the name of an async function that opens an empty store.
 #[macro_export]
@@ -209,6 +214,25 @@ macro_rules! store_suite {
                     $crate::suite::$area::$rule($crate::suite::world::World::new(&store)).await;
                 }
             )*
+        }
+    };
+}
+
+/// Makes the tests that have statements fail. The argument is the name of an async function that opens an empty store
+/// with a [`FaultHook`].
+#[macro_export]
+macro_rules! fault_suite {
+    ($open:ident) => {
+        mod faults {
+            #[tokio::test]
+            async fn each_statement_may_fail() {
+                $crate::suite::faults::each_statement_may_fail(super::$open).await;
+            }
+
+            #[tokio::test]
+            async fn a_failed_commit_keeps_its_leases() {
+                $crate::suite::faults::a_failed_commit_keeps_its_leases(super::$open).await;
+            }
         }
     };
 }

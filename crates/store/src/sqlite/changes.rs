@@ -3,9 +3,10 @@
 use super::SqliteStore;
 use super::codec::RowExt as _;
 use super::session::Args;
-use super::statement::statements;
-use super::writer::DELETED;
-use crate::{Change, ChangeKind, StoreError};
+use crate::rules::codec::change_kind;
+use crate::rules::messages::changes_trimmed;
+use crate::rules::statement::statements;
+use crate::{Change, StoreError};
 
 statements! {
     SELECT_CHANGES =
@@ -23,12 +24,12 @@ impl SqliteStore {
         let mut db = self.reader().await?;
         let trimmed_to = db.row(SELECT_TRIMMED_TO, Args::new()).await?.map_or(Ok(0), |row| row.int(0))?;
         if position < trimmed_to {
-            return Err(StoreError::NotFound(format!("the change log begins after position {trimmed_to}")));
+            return Err(changes_trimmed(trimmed_to));
         }
         let args = Args::new().with(position).with(i64::try_from(limit).unwrap_or(i64::MAX));
         let rows = db.rows(SELECT_CHANGES, args).await?;
         let changes = rows.iter().map(|row| {
-            let kind = if row.int(2)? == DELETED { ChangeKind::Deleted } else { ChangeKind::Upserted };
+            let kind = change_kind(row.int(2)?);
             Ok(Change { position: row.int(0)?, entity_ref: row.text(1)?.to_owned(), kind })
         });
         changes.collect()

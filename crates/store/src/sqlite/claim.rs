@@ -6,11 +6,12 @@ use callboard_model::Digest;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::codec::{RowExt as _, ids_json, lane, micros, timestamp};
+use super::codec::{RowExt as _, ids_json};
 use super::leases::Lease;
 use super::session::Args;
-use super::statement::statements;
 use crate::packed::unpack;
+use crate::rules::codec::{lane, micros, refresh_key, timestamp};
+use crate::rules::statement::statements;
 use crate::{Claim, ClaimRequest, EntityId, Lane, LeaseToken, StoreError, Timestamp};
 
 statements! {
@@ -108,8 +109,7 @@ impl SqliteStore {
 
     pub(super) async fn mark_keys(&self, keys: &[String], now: Timestamp) -> Result<u64, StoreError> {
         let mut writer = self.writer().await?;
-        let marked =
-            writer.mark_due_by_keys(keys.iter().map(|key| super::codec::refresh_key(key)), now).await?;
+        let marked = writer.mark_due_by_keys(keys.iter().map(|key| refresh_key(key)), now).await?;
         writer.finish().await?;
         Ok(marked)
     }

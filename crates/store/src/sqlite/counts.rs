@@ -1,9 +1,10 @@
 //! Sizes, for metrics.
 
 use super::SqliteStore;
-use super::codec::{RowExt as _, micros};
+use super::codec::RowExt as _;
 use super::session::Args;
-use super::statement::statements;
+use crate::rules::codec::micros;
+use crate::rules::statement::statements;
 use crate::{Counts, StoreError, Timestamp};
 
 statements! {

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::codec::{RowExt as _, ids_json};
-use super::schedule::Run;
 use super::session::Args;
-use super::statement::statements;
-use super::writer::{DELETED, Writer};
+use super::writer::Writer;
+use crate::rules::codec::DELETED;
+use crate::rules::schedule::Run;
+use crate::rules::statement::statements;
 use crate::{Lane, StoreError, Timestamp};
 
 statements! {
@@ -38,18 +39,19 @@ impl Writer<'_> {
         let children = self.edges_from(ids.iter().copied()).await?;
         let refused: Vec<_> =
             self.edges_to(ids.iter().copied()).await?.into_iter().filter(|edge| edge.is_refused).collect();
-        self.conflicts_settle(refused.iter().map(|edge| (edge.source, edge.target)).collect()).await?;
+        let settled: Vec<_> = refused.iter().map(|edge| (edge.source, edge.target)).collect();
+        self.conflicts_settle(&settled).await?;
         for statement in
             [DELETE_EDGES_FROM, DELETE_EDGES_TO, DELETE_ERRORS_OF_OWNERS, DELETE_FROM_QUEUE, DELETE_ENTITIES]
         {
             self.db.run(statement, Args::new().with(json.clone())).await?;
         }
         let lost = children.iter().filter(|edge| !edge.is_refused && !ids.contains(&edge.target));
-        self.sources_lost(lost.map(|edge| edge.target).collect(), now).await?;
+        self.sources_lost(&lost.map(|edge| edge.target).collect(), now).await?;
         self.mark_due(refused.iter().map(|edge| edge.source), Lane::Event, Run::InFull, now).await?;
         self.let_go(ids.len() + children.len());
         for id in ids {
-            self.unqueue(*id);
+            self.work.remove(*id);
             self.release(*id);
         }
         Ok(())

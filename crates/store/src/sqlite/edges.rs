@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use sqlx::sqlite::SqliteRow;
 
 use super::codec::{RowExt as _, ids_json};
-use super::schedule::Run;
 use super::session::Args;
-use super::statement::{bulk_statements, statements};
+use super::statement::bulk_statements;
 use super::writer::Writer;
+use crate::rules::intake::Edge;
+use crate::rules::schedule::Run;
+use crate::rules::statement::statements;
+use crate::rules::stitch_work::Urgency;
 use crate::{Lane, StoreError, Timestamp};
 
 statements! {
@@ -42,28 +45,14 @@ bulk_statements! {
     DELETE_EDGES("edges", 2) = "DELETE FROM edges WHERE (source, target) IN (VALUES {rows})";
 }
 
-/// A source wants to hand over an entity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Edge {
-    pub(super) source: i64,
-    pub(super) target: i64,
-    /// It may not, because of another source's location key.
-    pub(super) is_refused: bool,
-    pub(super) group: i64,
-    /// Index of the document, and the line on which it starts.
-    pub(super) position: Option<(u32, u32)>,
-}
-
-impl Edge {
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            source: row.int(0)?,
-            target: row.int(1)?,
-            is_refused: row.flag(2)?,
-            group: row.int(3)?,
-            position: row.small_opt(4)?.zip(row.small_opt(5)?),
-        })
-    }
+fn edge(row: &SqliteRow) -> Result<Edge, StoreError> {
+    Ok(Edge {
+        source: row.int(0)?,
+        target: row.int(1)?,
+        is_refused: row.flag(2)?,
+        group: row.int(3)?,
+        position: row.small_opt(4)?.zip(row.small_opt(5)?),
+    })
 }
 
 impl Writer<'_> {
@@ -73,7 +62,7 @@ impl Writer<'_> {
         sources: impl IntoIterator<Item = i64>,
     ) -> Result<Vec<Edge>, StoreError> {
         let args = Args::new().with(ids_json(sources));
-        self.db.rows(SELECT_EDGES_FROM, args).await?.iter().map(Edge::from_row).collect()
+        self.db.rows(SELECT_EDGES_FROM, args).await?.iter().map(edge).collect()
     }
 
     /// The edges from one source to some targets.
@@ -83,7 +72,7 @@ impl Writer<'_> {
         targets: impl IntoIterator<Item = i64>,
     ) -> Result<Vec<Edge>, StoreError> {
         let args = Args::new().with(source).with(ids_json(targets));
-        self.db.rows(SELECT_EDGES_BETWEEN, args).await?.iter().map(Edge::from_row).collect()
+        self.db.rows(SELECT_EDGES_BETWEEN, args).await?.iter().map(edge).collect()
     }
 
     /// All edges that end at these targets.
@@ -92,7 +81,7 @@ impl Writer<'_> {
         targets: impl IntoIterator<Item = i64>,
     ) -> Result<Vec<Edge>, StoreError> {
         let args = Args::new().with(ids_json(targets));
-        self.db.rows(SELECT_EDGES_TO, args).await?.iter().map(Edge::from_row).collect()
+        self.db.rows(SELECT_EDGES_TO, args).await?.iter().map(edge).collect()
     }
 
     /// Those of the targets that have exactly one source.
@@ -114,8 +103,8 @@ impl Writer<'_> {
     }
 
     /// Inserts or overwrites edges.
-    pub(super) async fn edges_put(&mut self, edges: Vec<Edge>) -> Result<(), StoreError> {
-        let bind = |args: &mut Args, edge: Edge| {
+    pub(super) async fn edges_put(&mut self, edges: &[Edge]) -> Result<(), StoreError> {
+        let bind = |args: &mut Args, edge: &Edge| {
             args.push(edge.source);
             args.push(edge.target);
             args.push(edge.is_refused);
@@ -127,10 +116,10 @@ impl Writer<'_> {
     }
 
     /// Deletes edges, by source and target.
-    pub(super) async fn edges_delete(&mut self, edges: Vec<(i64, i64)>) -> Result<(), StoreError> {
-        let bind = |args: &mut Args, (source, target)| {
-            args.push::<i64>(source);
-            args.push::<i64>(target);
+    pub(super) async fn edges_delete(&mut self, edges: &[(i64, i64)]) -> Result<(), StoreError> {
+        let bind = |args: &mut Args, (source, target): &(i64, i64)| {
+            args.push(*source);
+            args.push(*target);
         };
         self.let_go(edges.len());
         self.db.bulk(&DELETE_EDGES, edges, bind).await.map(drop)
@@ -140,19 +129,19 @@ impl Writer<'_> {
     /// them is due.
     pub(super) async fn sources_lost(
         &mut self,
-        targets: BTreeSet<i64>,
+        targets: &BTreeSet<i64>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         if targets.is_empty() {
             return Ok(());
         }
-        let count = targets.len();
-        let orphans = self.db.rows(INSERT_ORPHANS, Args::new().with(ids_json(targets))).await?;
+        let args = Args::new().with(ids_json(targets.iter().copied()));
+        let orphans = self.db.rows(INSERT_ORPHANS, args).await?;
         // Whoever has another source left may have it from a cycle that nothing else holds.
-        self.state.may_have_cycles |= orphans.len() < count;
+        self.state.may_have_cycles |= orphans.len() < targets.len();
         let orphans: Vec<i64> = orphans.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
         for id in &orphans {
-            self.stitch(*id);
+            self.work.add(*id, Urgency::Own);
         }
         let waiting = self.refused_sources(orphans).await?;
         self.mark_due(waiting, Lane::Event, Run::InFull, now).await?;
@@ -160,15 +149,16 @@ impl Writer<'_> {
     }
 
     /// The targets have a source; those that were orphans no longer say so.
-    pub(super) async fn sources_gained(&mut self, targets: BTreeSet<i64>) -> Result<(), StoreError> {
+    pub(super) async fn sources_gained(&mut self, targets: &BTreeSet<i64>) -> Result<(), StoreError> {
         if targets.is_empty() {
             return Ok(());
         }
-        let adopted = self.db.rows(DELETE_ORPHANS, Args::new().with(ids_json(targets))).await?;
+        let args = Args::new().with(ids_json(targets.iter().copied()));
+        let adopted = self.db.rows(DELETE_ORPHANS, args).await?;
         // The new source may be one that the orphan itself brought in.
         self.state.may_have_cycles |= !adopted.is_empty();
         for row in adopted {
-            self.stitch(row.int(0)?);
+            self.work.add(row.int(0)?, Urgency::Own);
         }
         Ok(())
     }

@@ -1,25 +1,22 @@
-//! Errors of the catalog's content.
-//!
-//! They are a set per owner and category, each told from the others by a key. An error that is seen again keeps its
-//! number and the time at which it was first seen.
+//! Errors of the catalog's content: writing them by difference, and reading them.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use callboard_model::{Digest, SerializedError};
+use foldhash::{HashMap, HashMapExt as _};
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::codec::{RowExt as _, ids_json, micros, timestamp};
-use super::refs::{provider_name, provider_text};
+use super::codec::{RowExt as _, ids_json};
 use super::session::Args;
-use super::statement::{bulk_statements, statements};
+use super::statement::bulk_statements;
 use super::writer::Writer;
+use crate::rules::codec::{micros, timestamp};
+use crate::rules::errors::{
+    ErrorDifference, ErrorRow, category, conflict_key, provider_owner, serialized, subject,
+};
+use crate::rules::statement::statements;
+use crate::rules::stitch_work::Urgency;
 use crate::{CatalogError, ErrorCategory, ErrorFilter, NewError, StoreError, Timestamp};
-
-/// How many causes of an error are kept, each the cause of the one before. JSON that is nested too deeply is not read
-/// back; and the words of a cause are in the message, too.
-const CAUSES_MAX: usize = 32;
 
 statements! {
     SELECT_ERROR_KEYS =
@@ -60,16 +57,6 @@ bulk_statements! {
         "DELETE FROM errors WHERE (owner, category, key) IN (VALUES {rows})";
 }
 
-/// An error with its place in the table.
-#[derive(Debug)]
-struct ErrorRow<'a> {
-    owner: i64,
-    category: ErrorCategory,
-    key: Vec<u8>,
-    position: usize,
-    error: &'a NewError,
-}
-
 impl Writer<'_> {
     /// The processing errors of the owners are exactly these from now on. Owners whose errors changed are queued for
     /// stitching.
@@ -80,7 +67,7 @@ impl Writer<'_> {
     ) -> Result<(), StoreError> {
         let changed = self.errors_replace(ErrorCategory::Processing, failures, now).await?;
         for owner in changed {
-            self.stitch(owner);
+            self.work.add(owner, Urgency::Own);
         }
         Ok(())
     }
@@ -101,28 +88,15 @@ impl Writer<'_> {
         sets: &[(i64, &[NewError])],
         now: Timestamp,
     ) -> Result<Vec<i64>, StoreError> {
-        let mut changed = Vec::new();
         if sets.is_empty() {
-            return Ok(changed);
+            return Ok(Vec::new());
         }
         let mut stored: HashMap<i64, Vec<(Vec<u8>, i64)>> = HashMap::new();
         let args = Args::new().with(ids_json(sets.iter().map(|(owner, _)| *owner))).with(category as i64);
         for row in self.db.rows(SELECT_ERROR_KEYS, args).await? {
             stored.entry(row.int(0)?).or_default().push((row.blob(1)?.to_vec(), row.int(2)?));
         }
-        let mut gone = Vec::new();
-        let mut rows = Vec::new();
-        for (owner, errors) in sets {
-            let before = stored.remove(owner).unwrap_or_default();
-            let after = error_rows(*owner, category, errors);
-            let keys: HashSet<&[u8]> = after.iter().map(|row| row.key.as_slice()).collect();
-            gone.extend(before.iter().filter(|(key, _)| !keys.contains(key.as_slice())).map(|(_, id)| *id));
-            // The order counts, too: clients see the errors as a list.
-            if !before.iter().map(|(key, _)| key).eq(after.iter().map(|row| &row.key)) {
-                changed.push(*owner);
-            }
-            rows.extend(after);
-        }
+        let ErrorDifference { changed, gone, rows } = ErrorDifference::compare(category, sets, stored);
         if !gone.is_empty() {
             self.db.run(DELETE_ERRORS, Args::new().with(ids_json(gone))).await?;
         }
@@ -155,22 +129,17 @@ impl Writer<'_> {
         conflicts: &[((i64, i64), NewError)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let rows = conflicts.iter().map(|((source, target), error)| ErrorRow {
-            owner: *source,
-            category: ErrorCategory::Conflict,
-            key: conflict_key(*target),
-            position: 0,
-            error,
-        });
+        let rows =
+            conflicts.iter().map(|((source, target), error)| ErrorRow::conflict(*source, *target, error));
         self.errors_put(rows.collect(), now).await
     }
 
     /// Forgets that sources could not write their targets.
-    pub(super) async fn conflicts_settle(&mut self, settled: Vec<(i64, i64)>) -> Result<(), StoreError> {
-        let bind = |args: &mut Args, (source, target): (i64, i64)| {
-            args.push(source);
+    pub(super) async fn conflicts_settle(&mut self, settled: &[(i64, i64)]) -> Result<(), StoreError> {
+        let bind = |args: &mut Args, (source, target): &(i64, i64)| {
+            args.push(*source);
             args.push(ErrorCategory::Conflict as i64);
-            args.push(conflict_key(target));
+            args.push(conflict_key(*target));
         };
         self.db.bulk(&DELETE_CONFLICTS, settled, bind).await.map(drop)
     }
@@ -178,11 +147,12 @@ impl Writer<'_> {
     async fn errors_put(&mut self, rows: Vec<ErrorRow<'_>>, now: Timestamp) -> Result<(), StoreError> {
         let now = micros(now);
         let bind = |args: &mut Args, row: ErrorRow<'_>| {
+            let text = row.text();
             args.push(row.owner);
             args.push(row.category as i64);
             args.push(row.key);
             args.push(i64::try_from(row.position).unwrap_or(i64::MAX));
-            args.push(error_text(&row.error.error));
+            args.push(text);
             args.push(row.error.location.as_deref());
             args.push(row.error.document);
             args.push(row.error.line);
@@ -209,8 +179,7 @@ impl SqliteStore {
             None => SELECT_ERRORS,
             Some(subject) => {
                 args.push(subject.as_str());
-                // Providers are subjects, too.
-                args.push(subject.strip_prefix("provider:").map(provider_text));
+                args.push(provider_owner(subject));
                 SELECT_ERRORS_OF
             }
         };
@@ -218,49 +187,13 @@ impl SqliteStore {
     }
 }
 
-/// The errors of one run, without repetitions.
-fn error_rows(owner: i64, category: ErrorCategory, errors: &[NewError]) -> Vec<ErrorRow<'_>> {
-    let mut seen = HashSet::new();
-    let mut rows = Vec::with_capacity(errors.len());
-    for error in errors {
-        let key = error_key(error);
-        if seen.insert(key) {
-            let key = key.as_bytes().to_vec();
-            rows.push(ErrorRow { owner, category, key, position: rows.len(), error });
-        }
-    }
-    rows
-}
-
-/// What makes an error the same one as the last time: what it says and where, but not in which content.
-fn error_key(error: &NewError) -> Digest {
-    let number = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
-    Digest::of_parts([
-        serde_json::to_string(&error.error).unwrap_or_default().as_str(),
-        error.location.as_deref().unwrap_or_default(),
-        &number(error.document),
-        &number(error.line),
-        &number(error.column),
-        error.pointer.as_deref().unwrap_or_default(),
-        error.rule.as_deref().unwrap_or_default(),
-    ])
-}
-
-fn conflict_key(target: i64) -> Vec<u8> {
-    target.to_be_bytes().to_vec()
-}
-
 fn catalog_error(row: &SqliteRow) -> Result<CatalogError, StoreError> {
-    let interned = row.text(2)?;
     Ok(CatalogError {
         id: row.int(0)?,
         category: category(row.int(1)?)?,
-        subject: match provider_name(interned) {
-            Some(name) => format!("provider:{name}"),
-            None => interned.to_owned(),
-        },
+        subject: subject(row.text(2)?),
         error: NewError {
-            error: serialized(row, 3),
+            error: serialized(row.text(3)),
             location: row.text_opt(4)?.map(Arc::from),
             document: row.small_opt(5)?,
             line: row.small_opt(6)?,
@@ -273,33 +206,4 @@ fn catalog_error(row: &SqliteRow) -> Result<CatalogError, StoreError> {
         last_seen_at: timestamp(row.int(12)?)?,
         count: row.int(13)?,
     })
-}
-
-fn category(number: i64) -> Result<ErrorCategory, StoreError> {
-    [ErrorCategory::Processing, ErrorCategory::Conflict, ErrorCategory::Stitching, ErrorCategory::Warning]
-        .into_iter()
-        .find(|category| *category as i64 == number)
-        .ok_or_else(|| StoreError::Inconsistent(format!("{number} is not a category of errors")))
-}
-
-/// Reads an error. One that cannot be read says so in its own place, so that it hides none of the others.
-pub(super) fn serialized(row: &SqliteRow, at: usize) -> SerializedError {
-    let read = row.text(at).and_then(|json| {
-        serde_json::from_str(json).map_err(|error| StoreError::Inconsistent(error.to_string()))
-    });
-    read.unwrap_or_else(|error| SerializedError::new("Error", format!("what was said here is lost: {error}")))
-}
-
-/// The text in which an error is kept.
-fn error_text(error: &SerializedError) -> String {
-    let mut error = error.clone();
-    cut_causes(&mut error, CAUSES_MAX);
-    serde_json::to_string(&error).unwrap_or_default()
-}
-
-fn cut_causes(error: &mut SerializedError, remaining: usize) {
-    match &mut error.cause {
-        Some(cause) if remaining > 0 => cut_causes(cause, remaining - 1),
-        _ => error.cause = None,
-    }
 }

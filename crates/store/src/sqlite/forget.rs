@@ -4,12 +4,14 @@
 //! ref anew meanwhile has to look up its number, so what was looked up since the snapshot is left alone.
 
 use super::SqliteStore;
-use super::codec::{RowExt as _, ids_json, unpack_relations};
+use foldhash::{HashSet, HashSetExt as _};
+
+use super::codec::{RowExt as _, ids_json};
 use super::session::{Args, Session};
-use super::statement::statements;
 use super::writer::Writer;
 use crate::StoreError;
-use foldhash::{HashSet, HashSetExt as _};
+use crate::rules::statement::statements;
+use crate::rules::unused::{CANDIDATES_MAX, FORGOTTEN_MAX, FORGOTTEN_MIN, RELATIONS_PAGE, keep_related};
 
 statements! {
     // Refs that no row mentions, save for the packed relations.
@@ -27,15 +29,6 @@ statements! {
     SELECT_PACKED_RELATIONS = "SELECT id, relations FROM results WHERE id > ?1 ORDER BY id LIMIT ?2";
     DELETE_REFS = "DELETE FROM refs WHERE id IN (SELECT value FROM json_each(?1))";
 }
-
-/// How many refs one round looks at.
-const CANDIDATES_MAX: usize = 100_000;
-/// How many refs one round forgets.
-const FORGOTTEN_MAX: usize = 10_000;
-/// Fewer refs than these are not worth the search.
-pub(super) const FORGOTTEN_MIN: usize = 100;
-/// How many entities' relations are read at once.
-const RELATIONS_PAGE: i64 = 5_000;
 
 impl Writer<'_> {
     /// So many mentions of refs are gone. Counted even if the transaction fails: at worst it is searched in vain.
@@ -75,8 +68,7 @@ impl SqliteStore {
     /// Refs that nothing mentions in a snapshot of now.
     async fn unused_refs(&self) -> Result<HashSet<i64>, StoreError> {
         let mut db = self.reader().await?;
-        let limit = i64::try_from(CANDIDATES_MAX).unwrap_or(i64::MAX);
-        let rows = db.rows(SELECT_UNUSED_REFS, Args::new().with(limit)).await?;
+        let rows = db.rows(SELECT_UNUSED_REFS, Args::new().with(CANDIDATES_MAX)).await?;
         let mut unused: HashSet<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
         drop_related(&mut db, &mut unused).await?;
         Ok(unused)
@@ -93,16 +85,7 @@ async fn drop_related(db: &mut Session, unused: &mut HashSet<i64>) -> Result<(),
         }
         for row in &page {
             after = row.int(0)?;
-            let Ok(relations) = row.blob(1).and_then(|bytes| unpack_relations(after, bytes)) else {
-                // What cannot be read may mention any of them.
-                unused.clear();
-                return Ok(());
-            };
-            for (source, kind, target) in relations {
-                for id in [source, kind, target] {
-                    unused.remove(&id);
-                }
-            }
+            keep_related(unused, after, row.blob(1).ok());
         }
     }
     Ok(())

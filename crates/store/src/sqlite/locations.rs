@@ -7,11 +7,12 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::codec::RowExt as _;
-use super::intake::new_uid;
-use super::schedule::Run;
 use super::session::{Args, Session};
-use super::statement::statements;
 use super::writer::Writer;
+use crate::rules::intake::new_uid;
+use crate::rules::messages::{location_exists, location_not_found};
+use crate::rules::schedule::Run;
+use crate::rules::statement::statements;
 use crate::{Lane, LocationConflict, NewEntity, StoreError, StoredLocation, Timestamp};
 
 statements! {
@@ -43,7 +44,7 @@ impl SqliteStore {
     ) -> Result<StoredLocation, StoreError> {
         let mut writer = self.synced_writer().await?;
         let location = match (location_by_spec(&mut writer.db, spec).await?, on_conflict) {
-            (Some(_), LocationConflict::Reject) => return Err(already_exists(spec)),
+            (Some(_), LocationConflict::Reject) => return Err(location_exists(spec)),
             (Some(existing), LocationConflict::Refresh) => existing,
             (None, _) => StoredLocation {
                 id: new_uid(now).to_string(),
@@ -52,7 +53,7 @@ impl SqliteStore {
             },
         };
         writer.location_put(provider, &location, &entity, &[], now).await?;
-        let id = writer.interned(&location.entity_ref)?;
+        let id = writer.names.id(&location.entity_ref)?;
         // Registering again asks for a fresh look, also where nothing seems to have changed.
         writer.mark_due([id], Lane::Interactive, Run::InFull, now).await?;
         writer.finish().await?;
@@ -68,9 +69,9 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<StoredLocation, StoreError> {
         let mut writer = self.synced_writer().await?;
-        let before = location_by_id(&mut writer.db, id).await?.ok_or_else(|| not_found(id))?;
+        let before = location_by_id(&mut writer.db, id).await?.ok_or_else(|| location_not_found(id))?;
         if location_by_spec(&mut writer.db, spec).await?.is_some_and(|other| other.id != id) {
-            return Err(already_exists(spec));
+            return Err(location_exists(spec));
         }
         let location = StoredLocation {
             id: id.to_owned(),
@@ -94,7 +95,7 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut writer = self.synced_writer().await?;
-        let location = location_by_id(&mut writer.db, id).await?.ok_or_else(|| not_found(id))?;
+        let location = location_by_id(&mut writer.db, id).await?.ok_or_else(|| location_not_found(id))?;
         writer.db.run(DELETE_LOCATION, Args::new().with(id)).await?;
         writer.bucket_change(provider, &[], &[location.entity_ref], Lane::Interactive, now).await?;
         writer.finish().await
@@ -147,7 +148,7 @@ impl Writer<'_> {
             .with(location.id.as_str())
             .with(location.spec.kind.as_str())
             .with(location.spec.target.as_str())
-            .with(self.interned(&entity_ref)?);
+            .with(self.names.id(&entity_ref)?);
         self.db.run(PUT_LOCATION, args).await.map(drop)
     }
 }
@@ -170,12 +171,4 @@ fn location(row: &SqliteRow) -> Result<StoredLocation, StoreError> {
         spec: LocationSpec::new(row.text(1)?, row.text(2)?),
         entity_ref: row.text(3)?.to_owned(),
     })
-}
-
-fn already_exists(spec: &LocationSpec) -> StoreError {
-    StoreError::Conflict(format!("Location {}:{} already exists", spec.kind, spec.target))
-}
-
-fn not_found(id: &str) -> StoreError {
-    StoreError::NotFound(format!("Found no location with ID {id}"))
 }

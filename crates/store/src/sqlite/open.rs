@@ -12,11 +12,11 @@ use tokio::sync::Mutex;
 
 use super::SqliteStore;
 use super::codec::RowExt as _;
-use super::forget::FORGOTTEN_MIN;
-use super::session::{Args, Connections, Faults};
-use super::statement::statements;
+use super::session::{Args, Connections};
 use super::writer::WriterState;
 use crate::StoreError;
+use crate::rules::statement::{Faults, statements};
+use crate::rules::unused::FORGOTTEN_MIN;
 
 /// Measured: smaller pages waste a tenth of the room on rows of this length and cost a tenth more CPU when entities
 /// come in; larger ones make the steady state, which changes single small rows, write more.

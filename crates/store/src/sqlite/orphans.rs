@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::SqliteStore;
 use super::codec::{RowExt as _, ids_json};
-use super::refs::{PROVIDERS_FROM, PROVIDERS_TO};
 use super::session::Args;
-use super::statement::statements;
 use super::writer::Writer;
+use crate::rules::names::{PROVIDERS_FROM, PROVIDERS_TO};
+use crate::rules::statement::statements;
 use crate::{StoreError, Timestamp};
 
 statements! {

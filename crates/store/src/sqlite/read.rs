@@ -1,17 +1,16 @@
-//! Reading final entities. Their text is put together here, out of slices.
+//! Reading final entities.
 
 use std::collections::{BTreeMap, HashMap};
 
-use callboard_model::{BodyRef, assemble, etag};
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::SqliteStore;
 use super::codec::{RowExt as _, ids_json, texts_json};
 use super::session::{Args, Session};
-use super::statement::statements;
-use crate::packed::unpack;
-use crate::{Ancestor, EntityId, EntityPage, FinalEntity, FoundEntities, StoreError};
+use crate::rules::read::{ANCESTORS_MAX, FinalColumns, depth_first, fitting, found, page, worth_reading};
+use crate::rules::statement::statements;
+use crate::{Ancestor, EntityPage, FinalEntity, FoundEntities, StoreError};
 
 /// The columns that make a final entity, and the tables that they come from, beside `refs` under the name `i`.
 macro_rules! final_entity_query {
@@ -55,12 +54,6 @@ statements! {
          ORDER BY e.target, i.entity_ref";
 }
 
-/// How many ancestors are followed. Real entities have a handful; the limit is for cycles of generated ones.
-const ANCESTORS_MAX: i64 = 1000;
-
-/// A page of larger entities has fewer of them, but at least one.
-const PAGE_BYTES_MAX: usize = 4 << 20;
-
 impl SqliteStore {
     pub(super) async fn final_by_ref(&self, entity_ref: &str) -> Result<Option<FinalEntity>, StoreError> {
         let row = self.read_row(SELECT_FINAL_BY_REF, Args::new().with(entity_ref)).await?;
@@ -81,32 +74,14 @@ impl SqliteStore {
         let mut db = self.reader().await?;
         let mut looked_at = refs.len();
         if refs.len() > 1 {
-            let mut packed = 0;
             let args = Args::new().with(texts_json(refs.iter().copied()));
-            for row in db.rows(SELECT_SIZES_BY_REFS, args).await? {
-                packed += usize::try_from(row.int(1)?).unwrap_or(usize::MAX);
-                let place = usize::try_from(row.int(0)?).unwrap_or_default();
-                if packed > bytes_max && place > 0 {
-                    looked_at = place;
-                    break;
-                }
-            }
+            let sizes = db.rows(SELECT_SIZES_BY_REFS, args).await?;
+            let sizes = sizes.iter().map(|row| Ok((row.int(0)?, row.int(1)?)));
+            looked_at = worth_reading(sizes, bytes_max, refs.len())?;
         }
         let asked = refs.get(..looked_at).unwrap_or(refs);
         let rows = db.rows(SELECT_FINAL_BY_REFS, Args::new().with(texts_json(asked.iter().copied()))).await?;
-        let mut entities: Vec<FinalEntity> = Vec::with_capacity(rows.len());
-        let mut bytes = 0;
-        for row in rows {
-            let entity = final_entity(&row)?;
-            bytes += entity.json.len();
-            if bytes > bytes_max && !entities.is_empty() {
-                let place = asked.iter().position(|entity_ref| *entity_ref == entity.entity_ref);
-                looked_at = place.unwrap_or(looked_at);
-                break;
-            }
-            entities.push(entity);
-        }
-        Ok(FoundEntities { entities, looked_at })
+        found(asked, rows.into_iter().map(|row| final_entity(&row)), bytes_max)
     }
 
     pub(super) async fn final_page(
@@ -119,27 +94,9 @@ impl SqliteStore {
             Args::new().with(after.unwrap_or_default()).with(i64::try_from(limit).unwrap_or(i64::MAX))
         };
         let sizes = db.rows(SELECT_PAGE_SIZES, args(limit)).await?;
-        let (mut packed, mut fitting) = (0, 0);
-        for row in &sizes {
-            packed += usize::try_from(row.int(0)?).unwrap_or(usize::MAX);
-            if fitting > 0 && packed > PAGE_BYTES_MAX {
-                break;
-            }
-            fitting += 1;
-        }
-        let mut entities: Vec<FinalEntity> = Vec::with_capacity(fitting);
-        let mut bytes = 0;
-        for row in db.rows(SELECT_FINAL_PAGE, args(fitting)).await? {
-            if bytes > PAGE_BYTES_MAX {
-                break;
-            }
-            let entity = final_entity(&row)?;
-            bytes += entity.json.len();
-            entities.push(entity);
-        }
-        let is_last = entities.len() < limit && entities.len() == sizes.len();
-        let next_after = entities.last().filter(|_| !is_last).map(|last| last.entity_ref.clone());
-        Ok(EntityPage { entities, next_after })
+        let fitting = fitting(sizes.iter().map(|row| row.int(0)))?;
+        let rows = db.rows(SELECT_FINAL_PAGE, args(fitting)).await?;
+        page(rows.into_iter().map(|row| final_entity(&row)), limit, sizes.len())
     }
 
     pub(super) async fn ancestors(&self, entity_ref: &str) -> Result<Vec<Ancestor>, StoreError> {
@@ -157,16 +114,7 @@ impl SqliteStore {
             let parent_refs = parents.remove(&id).unwrap_or_default();
             found.insert(entity.entity_ref.clone(), Ancestor { entity, parent_refs });
         }
-        // Depth first, each once.
-        let mut ancestors = Vec::with_capacity(found.len());
-        let mut stack = vec![entity_ref.to_owned()];
-        while let Some(next) = stack.pop() {
-            if let Some(ancestor) = found.remove(&next) {
-                stack.extend(ancestor.parent_refs.iter().rev().cloned());
-                ancestors.push(ancestor);
-            }
-        }
-        Ok(ancestors)
+        Ok(depth_first(entity_ref, found))
     }
 }
 
@@ -179,25 +127,18 @@ async fn finals_by_ids(db: &mut Session, ids: &[i64]) -> Result<HashMap<i64, Fin
 fn final_entity(row: &SqliteRow) -> Result<FinalEntity, StoreError> {
     let offset =
         |at: usize| u32::try_from(row.int(at)?).map_err(|error| StoreError::Inconsistent(error.to_string()));
-    let uid = row.uid(2)?;
-    let json = unpack(row.blob(6)?)?;
-    let body = BodyRef {
-        json: &json,
+    let columns = FinalColumns {
+        id: row.int(0)?,
+        entity_ref: row.text(1)?,
+        uid: row.uid(2)?,
         metadata_end: offset(3)?,
         annotations_end: offset(4)?,
         own_etag: row.flag(5)?,
-        status: None,
+        body: row.blob(6)?,
+        body_digest: row.digest(7)?,
+        relations: row.blob(8)?,
+        status: row.text_opt(9)?,
+        is_orphan: row.flag(10)?,
     };
-    let relations = unpack(row.blob(8)?)?;
-    let status = row.text_opt(9)?;
-    let is_orphan = row.flag(10)?;
-    // Between a commit and the next stitch the body is newer than the etag in the row. One that is computed from
-    // what is served always tells contents apart, and is the same one once it is stitched.
-    let etag = etag(&row.digest(7)?, &relations, status, is_orphan);
-    Ok(FinalEntity {
-        id: EntityId(row.int(0)?),
-        entity_ref: row.text(1)?.to_owned(),
-        uid,
-        json: assemble(body, &uid.hyphenated().to_string(), &etag, &relations, status, is_orphan),
-    })
+    columns.assemble()
 }

@@ -7,9 +7,11 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use super::codec::RowExt as _;
-use super::schedule::Run;
 use super::session::Args;
-use super::statement::statements;
+use crate::rules::messages::entity_not_found;
+use crate::rules::read::REFRESH_DEPTH_MAX;
+use crate::rules::schedule::Run;
+use crate::rules::statement::statements;
 use crate::{Lane, StoreError, Timestamp};
 
 statements! {
@@ -25,9 +27,6 @@ statements! {
          WHERE f.entity_ref >= 'location:' AND f.entity_ref < 'location;'";
 }
 
-/// How many levels of ancestors a refresh reaches.
-const REFRESH_DEPTH_MAX: i64 = 32;
-
 impl SqliteStore {
     pub(super) async fn mark_all(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut writer = self.writer().await?;
@@ -37,13 +36,12 @@ impl SqliteStore {
     }
 
     pub(super) async fn refresh(&self, entity_ref: &str, now: Timestamp) -> Result<(), StoreError> {
-        let not_found = || StoreError::NotFound(format!("Entity {entity_ref} not found"));
         let mut writer = self.writer().await?;
         let text: Arc<str> = Arc::from(entity_ref.to_lowercase());
         writer.look_up([&text]).await?;
-        let id = writer.ref_id(&text).ok_or_else(not_found)?;
+        let id = writer.names.find(&text).ok_or_else(|| entity_not_found(entity_ref))?;
         if writer.db.row(SELECT_ENTITY, Args::new().with(id)).await?.is_none() {
-            return Err(not_found());
+            return Err(entity_not_found(entity_ref));
         }
         let mut due = BTreeSet::from([id]);
         for row in

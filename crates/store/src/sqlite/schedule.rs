@@ -1,11 +1,14 @@
-//! When entities are due.
+//! When entities are due: rows of `schedule`, and marks on them.
 
 use callboard_model::Digest;
 
-use super::codec::{ids_json, micros};
+use super::codec::ids_json;
 use super::session::Args;
-use super::statement::{bulk_statements, statements};
+use super::statement::bulk_statements;
 use super::writer::Writer;
+use crate::rules::codec::micros;
+use crate::rules::schedule::{Run, Schedule};
+use crate::rules::statement::statements;
 use crate::{Lane, StoreError, Timestamp};
 
 statements! {
@@ -39,41 +42,6 @@ bulk_statements! {
              result_digest = excluded.result_digest, fingerprint = excluded.fingerprint";
 }
 
-/// A row of `schedule`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Schedule {
-    pub(super) id: i64,
-    pub(super) next_update_at: Option<i64>,
-    pub(super) lane: i64,
-    pub(super) wish: i64,
-    pub(super) result_digest: Option<Digest>,
-    pub(super) fingerprint: Option<Digest>,
-}
-
-impl Schedule {
-    /// A new entity, due now.
-    pub(super) fn new(id: i64, lane: Lane, now: i64) -> Self {
-        Self {
-            id,
-            next_update_at: Some(now),
-            lane: lane as i64,
-            wish: 0,
-            result_digest: None,
-            fingerprint: None,
-        }
-    }
-}
-
-/// How thoroughly an entity is to be processed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Run {
-    /// If the result is that of the last run, nothing needs to be written.
-    IfChanged,
-    /// All of it anew, without caches, and the result must be written whatever it is: something that the last run
-    /// wrote is gone. Holds until a run succeeds.
-    InFull,
-}
-
 impl Writer<'_> {
     /// Inserts rows, or overwrites all but their `wish`.
     pub(super) async fn schedule_put(&mut self, rows: Vec<Schedule>) -> Result<(), StoreError> {
@@ -81,7 +49,8 @@ impl Writer<'_> {
             args.push(row.id);
             args.push(row.next_update_at);
             args.push(row.lane);
-            args.push(row.wish);
+            // Nobody wished for an entity that is new.
+            args.push(0_i64);
             args.push(row.result_digest.map(|digest| digest.as_bytes().to_vec()));
             args.push(row.fingerprint.map(|digest| digest.as_bytes().to_vec()));
         };

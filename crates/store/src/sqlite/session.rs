@@ -1,7 +1,6 @@
 //! Connections and transactions: the only way in which statements reach the database.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 use sqlx::pool::PoolConnection;
@@ -9,32 +8,9 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Encode, Sqlite, SqlitePool, Transaction, Type};
 use tokio::sync::Mutex;
 
-use super::statement::{Bulk, Statement};
+use super::statement::Bulk;
 use crate::StoreError;
-
-/// Decides whether the statement of this name is to fail; lets tests break every statement in turn.
-pub type FaultHook = Arc<dyn Fn(&'static str) -> bool + Send + Sync>;
-
-/// The fault hook, if tests put one in.
-#[derive(Clone, Default)]
-pub(super) struct Faults(pub(super) Option<FaultHook>);
-
-impl std::fmt::Debug for Faults {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Faults").field(&self.0.is_some()).finish()
-    }
-}
-
-impl Faults {
-    fn check(&self, name: &'static str) -> Result<(), StoreError> {
-        match &self.0 {
-            Some(fails) if fails(name) => {
-                Err(StoreError::Unavailable(format!("{name} was made to fail").into()))
-            }
-            _ => Ok(()),
-        }
-    }
-}
+use crate::rules::statement::{Faults, Statement, count_written};
 
 /// The parameters of an execution.
 #[derive(Default)]
@@ -228,9 +204,4 @@ impl Session {
         }
         Ok(written)
     }
-}
-
-/// Counts rows that were committed.
-pub(super) fn count_written(table: &'static str, rows: u64) {
-    metrics::counter!("callboard_store_rows_written_total", "table" => table).increment(rows);
 }

@@ -1,26 +1,9 @@
-//! SQL texts: where they are declared, and how one text writes many rows.
+//! How one SQL text writes many rows.
 //!
 //! Where a statement of the loop limits its rows, it says `LIMIT ?1 + 0`: SQLite looks at the value of a bare parameter
 //! there to plan the query, and so prepares the statement anew whenever one is bound.
 
 use std::sync::{Arc, OnceLock};
-
-/// One SQL statement. Its name appears in errors of tests that make statements fail.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Statement {
-    pub(super) name: &'static str,
-    pub(super) sql: &'static str,
-}
-
-/// Declares statements as constants, and lists them for the test that prepares each one.
-macro_rules! statements {
-    ($($(#[$meta:meta])* $name:ident = $sql:expr;)*) => {
-        $($(#[$meta])* const $name: $crate::sqlite::statement::Statement =
-            $crate::sqlite::statement::Statement { name: stringify!($name), sql: $sql };)*
-        #[cfg(test)]
-        pub(in $crate::sqlite) const STATEMENTS: &[$crate::sqlite::statement::Statement] = &[$($name),*];
-    };
-}
 
 /// Declares statements that take many rows, and lists them for the test that prepares each one.
 macro_rules! bulk_statements {
@@ -32,7 +15,7 @@ macro_rules! bulk_statements {
     };
 }
 
-pub(super) use {bulk_statements, statements};
+pub(super) use bulk_statements;
 
 /// How many rows one execution may take. Each batch is cut greedily, so at most one execution of each of the smaller
 /// sizes follows the big ones. A prepared statement takes memory for each of its rows, so the biggest is not bigger.

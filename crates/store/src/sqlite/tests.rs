@@ -3,11 +3,9 @@
 use super::*;
 
 #[cfg(feature = "testsuite")]
-mod damage;
-#[cfg(feature = "testsuite")]
-mod histories;
+mod rows;
 
-const STATEMENTS: [&[statement::Statement]; 18] = [
+const STATEMENTS: [&[Statement]; 18] = [
     super::STATEMENTS,
     changes::STATEMENTS,
     claim::STATEMENTS,
@@ -27,8 +25,7 @@ const STATEMENTS: [&[statement::Statement]; 18] = [
     results::STATEMENTS,
     stitch::STATEMENTS,
 ];
-const MORE_STATEMENTS: [&[statement::Statement]; 3] =
-    [refs::STATEMENTS, schedule::STATEMENTS, writer::STATEMENTS];
+const MORE_STATEMENTS: [&[Statement]; 3] = [refs::STATEMENTS, schedule::STATEMENTS, writer::STATEMENTS];
 
 const BULK_STATEMENTS: [&[&statement::Bulk]; 9] = [
     commit::BULK_STATEMENTS,

@@ -4,25 +4,21 @@
 //! leaves no trace in either place. Stitch work and removed final entities are collected and written once, at the
 //! end.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use foldhash::{HashMap, HashMapExt as _, HashSet};
+use foldhash::HashSet;
 use tokio::sync::MutexGuard;
 
 use super::leases::{Lease, Leases};
-use super::refs::RefCache;
 use super::session::{Args, Session};
-use super::statement::{bulk_statements, statements};
+use super::statement::bulk_statements;
 use crate::StoreError;
+use crate::rules::names::{Interned, RefCache};
+use crate::rules::statement::statements;
+use crate::rules::stitch_work::{StitchWork, Urgency};
 
-/// Ranks of refs that are queued because of somebody else's relations start here: an entity that changed itself is
-/// stitched first. While a backlog is processed, a group with thousands of members would otherwise be assembled
-/// again and again.
-const PEER_RANK: i64 = 1 << 48;
-
-/// Is added to the ranks of entities for which somebody waits: they are not to stand behind a backlog.
-const AWAITED_RANK: i64 = -PEER_RANK;
+/// How far the ranks of the urgencies are apart.
+const RANKS: i64 = 1 << 48;
 
 statements! {
     ADD_RELATIONS = "UPDATE meta SET value = value + ?1 WHERE key = 'relations'";
@@ -35,11 +31,6 @@ bulk_statements! {
     INSERT_CHANGES("change_log", 2) = "INSERT INTO change_log (id, kind) VALUES {rows}";
 }
 
-/// `change_log.kind` of an entity that is new or has other content.
-pub(super) const UPSERTED: i64 = 0;
-/// `change_log.kind` of an entity that is gone.
-pub(super) const DELETED: i64 = 1;
-
 /// What the writer keeps in memory.
 #[derive(Debug, Default)]
 pub(super) struct WriterState {
@@ -47,7 +38,7 @@ pub(super) struct WriterState {
     pub(super) refs: RefCache,
     /// The number that the next new ref gets.
     pub(super) next_ref: i64,
-    /// The rank of the next item of the stitch queue, without [`PEER_RANK`].
+    /// The rank of the next item of the stitch queue, without what its urgency adds.
     pub(super) next_rank: i64,
     /// Whether the connection waits for the disk at each commit.
     pub(super) is_synced: bool,
@@ -64,13 +55,9 @@ pub(super) struct WriterState {
 pub(super) struct Writer<'s> {
     pub(super) db: Session,
     pub(super) state: MutexGuard<'s, WriterState>,
-    /// Numbers of refs that this transaction came across.
-    pub(super) known: HashMap<Arc<str>, i64>,
-    /// Numbers of relation types that this transaction came across.
-    pub(super) known_types: HashMap<Arc<str>, i64>,
-    stitch_awaited: BTreeSet<i64>,
-    stitch_own: BTreeSet<i64>,
-    stitch_peers: BTreeSet<i64>,
+    /// Numbers that this transaction came across.
+    pub(super) names: Interned,
+    pub(super) work: StitchWork,
     changes: Vec<(i64, i64)>,
     relations_added: i64,
     granted: Vec<(i64, Lease)>,
@@ -82,42 +69,13 @@ impl<'s> Writer<'s> {
         Self {
             db,
             state,
-            known: HashMap::new(),
-            known_types: HashMap::new(),
-            stitch_awaited: BTreeSet::new(),
-            stitch_own: BTreeSet::new(),
-            stitch_peers: BTreeSet::new(),
+            names: Interned::default(),
+            work: StitchWork::default(),
             changes: Vec::new(),
             relations_added: 0,
             granted: Vec::new(),
             released: Vec::new(),
         }
-    }
-
-    /// Queues an entity that changed itself.
-    pub(super) fn stitch(&mut self, id: i64) {
-        self.stitch_own.insert(id);
-    }
-
-    /// Queues an entity before all for which nobody waits.
-    pub(super) fn stitch_awaited(&mut self, id: i64) {
-        self.stitch_awaited.insert(id);
-    }
-
-    /// Queues a ref that somebody else's relations start or started at.
-    pub(super) fn stitch_peer(&mut self, id: i64) {
-        self.stitch_peers.insert(id);
-    }
-
-    /// Takes a ref out of what this transaction queues.
-    pub(super) fn unqueue(&mut self, id: i64) {
-        self.stitch_awaited.remove(&id);
-        self.stitch_own.remove(&id);
-        self.stitch_peers.remove(&id);
-    }
-
-    pub(super) fn needs_stitching(&self) -> bool {
-        ![&self.stitch_awaited, &self.stitch_own, &self.stitch_peers].into_iter().all(BTreeSet::is_empty)
     }
 
     /// Appends to the change log.
@@ -141,9 +99,9 @@ impl<'s> Writer<'s> {
     /// Writes what was collected, commits, and brings the memory up to date.
     pub(super) async fn finish(mut self) -> Result<(), StoreError> {
         self.flush().await?;
-        let Self { db, mut state, known, granted, released, .. } = self;
+        let Self { db, mut state, names, granted, released, .. } = self;
         db.commit().await?;
-        for (text, id) in known {
+        for (text, id) in names.into_texts() {
             state.refs.insert(text, id);
         }
         for id in released {
@@ -157,11 +115,13 @@ impl<'s> Writer<'s> {
 
     async fn flush(&mut self) -> Result<(), StoreError> {
         let mut rank = self.state.next_rank;
-        // Of several ranks the lowest one counts.
-        let ranks =
-            [(AWAITED_RANK, &self.stitch_awaited), (0, &self.stitch_own), (PEER_RANK, &self.stitch_peers)];
         let mut queue = BTreeMap::new();
-        for (id, base) in ranks.into_iter().flat_map(|(base, ids)| ids.iter().map(move |id| (*id, base))) {
+        for (id, urgency) in self.work.by_urgency() {
+            let base = match urgency {
+                Urgency::Awaited => -RANKS,
+                Urgency::Own => 0,
+                Urgency::Peer => RANKS,
+            };
             queue.entry(id).or_insert_with(|| {
                 rank += 1;
                 base + rank - 1

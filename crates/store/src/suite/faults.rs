@@ -1,14 +1,17 @@
 //! Every statement of a history is made to fail once; trying again must lead to the same catalog.
+//!
+//! [`fault_suite!`](crate::fault_suite) makes the tests.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callboard_model::LocationSpec;
-use callboard_store::sqlite::{SqliteOptions, SqliteStore};
-use callboard_store::suite::world::{self, World, entity, keyed, relation};
-use callboard_store::{
-    Claim, ClaimRequest, Lane, LocationConflict, NewEntity, Outcome, OutcomeKind, Processed,
+
+use super::FaultHook;
+use super::world::{self, World, entity, keyed, relation};
+use crate::{
+    Claim, ClaimRequest, ErrorFilter, Lane, LocationConflict, NewEntity, Outcome, OutcomeKind, Processed,
     ProviderMutation, Store, StoreError, Timestamp,
 };
 
@@ -123,7 +126,7 @@ async fn catalog(store: &dyn Store) -> Vec<String> {
         lines.push(json.to_string());
     }
     let world = World::new(store);
-    let filter = callboard_store::ErrorFilter { limit: 100, ..Default::default() };
+    let filter = ErrorFilter { limit: 100, ..Default::default() };
     let mut errors: Vec<String> = retried(|| store.errors_list(&filter))
         .await
         .into_iter()
@@ -135,24 +138,24 @@ async fn catalog(store: &dyn Store) -> Vec<String> {
     lines
 }
 
-/// Opens a store in which the statement fails that comes after so many others. What was asked for is written down.
-async fn open_failing_at(nth: usize) -> (SqliteStore, Arc<Mutex<Vec<&'static str>>>) {
+/// A hook with which the statement fails that comes after so many others, and the names of those that were asked for.
+fn failing_at(nth: usize) -> (FaultHook, Arc<Mutex<Vec<&'static str>>>) {
     let names = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&names);
-    let mut options = SqliteOptions::memory();
-    options.fault = Some(Arc::new(move |name| {
+    let hook: FaultHook = Arc::new(move |name| {
         let mut seen = seen.lock().unwrap();
         seen.push(name);
         seen.len() == nth + 1
-    }));
-    (SqliteStore::open(options).await.unwrap(), names)
+    });
+    (hook, names)
 }
 
-#[tokio::test]
-async fn each_statement_may_fail() {
+/// Whichever statement fails, trying again leads to the same catalog.
+pub async fn each_statement_may_fail<S: Store>(open: impl AsyncFn(FaultHook) -> S) {
     // Later executions of the same statement find the database in other states, but not in endlessly many.
     const EXECUTIONS_MAX: usize = 3;
-    let (store, names) = open_failing_at(usize::MAX - 1).await;
+    let (hook, names) = failing_at(usize::MAX - 1);
+    let store = open(hook).await;
     // Opening reads before the history begins; that is another test's business.
     let opening = names.lock().unwrap().len();
     let expected = history(&store).await;
@@ -163,26 +166,24 @@ async fn each_statement_may_fail() {
         let executed = executions.entry(name).or_default();
         *executed += 1;
         if *executed <= EXECUTIONS_MAX {
-            let (store, _) = open_failing_at(nth).await;
+            let store = open(failing_at(nth).0).await;
             assert_eq!(history(&store).await, expected, "{name} failed, which is statement {nth}");
         }
     }
 }
 
-#[tokio::test]
-async fn a_failed_commit_keeps_its_leases() {
-    let fails = Arc::new(AtomicUsize::new(0));
+/// A commit that failed may be tried again. Transactions of the store end with a statement that is called `COMMIT`.
+pub async fn a_failed_commit_keeps_its_leases<S: Store>(open: impl AsyncFn(FaultHook) -> S) {
+    let fails = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&fails);
-    let mut options = SqliteOptions::memory();
-    options.fault = Some(Arc::new(move |name| name == "COMMIT" && seen.load(Ordering::Relaxed) == 1));
-    let store = SqliteStore::open(options).await.unwrap();
+    let store = open(Arc::new(move |name| name == "COMMIT" && seen.load(Ordering::Relaxed))).await;
     let world = World::new(&store);
     world.full("p", [entity(ROOT, "x")]).await;
     let claim = world.claim_one(ROOT).await;
     let batch = [world::outcome(&claim, processed(&claim, 0), world.now)];
-    fails.store(1, Ordering::Relaxed);
+    fails.store(true, Ordering::Relaxed);
     assert!(store.commit(&batch, 9, world.now + world::LEASE, world.now).await.unwrap_err().is_retryable());
-    fails.store(0, Ordering::Relaxed);
+    fails.store(false, Ordering::Relaxed);
     assert_eq!(world.due().await, Vec::<String>::new());
     assert_eq!(world.commit_all(&batch, 9).await.handed.len(), 3);
 }

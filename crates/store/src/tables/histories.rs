@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sqlx::Row as _;
 
-use crate::sqlite::codec::{unpack_keys, unpack_relations};
-use crate::sqlite::{SqliteOptions, SqliteStore};
+use super::Tables;
+use crate::rules::codec::{unpack_keys, unpack_relations};
+use crate::rules::errors::conflict_key;
 use crate::suite::world::{World, error, keyed, processed, relation};
 use crate::{NewEntity, OutcomeKind, Processed};
 
@@ -16,7 +16,7 @@ use crate::{NewEntity, OutcomeKind, Processed};
 type Given = (usize, u8, usize);
 
 #[derive(Debug, Clone)]
-enum Op {
+pub(crate) enum Op {
     Full(usize, Vec<Given>),
     Delta(usize, Vec<Given>, Vec<usize>),
     Run { content: u8, children: Vec<Given>, kept: bool, relations: Vec<(usize, usize)>, keys: Vec<u8> },
@@ -121,111 +121,110 @@ async fn apply(world: &mut World<'_>, op: &Op) {
     }
 }
 
-/// The rows of a query, as texts.
-async fn rows(store: &SqliteStore, sql: &'static str) -> BTreeSet<String> {
-    let rows = sqlx::query(sql).fetch_all(&store.connections.writer).await.unwrap();
-    rows.iter().map(|row| row.get::<String, _>(0)).collect()
+async fn rows<T: Ord + for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin>(
+    store: &impl Tables,
+    sql: &str,
+) -> BTreeSet<T> {
+    store.rows(sql.to_owned()).await.into_iter().collect()
 }
 
-async fn check_rows(store: &SqliteStore) {
-    let same = [
-        (
-            "orphans are those without an accepted edge",
-            "SELECT CAST(id AS TEXT) FROM orphans",
-            "SELECT CAST(id AS TEXT) FROM schedule s \
-             WHERE NOT EXISTS (SELECT 1 FROM edges e WHERE e.target = s.id AND e.refused = 0)",
-        ),
-        (
-            "every entity is scheduled",
-            "SELECT CAST(id AS TEXT) FROM schedule",
-            "SELECT CAST(id AS TEXT) FROM refresh_state",
-        ),
-        (
-            "bodies and results go together",
-            "SELECT id || hex(digest) FROM bodies",
-            "SELECT id || hex(body_digest) FROM results",
-        ),
-        (
-            "edges join what is there",
-            "SELECT source || ' ' || target FROM edges",
-            "SELECT source || ' ' || target FROM edges e JOIN refs f ON f.id = e.source \
-             JOIN schedule t ON t.id = e.target \
-             WHERE f.entity_ref LIKE '::provider:%' OR f.id IN (SELECT id FROM schedule)",
-        ),
-        (
-            "whoever is refused has an error, and nobody else",
-            "SELECT source || ' ' || printf('%016X', target) FROM edges WHERE refused = 1",
-            "SELECT owner || ' ' || hex(key) FROM errors WHERE category = 1",
-        ),
-        (
-            "final entities carry the uid",
-            "SELECT id || hex(uid) FROM final_entities",
-            "SELECT f.id || hex(r.uid) FROM final_entities f JOIN refresh_state r ON r.id = f.id",
-        ),
-        (
-            "whatever ran well is final or queued",
-            "SELECT CAST(id AS TEXT) FROM results",
-            "SELECT CAST(id AS TEXT) FROM results \
-             WHERE id IN (SELECT id FROM final_entities) OR id IN (SELECT id FROM stitch_queue)",
-        ),
-    ];
-    for (rule, left, right) in same {
-        assert_eq!(rows(store, left).await, rows(store, right).await, "{rule}");
+/// Rules, each with two queries that give the same rows.
+const SAME: [(&str, &str, &str); 6] = [
+    (
+        "orphans are those without an accepted edge",
+        "SELECT id FROM orphans",
+        "SELECT id FROM schedule s WHERE NOT EXISTS (SELECT 1 FROM edges e WHERE e.target = s.id AND NOT e.refused)",
+    ),
+    ("every entity is scheduled", "SELECT id FROM schedule", "SELECT id FROM refresh_state"),
+    (
+        "bodies and results go together",
+        "SELECT id, digest FROM bodies",
+        "SELECT id, body_digest FROM results",
+    ),
+    (
+        "edges join what is there",
+        "SELECT source, target FROM edges",
+        "SELECT source, target FROM edges e JOIN refs f ON f.id = e.source JOIN schedule t ON t.id = e.target \
+         WHERE f.entity_ref LIKE '::provider:%' OR f.id IN (SELECT id FROM schedule)",
+    ),
+    (
+        "final entities carry the uid",
+        "SELECT id, uid FROM final_entities",
+        "SELECT f.id, r.uid FROM final_entities f JOIN refresh_state r ON r.id = f.id",
+    ),
+    (
+        "whatever ran well is final or queued",
+        "SELECT id FROM results",
+        "SELECT id FROM results WHERE id IN (SELECT id FROM final_entities) OR id IN (SELECT id FROM stitch_queue)",
+    ),
+];
+
+async fn check_rows(store: &impl Tables) {
+    for (rule, left, right) in SAME {
+        for (one, other) in [(left, right), (right, left)] {
+            let more = format!("SELECT count(*) FROM ({one} EXCEPT {other}) more");
+            assert_eq!(store.count(&more).await, 0, "{rule}: {one}");
+        }
     }
+    let refused = rows::<(i64, i64)>(store, "SELECT source, target FROM edges WHERE refused").await;
+    let refused = refused.into_iter().map(|(source, target)| (source, conflict_key(target))).collect();
+    let told = rows::<(i64, Vec<u8>)>(store, "SELECT owner, key FROM errors WHERE category = 1").await;
+    assert_eq!(told, refused, "whoever is refused has an error, and nobody else");
 }
 
-pub(super) async fn check_packed(store: &SqliteStore) {
+pub(super) async fn check_packed(world: &World<'_>, store: &impl Tables) {
     let (mut peers, mut keys, mut count) = (BTreeSet::new(), BTreeSet::new(), 0);
-    let results = sqlx::query("SELECT id, relations, refresh_keys FROM results");
-    for row in results.fetch_all(&store.connections.writer).await.unwrap() {
-        let id: i64 = row.get(0);
-        for (source, kind, target) in unpack_relations(id, row.get(1)).unwrap() {
+    let results = "SELECT id, relations, refresh_keys FROM results".to_owned();
+    for (id, relations, refresh_keys) in store.rows::<(i64, Vec<u8>, Vec<u8>)>(results).await {
+        for (source, kind, target) in unpack_relations(id, &relations).unwrap() {
             count += 1;
             if source != id {
-                peers.insert(format!("{source} {kind} {target} {id}"));
+                peers.insert((source, kind, target, id));
             }
         }
-        keys.extend(unpack_keys(row.get(2)).unwrap().into_iter().map(|key| format!("{key} {id}")));
+        keys.extend(unpack_keys(&refresh_keys).unwrap().into_iter().map(|key| (key, id)));
     }
-    let sql = "SELECT source || ' ' || type || ' ' || target || ' ' || originator FROM peer_relations";
-    assert_eq!(rows(store, sql).await, peers);
-    assert_eq!(rows(store, "SELECT key || ' ' || id FROM refresh_keys").await, keys);
-    let sql = "SELECT CAST(value AS TEXT) FROM meta WHERE key = 'relations'";
-    assert_eq!(rows(store, sql).await, BTreeSet::from([count.to_string()]));
+    assert_eq!(rows(store, "SELECT source, type, target, originator FROM peer_relations").await, peers);
+    assert_eq!(rows(store, "SELECT key, id FROM refresh_keys").await, keys);
+    assert_eq!(store.counts(world.now).await.unwrap().relations, count);
 }
 
 /// Stitching everything again changes nothing, and so does deleting orphans once all are gone.
-async fn check_view(world: &World<'_>, store: &SqliteStore) {
+async fn check_view(world: &World<'_>, store: &impl Tables) {
     world.stitch().await;
-    let requeue = "INSERT INTO stitch_queue (id, rank) SELECT id, id FROM refresh_state";
-    sqlx::query(requeue).execute(&store.connections.writer).await.unwrap();
+    store.execute("INSERT INTO stitch_queue (id, rank) SELECT id, 0 FROM refresh_state").await;
     assert_eq!(world.stitch().await.changed, 0, "something changed and was not queued");
     world.delete_orphans().await;
-    let sql = "WITH RECURSIVE rooted (id) AS ( \
-                 SELECT e.target FROM edges e JOIN refs f ON f.id = e.source \
-                 WHERE e.refused = 0 AND f.entity_ref LIKE '::provider:%' UNION \
-                 SELECT e.target FROM rooted JOIN edges e ON e.source = rooted.id WHERE e.refused = 0) \
-               SELECT CAST(id AS TEXT) FROM rooted";
-    assert_eq!(rows(store, "SELECT CAST(id AS TEXT) FROM schedule").await, rows(store, sql).await);
+    let rooted = "WITH RECURSIVE rooted (id) AS ( \
+                    SELECT e.target FROM edges e JOIN refs f ON f.id = e.source \
+                    WHERE NOT e.refused AND f.entity_ref LIKE '::provider:%' UNION \
+                    SELECT e.target FROM rooted JOIN edges e ON e.source = rooted.id WHERE NOT e.refused) \
+                  SELECT id FROM rooted";
+    let all = rows::<(i64,)>(store, "SELECT id FROM schedule").await;
+    assert_eq!(all, rows(store, rooted).await);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+pub(crate) fn config() -> ProptestConfig {
+    ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }
+}
 
-    #[test]
-    fn what_is_derived_is_what_its_sources_say(history in vec(op(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let store = SqliteStore::open(SqliteOptions::memory()).await.unwrap();
-            let mut world = World::new(&store);
-            for op in &history {
-                apply(&mut world, op).await;
-                check_rows(&store).await;
-                check_packed(&store).await;
-            }
-            check_view(&world, &store).await;
+pub(crate) fn history() -> impl Strategy<Value = Vec<Op>> {
+    vec(op(), 1..40)
+}
+
+/// Looks at the rows after each step of a history, and at the view at its end.
+pub(crate) fn check<S: Tables>(history: &[Op]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = S::open_empty().await;
+        let mut world = World::new(&store);
+        for op in history {
+            apply(&mut world, op).await;
             check_rows(&store).await;
-            check_packed(&store).await;
-        });
-    }
+            check_packed(&world, &store).await;
+        }
+        check_view(&world, &store).await;
+        check_rows(&store).await;
+        check_packed(&world, &store).await;
+    });
 }

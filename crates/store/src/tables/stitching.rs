@@ -1,22 +1,15 @@
+//! Stitching over rows that make no sense, which is an error of the entity whose rows they are.
+
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::*;
-use crate::CatalogError;
+use super::Tables;
 use crate::suite::world::{World, entity, error, processed, relation};
+use crate::{CatalogError, ErrorCategory, StitchReport};
 
 const A: &str = "component:default/a";
 const B: &str = "component:default/b";
-
-async fn open() -> SqliteStore {
-    SqliteStore::open(super::super::SqliteOptions::memory()).await.unwrap()
-}
-
-/// Changes rows behind the back of the store.
-async fn execute(store: &SqliteStore, sql: &'static str) {
-    sqlx::query(sql).execute(&store.connections.writer).await.unwrap();
-}
 
 async fn begin(world: &World<'_>) {
     world.full("p", [entity(A, "x"), entity(B, "x")]).await;
@@ -39,28 +32,15 @@ async fn errors_of(world: &World<'_>, category: ErrorCategory) -> Vec<CatalogErr
     world.errors().await.into_iter().filter(|error| error.category == category).collect()
 }
 
-#[tokio::test]
-async fn an_entity_whose_rows_make_no_sense_keeps_what_is_served_and_holds_up_nobody() {
-    let damages = [
-        ("UPDATE results SET relations = x'80' WHERE id = (SELECT min(id) FROM results)", "end too early"),
-        // Its own number, and twice one that no ref has.
-        (
-            "UPDATE results SET relations = x'007f7f' WHERE id = (SELECT min(id) FROM results)",
-            "no text has the number 127",
-        ),
-        (
-            "UPDATE results SET body_digest = x'00' WHERE id = (SELECT min(id) FROM results)",
-            "a digest has 16 bytes, got 1",
-        ),
-        ("INSERT INTO peer_relations SELECT min(id), 'x', 1, 1 FROM results", "x is not a number"),
-    ];
-    for (damage, words) in damages {
-        let store = open().await;
+pub(crate) async fn an_entity_whose_rows_make_no_sense_keeps_what_is_served_and_holds_up_nobody<S: Tables>() {
+    for (damage, words) in S::UNSTITCHABLE.iter().chain(S::UNSTITCHABLE_PEERS) {
+        let store = S::open_empty().await;
         let mut world = World::new(&store);
         begin(&world).await;
         let before = world.get(A).await;
-        execute(&store, "CREATE TEMP TABLE kept AS SELECT id, relations, body_digest FROM results").await;
-        execute(&store, damage).await;
+        store.execute("CREATE TABLE kept AS SELECT id, relations, body_digest FROM results").await;
+        store.execute("CREATE TABLE kept_peers AS SELECT * FROM peer_relations").await;
+        store.execute(damage).await;
         let mut first = None;
         for count in 1..=2 {
             world.pass(Duration::from_secs(1));
@@ -83,14 +63,14 @@ async fn an_entity_whose_rows_make_no_sense_keeps_what_is_served_and_holds_up_no
             assert_eq!(found.error.rule.as_deref(), Some("stitching/unreadable"));
             assert_eq!(world.stitch().await, StitchReport::default(), "it left the queue");
         }
-        execute(
-            &store,
-            "UPDATE results SET (relations, body_digest) = \
-                 (SELECT k.relations, k.body_digest FROM kept k WHERE k.id = results.id) \
-             WHERE id = (SELECT min(id) FROM results)",
-        )
-        .await;
-        execute(&store, "DELETE FROM peer_relations WHERE type = 'x'").await;
+        store
+            .execute(
+                "UPDATE results SET (relations, body_digest) = \
+                     (SELECT k.relations, k.body_digest FROM kept k WHERE k.id = results.id)",
+            )
+            .await;
+        store.execute("DELETE FROM peer_relations").await;
+        store.execute("INSERT INTO peer_relations SELECT * FROM kept_peers").await;
         let report = stitch_both(&world, "repaired").await;
         assert_eq!((report.changed, report.failed.len()), (2, 0));
         assert_eq!(errors_of(&world, ErrorCategory::Stitching).await, []);
@@ -100,39 +80,38 @@ async fn an_entity_whose_rows_make_no_sense_keeps_what_is_served_and_holds_up_no
     }
 }
 
-#[tokio::test]
-async fn new_results_mend_what_stitching_could_not_read() {
-    let store = open().await;
-    let world = World::new(&store);
-    begin(&world).await;
-    execute(&store, "UPDATE results SET body_digest = x'00' WHERE id = (SELECT min(id) FROM results)").await;
-    assert_eq!(stitch_both(&world, "bad").await.failed.len(), 1);
-    world.refresh(A).await;
-    world.process(A, processed(A, "good")).await;
-    assert_eq!(world.stitch().await.changed, 1);
-    assert_eq!(world.errors().await, []);
-    assert_eq!(world.get(A).await["spec"]["content"], "good");
+pub(crate) async fn new_results_mend_what_stitching_could_not_read<S: Tables>() {
+    for (damage, _) in S::UNSTITCHABLE {
+        let store = S::open_empty().await;
+        let world = World::new(&store);
+        begin(&world).await;
+        store.execute(damage).await;
+        assert_eq!(stitch_both(&world, "bad").await.failed.len(), 1, "{damage}");
+        world.refresh(A).await;
+        world.process(A, processed(A, "good")).await;
+        assert_eq!(world.stitch().await.changed, 1, "{damage}");
+        assert_eq!(world.errors().await, []);
+        assert_eq!(world.get(A).await["spec"]["content"], "good");
+    }
 }
 
-#[tokio::test]
-async fn a_stitching_error_goes_with_its_entity() {
-    let store = open().await;
+pub(crate) async fn a_stitching_error_goes_with_its_entity<S: Tables>() {
+    let store = S::open_empty().await;
     let world = World::new(&store);
     begin(&world).await;
-    execute(&store, "UPDATE results SET body_digest = x'00' WHERE id = (SELECT min(id) FROM results)").await;
+    store.execute(S::UNSTITCHABLE[0].0).await;
     assert_eq!(stitch_both(&world, "bad").await.failed.len(), 1);
     world.full("p", []).await;
     assert_eq!(world.errors().await, []);
 }
 
-#[tokio::test]
-async fn an_error_that_cannot_be_read_back_hides_no_other() {
-    let store = open().await;
+pub(crate) async fn an_error_that_cannot_be_read_back_hides_no_other<S: Tables>() {
+    let store = S::open_empty().await;
     let world = World::new(&store);
     begin(&world).await;
     world.refresh(A).await;
     world.fail(A, vec![error("one"), error("two")]).await;
-    execute(&store, "UPDATE errors SET error = '{' WHERE position = 0").await;
+    store.execute("UPDATE errors SET error = '{' WHERE position = 0").await;
     assert_eq!(world.stitch().await.changed, 1);
     let lost = "what was said here is lost: inconsistent row: EOF while parsing an object at line 1 column 1";
     let messages: Vec<_> = world.errors().await.into_iter().map(|found| found.error.error.message).collect();

@@ -1,0 +1,180 @@
+//! A PostgreSQL server for the tests of one process, thrown away with it.
+//!
+//! The server listens on a socket in a directory of its own and nowhere else, so any number of them are in nobody's way.
+//! Between it and the tests stands a shell, whose input is a pipe that only the tests hold: where that ends, the shell
+//! stops the server and removes the directory. So nothing is left, however the tests end.
+//!
+//! Nothing here looks at the environment. Whoever asks for a server passes on what stands in these variables:
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `CALLBOARD_TEST_POSTGRES` | URL of a server to be used instead; whoever started it removes the databases |
+//! | `CALLBOARD_REQUIRE_POSTGRES=1` | a missing server is a failure; otherwise the tests that need one say so and do nothing |
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, BufRead as _, BufReader};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+
+/// Where Debian and its kin put the programs of the server, in a directory for each version.
+const VERSIONS: &str = "/usr/lib/postgresql";
+/// The oldest version that the store works with.
+const VERSION_MIN: u32 = 15;
+
+/// Paths of sockets end at 107 bytes, so the directory has a short one.
+const PARENT: &str = "/tmp";
+
+/// The server does not run as root, so root lends itself this user.
+const UNPRIVILEGED: &str = "nobody";
+
+/// The user of the database.
+const USER: &str = "callboard";
+const PORT: u16 = 5432;
+
+/// Nothing has to outlive the machine, and whoever waits for others is to be found out at once.
+const SETTINGS: [&str; 6] = [
+    "listen_addresses=",
+    "max_connections=200",
+    "fsync=off",
+    "deadlock_timeout=100ms",
+    "log_lock_waits=on",
+    "jit=off",
+];
+
+/// What the shell does with the programs ($1), the directory ($2), the server's options ($3) and the user ($4).
+/// The tests may be gone before it has told them anything.
+const KEEPER: &str = r#"
+    trap '' PIPE
+    "$1/initdb" -D "$2/data" -U "$4" -A trust -E UTF8 --locale=C --no-sync >>"$2/log" 2>&1 &&
+        "$1/pg_ctl" -D "$2/data" -l "$2/log" -o "$3" -w start >>"$2/log" 2>&1 &&
+        echo ready || echo failed
+    read -r _
+    "$1/pg_ctl" -D "$2/data" -m immediate stop >>"$2/log" 2>&1
+    rm -rf "$2"
+"#;
+
+/// A server in which tests create databases.
+#[derive(Debug)]
+pub struct Cluster {
+    options: PgConnectOptions,
+    /// The shell, with the pipe to it; none for a server of somebody else's.
+    _keeper: Option<Child>,
+}
+
+impl Cluster {
+    /// The server of this process: the one at `url`, or one that is started now and serves all tests. Without either,
+    /// says so and answers nothing, unless one is required.
+    ///
+    /// # Panics
+    ///
+    /// If a server is required and there is none, or if it does not start.
+    pub fn shared(url: Option<&str>, is_required: bool) -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| match url {
+            Some(url) => Some(Self { options: url.parse().unwrap(), _keeper: None }),
+            None => programs().map(|programs| Self::start(&programs).unwrap()),
+        });
+        if shared.is_none() {
+            let message = format!("there is no PostgreSQL {VERSION_MIN} or later in {VERSIONS}");
+            assert!(!is_required, "{message}");
+            eprintln!("skipped: {message}");
+        }
+        shared.as_ref()
+    }
+
+    fn start(programs: &Path) -> io::Result<Self> {
+        let directory = new_directory()?;
+        let mut shell = Command::new("sh");
+        if fs::metadata(&directory)?.uid() == 0 {
+            let (user, group) = unprivileged()?;
+            chown(&directory, Some(user), Some(group))?;
+            shell.uid(user).gid(group);
+        }
+        let settings = SETTINGS.map(|setting| format!(" -c {setting}")).concat();
+        let options = format!("-k {} -p {PORT}{settings}", directory.display());
+        shell.args(["-c", KEEPER, "sh"]).args([programs, &directory]).args([&options, USER]);
+        shell.current_dir(&directory).env_clear().env("PATH", "/usr/bin:/bin");
+        // A group of its own, so that it hears of the end of the tests by its pipe only.
+        shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut keeper = shell.spawn()?;
+        let mut said = String::new();
+        if let Some(stdout) = keeper.stdout.take() {
+            BufReader::new(stdout).read_line(&mut said)?;
+        }
+        if said.trim_end() != "ready" {
+            let log = fs::read_to_string(directory.join("log"))?;
+            keeper.wait()?;
+            return Err(io::Error::other(log));
+        }
+        let options = PgConnectOptions::new_without_pgpass()
+            .socket(&directory)
+            .port(PORT)
+            .ssl_mode(PgSslMode::Disable)
+            .username(USER)
+            .database("postgres");
+        Ok(Self { options, _keeper: Some(keeper) })
+    }
+
+    /// Creates an empty database; answers how to connect to it.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not let us.
+    pub async fn database(&self) -> PgConnectOptions {
+        static CREATED: AtomicU32 = AtomicU32::new(0);
+        let number = CREATED.fetch_add(1, Ordering::Relaxed);
+        // Another process may work on the same server.
+        let name = format!("test_{}_{number}", std::process::id());
+        let mut connection = self.options.connect().await.unwrap();
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(create).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        self.options.clone().database(&name)
+    }
+}
+
+/// The programs of the newest version that is there. Where only the client is, there is no `initdb`.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir(VERSIONS).ok()?.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let version: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let programs = entry.path().join("bin");
+        (version >= VERSION_MIN && programs.join("initdb").is_file()).then_some((version, programs))
+    });
+    versions.max().map(|(_, programs)| programs)
+}
+
+/// A directory that nobody else can look into.
+fn new_directory() -> io::Result<PathBuf> {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    let mut number = 0;
+    loop {
+        let directory = Path::new(PARENT).join(format!("callboard-postgres-{}-{number}", std::process::id()));
+        match builder.create(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            created => return created.map(|()| directory),
+        }
+    }
+}
+
+/// Numbers of the unprivileged user and its group.
+fn unprivileged() -> io::Result<(u32, u32)> {
+    let users = fs::read_to_string("/etc/passwd")?;
+    let found = users.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [UNPRIVILEGED, _, user, group, ..] = fields.as_slice() else { return None };
+        user.parse().ok().zip(group.parse().ok())
+    });
+    found.ok_or_else(|| io::Error::other(format!("there is no user {UNPRIVILEGED}")))
+}
+
+#[cfg(test)]
+mod tests;

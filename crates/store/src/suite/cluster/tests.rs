@@ -1,0 +1,38 @@
+use sqlx::PgConnection;
+
+use super::*;
+
+fn is_required() -> bool {
+    std::env::var_os("CALLBOARD_REQUIRE_POSTGRES").is_some_and(|value| value == "1")
+}
+
+fn cluster() -> Option<&'static Cluster> {
+    let url = std::env::var("CALLBOARD_TEST_POSTGRES").ok();
+    Cluster::shared(url.as_deref(), is_required())
+}
+
+#[tokio::test]
+async fn each_database_is_empty() {
+    let Some(cluster) = cluster() else { return };
+    for _ in 0..2 {
+        let mut connection = PgConnection::connect_with(&cluster.database().await).await.unwrap();
+        let one: i32 = sqlx::query_scalar("SELECT 1").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(one, 1);
+        sqlx::query("CREATE TABLE refs ()").execute(&mut connection).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_server_once_its_pipe_is_closed() {
+    let Some(programs) = programs() else {
+        assert!(!is_required());
+        return;
+    };
+    let Cluster { options, _keeper: keeper } = Cluster::start(&programs).unwrap();
+    let directory = options.get_socket().unwrap().clone();
+    assert!(directory.join("data/postmaster.pid").is_file());
+    // Waiting closes the pipe first.
+    assert!(keeper.unwrap().wait().unwrap().success());
+    assert!(!directory.exists());
+    assert!(options.connect().await.is_err());
+}
