@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_store::{ClaimRequest, Lane, StoreError};
+use callboard_store::{ClaimRequest, Lane, StoreError, error_chain};
 
 use crate::engine::Shared;
 
@@ -27,7 +27,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         let rest = match claim(&shared).await {
             Ok(rest) => rest,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "Failed to load processing items");
+                tracing::warn!(error = error_chain(&error), "Failed to load processing items");
                 POLL_AFTER_ERROR
             }
         };
@@ -97,7 +97,7 @@ pub(crate) async fn keep_leases(shared: Arc<Shared>) {
                     tracing::warn!(lost, "leases were lost; others process these entities");
                 }
             }
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot prolong leases"),
+            Err(error) => tracing::warn!(error = error_chain(&error), "cannot prolong leases"),
         }
     }
 }

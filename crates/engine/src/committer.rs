@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_model::Digest;
-use callboard_store::{CacheWrite, Claim, CommitReport, Conflict, Lane, Outcome, OutcomeKind, StoreError};
+use callboard_store::{
+    CacheWrite, Claim, CommitReport, Conflict, Lane, Outcome, OutcomeKind, StoreError, error_chain,
+};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -90,16 +92,34 @@ async fn write(shared: &Shared, heads: &[Head], outcomes: &[Outcome]) {
                 stack.push((second.1, first.1));
                 stack.push((second.0, first.0));
             }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                for (head, outcome) in heads.iter().zip(outcomes) {
-                    tracing::warn!(error, "Processing of {} failed", head.entity_ref);
-                    metrics::counter!("catalog_processed_entities_count", "result" => "failed").increment(1);
-                    shared.leases.remove(outcome.id, outcome.token);
-                }
-            }
+            Err(error) => give_up(shared, heads, outcomes, &error),
         }
     }
+}
+
+/// The store does not take these outcomes. Their leases run out, and the work is done again.
+fn give_up(shared: &Shared, heads: &[Head], outcomes: &[Outcome], error: &StoreError) {
+    failed_tries("given-up").increment(1);
+    metrics::counter!("catalog_processed_entities_count", "result" => "failed").increment(heads.len() as u64);
+    for outcome in outcomes {
+        shared.leases.remove(outcome.id, outcome.token);
+    }
+    let error = error_chain(error);
+    if let [head] = heads {
+        tracing::warn!(error, "Processing of {} failed", head.entity_ref);
+    } else {
+        let outcomes = heads.len();
+        tracing::warn!(
+            error,
+            outcomes,
+            "cannot write outcomes; the entities are processed again once their leases run out"
+        );
+    }
+}
+
+/// Transactions of the loop that failed.
+fn failed_tries(next: &'static str) -> metrics::Counter {
+    metrics::counter!("callboard_store_commit_failures_total", "next" => next)
 }
 
 async fn commit(shared: &Shared, outcomes: &[Outcome]) -> Result<CommitReport, StoreError> {
@@ -109,11 +129,8 @@ async fn commit(shared: &Shared, outcomes: &[Outcome]) -> Result<CommitReport, S
         let hand_out = if shared.stopping.is_cancelled() { 0 } else { shared.queue.room() };
         match shared.store.commit(outcomes, hand_out, now + shared.settings.lease, now).await {
             Err(error) if error.is_retryable() && tries < TRIES_MAX => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    tries,
-                    "cannot write outcomes; trying again"
-                );
+                failed_tries("tried-again").increment(1);
+                tracing::warn!(error = error_chain(&error), tries, "cannot write outcomes; trying again");
                 tokio::time::sleep(BACKOFF * 2_u32.pow(tries)).await;
                 tries += 1;
             }
@@ -221,7 +238,7 @@ pub(crate) async fn give_back(shared: &Shared, claims: &[Claim]) {
     for batch in outcomes.chunks(shared.settings.commit_batch_max) {
         if let Err(error) = shared.store.commit(batch, 0, shared.clock.now(), shared.clock.now()).await {
             tracing::warn!(
-                error = &error as &dyn std::error::Error,
+                error = error_chain(&error),
                 "leases are not given back and run out by themselves"
             );
             return;

@@ -7,7 +7,7 @@ use callboard_sdk::{
     CancellationToken, Clock, EntityProvider, EntityProviderConnection as _, EntityProviderMutation,
     ProviderError,
 };
-use callboard_store::{Lane, ProviderMutation, Store, StoreError};
+use callboard_store::{Lane, ProviderMutation, Store, StoreError, error_chain};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -213,7 +213,7 @@ async fn evict_missing_providers(
         match shared.store.provider_mutate(name, empty, Lane::New, shared.clock.now()).await {
             Ok(_) => tracing::info!("Removed entities for orphaned provider {name}"),
             Err(error) => tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = error_chain(&error),
                 "Failed to remove entities for orphaned provider {name}"
             ),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use callboard_store::StoreError;
+use callboard_store::{StoreError, error_chain};
 
 use crate::engine::Shared;
 use crate::settings::OrphanStrategy;
@@ -21,10 +21,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = tokio::time::sleep(shared.settings.janitor_interval) => {}
         }
         if let Err(error) = delete_orphans(&shared).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "Failed to delete orphaned entities");
+            tracing::warn!(error = error_chain(&error), "Failed to delete orphaned entities");
         }
         if let Err(error) = shared.store.tidy(shared.settings.changes_kept, shared.clock.now()).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy the store");
+            tracing::warn!(error = error_chain(&error), "cannot tidy the store");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callboard_store::{StitchFailure, StitchReport};
+use callboard_store::{StitchFailure, StitchReport, error_chain};
 
 use crate::engine::Shared;
 
@@ -41,10 +41,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 }
             }
             Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "Failed to load stitchable entities"
-                );
+                tracing::warn!(error = error_chain(&error), "Failed to load stitchable entities");
                 metrics::counter!("catalog_stitched_entities_count", "result" => "error").increment(1);
                 tokio::time::sleep(POLL_AFTER_ERROR).await;
             }

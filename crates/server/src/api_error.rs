@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use callboard_engine::CatalogOpError;
 use callboard_index::QueryError;
 use callboard_model::{ModelError, SerializedError};
-use callboard_store::StoreError;
+use callboard_store::{StoreError, error_chain};
 use http::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
@@ -64,15 +64,12 @@ impl ApiError {
     /// An error whose text may tell what is none of a client's business: it goes to the log, and the client gets the
     /// id under which it stands there.
     pub(crate) fn masked(error: &dyn StdError) -> Self {
-        Self::masked_text(&chain(error))
+        Self::masked_text(&error_chain(error))
     }
 
     /// As [`Self::masked`], for what is no `Error`, such as a panic.
     pub(crate) fn masked_text(text: &str) -> Self {
-        let mut log_id = Uuid::new_v4().simple().to_string();
-        log_id.truncate(LOG_ID_LEN);
-        tracing::error!(log_id, error = text, "internal error");
-        let message = format!("An internal error occurred logId={log_id}");
+        let message = format!("An internal error occurred logId={}", logged(text));
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Error", message)
     }
 
@@ -91,11 +88,25 @@ impl ApiError {
     }
 }
 
+/// Writes an error to the log; answers the id under which it stands there.
+fn logged(text: &str) -> String {
+    let mut log_id = Uuid::new_v4().simple().to_string();
+    log_id.truncate(LOG_ID_LEN);
+    tracing::error!(log_id, error = text, "internal error");
+    log_id
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(message) => Self::not_found(message),
             StoreError::Conflict(message) => Self::conflict(message),
+            StoreError::Unavailable(_) => {
+                let log_id = logged(&error_chain(&error));
+                Self::unavailable(format!(
+                    "The catalog's database is unavailable, try again later; logId={log_id}"
+                ))
+            }
             other => Self::masked(&other),
         }
     }
@@ -162,18 +173,6 @@ pub(crate) async fn render_errors(request: Request, next: Next) -> Response {
     }
 }
 
-/// The texts of an error and of all that led to it.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
@@ -222,22 +221,22 @@ mod tests {
     #[test]
     fn errors_of_the_store_are_masked() {
         let secret = || std::io::Error::other("password=1234");
-        for error in [
-            StoreError::Internal(Box::new(secret())),
-            StoreError::Unavailable(Box::new(secret())),
-            StoreError::Inconsistent("row 7".into()),
+        let internal = (500, "Error", "An internal error occurred logId=");
+        let unavailable = (
+            503,
+            "ServiceUnavailableError",
+            "The catalog's database is unavailable, try again later; logId=",
+        );
+        for (error, (status, name, message)) in [
+            (StoreError::Internal(Box::new(secret())), internal),
+            (StoreError::Inconsistent("row 7".into()), internal),
+            (StoreError::Unavailable(Box::new(secret())), unavailable),
         ] {
             let masked = ApiError::from(CatalogOpError::Store(error));
-            assert_eq!((masked.status.as_u16(), masked.name), (500, "Error"));
-            let id = masked.message.strip_prefix("An internal error occurred logId=").unwrap();
+            assert_eq!((masked.status.as_u16(), masked.name), (status, name));
+            let id = masked.message.strip_prefix(message).unwrap();
             assert!(id.len() == 20 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
         }
-    }
-
-    #[test]
-    fn the_log_gets_the_whole_chain() {
-        let error = StoreError::Internal(Box::new(std::io::Error::other("disk full")));
-        assert_eq!(chain(&error), "database error: disk full");
     }
 
     #[tokio::test]

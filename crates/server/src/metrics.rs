@@ -11,12 +11,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use callboard_index::Index;
 use callboard_sdk::{Clock, SystemClock, Timestamp};
-use callboard_store::{Counts, Store, StoreError};
+use callboard_store::{Counts, Store, StoreError, error_chain};
 use http::header::CONTENT_TYPE;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::api_error::chain;
 use crate::state::AppState;
 use crate::view::View;
 
@@ -54,7 +53,7 @@ async fn render(State(state): State<AppState>) -> Response {
         match gauges {
             Ok(gauges) => text.push_str(&gauges),
             // The other metrics are wanted most while the store is in trouble.
-            Err(error) => tracing::warn!(error = chain(&error), "cannot count the catalog for metrics"),
+            Err(error) => tracing::warn!(error = error_chain(&error), "cannot count the catalog for metrics"),
         }
     }
     exposed(text)

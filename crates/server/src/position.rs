@@ -9,9 +9,10 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use callboard_store::error_chain;
 use http::{HeaderName, HeaderValue};
 
-use crate::api_error::{ApiError, chain};
+use crate::api_error::ApiError;
 use crate::state::AppState;
 
 /// Of answers: the position that holds what the request changed.
@@ -52,7 +53,7 @@ pub(crate) async fn changed(state: &AppState, mut response: Response) -> Result<
             response.headers_mut().insert(POSITION, HeaderValue::from(position));
         }
         // The change was made all the same.
-        Err(error) => tracing::warn!(error = chain(&error), "cannot tell the position of a change"),
+        Err(error) => tracing::warn!(error = error_chain(&error), "cannot tell the position of a change"),
     }
     Ok(response)
 }

@@ -27,6 +27,19 @@ pub enum StoreError {
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// An error and all that led to it, on one line. Logs get this text rather than the error itself, of which the JSON
+/// format would show the outermost alone.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
 impl StoreError {
     /// Whether the same call may work later.
     pub fn is_retryable(&self) -> bool {
@@ -39,5 +52,16 @@ impl StoreError {
             | Self::Inconsistent(_)
             | Self::Internal(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_of_an_error_has_all_its_causes() {
+        let error = StoreError::Internal(Box::new(std::io::Error::other("disk full")));
+        assert_eq!(error_chain(&error), "database error: disk full");
     }
 }

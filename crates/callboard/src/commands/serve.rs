@@ -7,6 +7,7 @@ use std::time::Duration;
 use callboard_config::{Poll, Reloader};
 use callboard_engine::{Catalog, EngineError};
 use callboard_server::{Lifecycle, Server, ServerOptions, View};
+use callboard_store::error_chain;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -89,7 +90,7 @@ async fn view_of(catalog: &Catalog, cache_bytes: u64) -> Result<View, Error> {
     loop {
         match View::of(catalog, cache_bytes).await {
             Err(error) if error.is_retryable() => {
-                let error = &error as &dyn std::error::Error;
+                let error = error_chain(&error);
                 tracing::warn!(error, "cannot build the query index yet; trying again");
                 tokio::time::sleep(RELOAD_POLL).await;
             }
@@ -142,7 +143,7 @@ async fn follow_config(mut news: mpsc::Receiver<Poll>, live: Arc<Live>, redactio
             ),
             Err(Error::Store(error)) if error.is_retryable() => {
                 tracing::warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = error_chain(&error),
                     "the changed configuration is not in force yet; trying again"
                 );
                 changed = Some(config);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use callboard_engine::Catalog;
 use callboard_index::Change;
-use callboard_store::{FinalEntity, FoundEntities, StoreError};
+use callboard_store::{FinalEntity, FoundEntities, StoreError, error_chain};
 use futures::FutureExt as _;
 
 use super::Shared;
@@ -35,7 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>, catalog: Catalog) {
                 continue;
             }
             Ok(Err(error)) => {
-                let error = &error as &dyn std::error::Error;
+                let error = error_chain(&error);
                 tracing::warn!(error, "the query index cannot follow the change log; trying again");
             }
             Err(_) => tracing::error!("following the change log panicked; trying again"),

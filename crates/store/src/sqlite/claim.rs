@@ -12,7 +12,7 @@ use super::session::Args;
 use crate::packed::unpack;
 use crate::rules::codec::{lane, micros, refresh_key, timestamp};
 use crate::rules::statement::statements;
-use crate::{Claim, ClaimRequest, EntityId, Lane, LeaseToken, StoreError, Timestamp};
+use crate::{Claim, ClaimRequest, EntityId, Lane, LeaseToken, StoreError, Timestamp, error_chain};
 
 statements! {
     // One lane at a time: the index then leads straight to the due rows of that lane, in order, and never walks
@@ -59,7 +59,7 @@ impl SqliteStore {
             match claim(&row, token) {
                 Ok(claim) => claims.push(claim),
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
+                    let error = error_chain(&error);
                     tracing::error!(error, id = row.int(0)?, "a due entity cannot be read from the database");
                 }
             }

@@ -4,9 +4,9 @@ use sqlx::migrate::MigrateError;
 
 use crate::StoreError;
 
-/// Primary result codes that another try may not see: BUSY, LOCKED, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN and
-/// PROTOCOL.
-const TRANSIENT: [i64; 8] = [5, 6, 8, 9, 10, 13, 14, 15];
+/// Primary result codes that another try may not see: BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN
+/// and PROTOCOL.
+const TRANSIENT: [i64; 9] = [5, 6, 7, 8, 9, 10, 13, 14, 15];
 /// Primary result codes of a file that is damaged or no database: CORRUPT and NOTADB.
 const DAMAGED: [i64; 2] = [11, 26];
 

@@ -1,13 +1,14 @@
 //! Opening a database: lock, connections, migrations.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, SqlStr};
 use tokio::sync::Mutex;
 
 use super::SqliteStore;
@@ -96,7 +97,9 @@ impl SqliteOptions {
             .pragma("cache_size", format!("-{cache_size_kib}"))
             .pragma("temp_store", "memory")
             .statement_cache_capacity(STATEMENT_CACHE)
-            .row_buffer_size(ROW_BUFFER))
+            .row_buffer_size(ROW_BUFFER)
+            // At each statement that takes long, its whole text would be a warning.
+            .disable_statement_logging())
     }
 }
 
@@ -107,7 +110,9 @@ impl SqliteStore {
     pub async fn open(options: SqliteOptions) -> Result<Self, StoreError> {
         let lock = options.path.as_deref().map(lock).transpose()?;
         let faults = faults(&options);
-        let writer = pool(1).connect_with(options.connection(options.cache_size_kib)?).await?;
+        let connection = options.connection(options.cache_size_kib)?;
+        let keeper = if options.path.is_none() { Some(connection.connect().await?) } else { None };
+        let writer = pool(1).connect_with(connection).await?;
         migrator().run(&writer).await?;
         let readers = if options.path.is_some() {
             let connection = options.connection(options.reader_cache_size_kib)?;
@@ -115,7 +120,7 @@ impl SqliteStore {
         } else {
             None
         };
-        let connections = Connections::new(writer, readers, faults);
+        let connections = Connections::new(writer, readers, keeper, faults);
         let state = Mutex::new(initial_state(&connections).await?);
         Ok(Self { connections, state, lock })
     }
@@ -131,8 +136,7 @@ fn faults(_: &SqliteOptions) -> Faults {
     Faults::default()
 }
 
-/// Connections stay open: the writer's is the database if that is in memory, and all of them hold prepared
-/// statements and pages.
+/// Connections stay open: they hold prepared statements and pages.
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
@@ -140,6 +144,9 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // Out of room or memory, or unable to read or write, SQLite may roll back by itself. Its connection still counts
+        // that transaction, and would refuse every further one.
+        .before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))))
         .acquire_timeout(Duration::from_mins(1))
 }
 

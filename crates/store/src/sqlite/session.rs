@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Encode, Sqlite, SqlitePool, Transaction, Type};
 use tokio::sync::Mutex;
 
@@ -53,14 +53,21 @@ pub(super) struct Connections {
     /// That connection between two single statements. On its way back into the pool it is asked whether it still
     /// lives, which costs as much as the statement.
     kept: Mutex<Option<PoolConnection<Sqlite>>>,
-    /// None if the database is in memory: another connection would see another database.
+    /// None if the database is in memory: there, who reads would wait for who writes.
     readers: Option<SqlitePool>,
+    /// A database in memory lives as long as some connection to it.
+    _keeper: Option<SqliteConnection>,
     faults: Faults,
 }
 
 impl Connections {
-    pub(super) fn new(writer: SqlitePool, readers: Option<SqlitePool>, faults: Faults) -> Self {
-        Self { writer, kept: Mutex::new(None), readers, faults }
+    pub(super) fn new(
+        writer: SqlitePool,
+        readers: Option<SqlitePool>,
+        keeper: Option<SqliteConnection>,
+        faults: Faults,
+    ) -> Self {
+        Self { writer, kept: Mutex::new(None), readers, _keeper: keeper, faults }
     }
 
     /// A snapshot to read from.

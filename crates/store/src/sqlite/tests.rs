@@ -3,6 +3,8 @@
 use super::*;
 
 #[cfg(feature = "testsuite")]
+mod full;
+#[cfg(feature = "testsuite")]
 mod rows;
 
 const STATEMENTS: [&[Statement]; 18] = [
