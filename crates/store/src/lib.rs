@@ -18,9 +18,11 @@ mod errors;
 mod location;
 mod outcome;
 mod packed;
+pub mod postgres;
 mod provider;
 mod read;
 mod rules;
+mod sql;
 pub mod sqlite;
 mod store;
 #[cfg(feature = "testsuite")]

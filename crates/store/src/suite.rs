@@ -18,6 +18,7 @@ pub mod faults;
 pub mod load;
 pub mod locations;
 pub mod log;
+pub mod openings;
 pub mod outcomes;
 pub mod providers;
 pub mod pruning;
@@ -28,7 +29,8 @@ pub mod world;
 
 pub use crate::rules::statement::FaultHook;
 
-/// Makes a test of each rule. The argument is the name of an async function that opens an empty store.
+/// Makes a test of each rule. The argument is the name of an async function that opens an empty store, or answers `None`
+/// where there is none to be had.
 #[macro_export]
 macro_rules! store_suite {
     ($open:ident) => {
@@ -210,7 +212,7 @@ macro_rules! store_suite {
             $(
                 #[tokio::test]
                 async fn $rule() {
-                    let store = super::$open().await;
+                    let Some(store) = super::$open().await else { return };
                     $crate::suite::$area::$rule($crate::suite::world::World::new(&store)).await;
                 }
             )*
@@ -219,7 +221,7 @@ macro_rules! store_suite {
 }
 
 /// Makes the tests that have statements fail. The argument is the name of an async function that opens an empty store
-/// with a [`FaultHook`].
+/// with a [`FaultHook`], or answers `None` where there is none to be had.
 #[macro_export]
 macro_rules! fault_suite {
     ($open:ident) => {
@@ -234,5 +236,34 @@ macro_rules! fault_suite {
                 $crate::suite::faults::a_failed_commit_keeps_its_leases(super::$open).await;
             }
         }
+    };
+}
+
+/// Makes the tests of a store that several processes may have open. The argument is the name of an async function that
+/// opens an empty store twice, or answers `None` where there is none to be had.
+#[macro_export]
+macro_rules! shared_store_suite {
+    ($open:ident) => {
+        mod openings {
+            $crate::shared_store_suite!(@rules $open {
+                a_late_outcome_of_a_lease_that_another_took_over_is_refused
+                a_ref_that_one_forgot_is_good_for_the_other
+                claims_are_disjoint
+                new_content_is_not_lost_to_a_claim_at_the_same_time
+                the_log_has_no_gaps_while_many_write
+                two_providers_bring_in_the_same_entities_at_once
+                what_one_wrote_the_other_one_reads
+            });
+        }
+    };
+    (@rules $open:ident { $($rule:ident)* }) => {
+        $(
+            #[tokio::test]
+            async fn $rule() {
+                let Some(stores) = super::$open().await else { return };
+                let worlds = stores.each_ref().map(|store| $crate::suite::world::World::new(store));
+                $crate::suite::openings::$rule(worlds).await;
+            }
+        )*
     };
 }
