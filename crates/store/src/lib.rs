@@ -15,6 +15,7 @@ mod change;
 mod claim;
 mod error;
 mod errors;
+mod hint;
 mod location;
 mod outcome;
 mod packed;
@@ -35,6 +36,7 @@ pub use change::{Change, ChangeKind};
 pub use claim::{Claim, ClaimRequest, Lane, LeaseToken};
 pub use error::StoreError;
 pub use errors::{CatalogError, ErrorCategory, ErrorFilter, NewError};
+pub use hint::Hint;
 pub use location::{LocationConflict, StoredLocation};
 pub use outcome::{
     CacheWrite, CommitReport, Conflict, NewEntity, Outcome, OutcomeKind, Processed, RelationKey,

@@ -26,7 +26,9 @@ mod errors;
 mod errors_read;
 mod forget;
 mod hand_out;
+mod hints;
 mod intake;
+mod jobs;
 mod locations;
 mod locks;
 mod log;
@@ -45,6 +47,7 @@ mod session;
 mod stitch;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod writer;
 
 use async_trait::async_trait;
@@ -59,8 +62,8 @@ pub use crate::rules::statement::FaultHook;
 use crate::rules::statement::Statement;
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
-    ErrorFilter, FinalEntity, FoundEntities, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity,
-    Outcome, ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
+    ErrorFilter, FinalEntity, FoundEntities, Hint, Lane, LeaseToken, LocationConflict, MutationReport,
+    NewEntity, Outcome, ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
 };
 use names::Names;
 use session::{Args, Connections};
@@ -71,6 +74,8 @@ pub struct PostgresStore {
     connections: Connections,
     names: Names,
     given: log::Given,
+    /// None where nobody can listen.
+    hints: Option<hints::Hints>,
 }
 
 impl PostgresStore {
@@ -252,7 +257,31 @@ impl Store for PostgresStore {
         self.newest_position().await
     }
 
+    async fn hinted(&self, hint: Hint) {
+        self.hint_of_others(hint).await;
+    }
+
+    async fn lease_take(
+        &self,
+        job: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<LeaseToken>, StoreError> {
+        self.take_job(job, until, now).await
+    }
+
+    async fn lease_extend(&self, job: &str, token: LeaseToken, until: Timestamp) -> Result<bool, StoreError> {
+        self.extend_job(job, token, until).await
+    }
+
+    async fn lease_end(&self, job: &str, token: LeaseToken) -> Result<(), StoreError> {
+        self.end_job(job, token).await
+    }
+
     async fn close(&self) {
+        if let Some(hints) = &self.hints {
+            hints.close().await;
+        }
         self.connections.close().await;
     }
 }

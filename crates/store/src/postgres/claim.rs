@@ -40,7 +40,7 @@ statements! {
     // In a statement of its own: it must see what was written before the rows were locked, as claiming took away the
     // wish that came with it.
     SELECT_CLAIMED =
-        "SELECT r.id, f.entity_ref, r.uid, r.digest, r.location_key, r.unprocessed, c.json, c.ttl \
+        "SELECT r.id, coalesce(f.long_ref, f.entity_ref), r.uid, r.digest, r.location_key, r.unprocessed, c.json, c.ttl \
          FROM refresh_state r JOIN refs f ON f.id = r.id LEFT JOIN caches c ON c.id = r.id WHERE r.id = ANY($1)";
     RELEASE_CLAIMED =
         "UPDATE schedule s SET lease_until = NULL, lease_token = NULL FROM unnest($1, $2) j(id, token) \

@@ -5,6 +5,7 @@
 //! lost in between, all of it begins again. Nobody but the holder of an entity's lease, or of the whole graph, changes
 //! the edges that start there.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,13 +18,14 @@ use super::intake::lanes;
 use super::locks::{Graph, ScheduleRow};
 use super::names::Wanted;
 use super::row::RowExt as _;
-use super::session::{Args, chunks, plain};
+use super::session::{Args, chunks};
+use super::texts::escaped;
 use super::writer::Writer;
 use crate::rules::children::Children;
 use crate::rules::outcome::{Accepted, CacheChanges, failures, good_runs, may_write, next_schedule};
 use crate::rules::schedule::Run;
 use crate::rules::statement::statements;
-use crate::{CommitReport, Lane, Outcome, OutcomeKind, StoreError, Timestamp};
+use crate::{CommitReport, Hint, Lane, Outcome, OutcomeKind, StoreError, Timestamp};
 
 statements! {
     // The columns of a row of `schedule`, and the key.
@@ -176,6 +178,10 @@ impl Writer<'_> {
             self.results_replace(&runs).await?;
         }
         report.needs_stitching = !self.work.is_empty();
+        self.is_stitched_here = true;
+        if report.left_due > 0 {
+            self.hints.add(Hint::Due);
+        }
         Ok(report)
     }
 
@@ -186,7 +192,7 @@ impl Writer<'_> {
             .list(batch.iter().map(|outcome| outcome.token.0));
         let mut held = HashMap::new();
         for row in self.db.rows(SELECT_HELD, args).await? {
-            held.insert(row.int(0)?, (ScheduleRow::read(&row)?, row.text_opt(8)?.map(str::to_owned)));
+            held.insert(row.int(0)?, (ScheduleRow::read(&row)?, row.text_opt(8)?.map(Cow::into_owned)));
         }
         Ok(held)
     }
@@ -203,7 +209,7 @@ impl Writer<'_> {
         }
         for row in self.db.rows(SELECT_KEYS, Args::new().list(own.iter().copied())).await? {
             if let Some(schedule) = locked.get(&row.int(0)?) {
-                keyed.insert(row.int(0)?, (*schedule, row.text_opt(1)?.map(str::to_owned)));
+                keyed.insert(row.int(0)?, (*schedule, row.text_opt(1)?.map(Cow::into_owned)));
             }
         }
         Ok(keyed)
@@ -215,7 +221,7 @@ impl Writer<'_> {
         if !verdict.keys.is_empty() {
             let args = Args::new()
                 .list(verdict.keys.iter().map(|(id, _)| *id))
-                .list(verdict.keys.iter().map(|(_, key)| plain(key)));
+                .list(verdict.keys.iter().map(|(_, key)| escaped(key)));
             self.db.run(SET_LOCATION_KEYS, args).await?;
         }
         let accepted = &verdict.accepted;

@@ -21,7 +21,7 @@ statements! {
 impl PostgresStore {
     pub(super) async fn count_kinds(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let kinds = self.read_rows(COUNT_KINDS, Args::new()).await?;
-        kinds.iter().map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?))).collect()
+        kinds.iter().map(|row| Ok((row.text(0)?.into_owned(), row.int(1)?))).collect()
     }
 
     pub(super) async fn count(&self, now: Timestamp) -> Result<Counts, StoreError> {

@@ -4,7 +4,8 @@
 use foldhash::{HashMap, HashMapExt as _};
 
 use super::row::{RowExt as _, uuid, whole_micros};
-use super::session::{Args, chunks, plain};
+use super::session::{Args, chunks};
+use super::texts::escaped;
 use super::writer::Writer;
 use crate::rules::errors::{ErrorDifference, ErrorRow, conflict_key};
 use crate::rules::statement::statements;
@@ -125,12 +126,12 @@ impl Writer<'_> {
                 .list(rows.iter().map(|row| row.key.as_slice()))
                 .list(rows.iter().map(|row| i32::try_from(row.position).unwrap_or(i32::MAX)))
                 .list(rows.iter().map(ErrorRow::text))
-                .list(rows.iter().map(|row| row.error.location.as_deref().map(plain)))
+                .list(rows.iter().map(|row| row.error.location.as_deref().map(escaped)))
                 .list(rows.iter().map(|row| row.error.document.map(i64::from)))
                 .list(rows.iter().map(|row| row.error.line.map(i64::from)))
                 .list(rows.iter().map(|row| row.error.column.map(i64::from)))
-                .list(rows.iter().map(|row| row.error.pointer.as_deref().map(plain)))
-                .list(rows.iter().map(|row| row.error.rule.as_deref().map(plain)))
+                .list(rows.iter().map(|row| row.error.pointer.as_deref().map(escaped)))
+                .list(rows.iter().map(|row| row.error.rule.as_deref().map(escaped)))
                 .list(rows.iter().map(|row| uuid(&row.error.digest)))
                 .with(whole_micros(now));
             self.db.write("errors", PUT_ERRORS, args).await?;

@@ -7,7 +7,8 @@ use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
 use super::row::RowExt as _;
-use super::session::{Args, plain};
+use super::session::Args;
+use super::texts::{escaped, key};
 use crate::rules::errors::{category, provider_owner, serialized, subject};
 use crate::rules::statement::statements;
 use crate::{CatalogError, ErrorFilter, NewError, StoreError};
@@ -16,7 +17,7 @@ use crate::{CatalogError, ErrorFilter, NewError, StoreError};
 macro_rules! errors_query {
     ($from:literal, $where:literal) => {
         concat!(
-            "SELECT e.id, e.category, f.entity_ref, e.error, e.location, coalesce(e.document, d.document), \
+            "SELECT e.id, e.category, coalesce(f.long_ref, f.entity_ref), e.error, e.location, coalesce(e.document, d.document), \
                     coalesce(e.line, d.line), e.\"column\", e.pointer, e.rule, e.digest, e.first_seen_at, \
                     e.last_seen_at, e.count \
              FROM ",
@@ -41,14 +42,14 @@ impl PostgresStore {
     pub(super) async fn list_errors(&self, filter: &ErrorFilter) -> Result<Vec<CatalogError>, StoreError> {
         let args = Args::new()
             .with(filter.after.unwrap_or(0))
-            .with(filter.location.as_deref().map(plain))
-            .with(filter.rule.as_deref().map(plain))
+            .with(filter.location.as_deref().map(escaped))
+            .with(filter.rule.as_deref().map(escaped))
             .with(i64::try_from(filter.limit).unwrap_or(i64::MAX));
         let rows = match &filter.entity_ref {
             None => self.read_rows(SELECT_ERRORS, args).await?,
             Some(subject) => {
-                let mut owners = vec![plain(subject)];
-                owners.extend(provider_owner(subject).map(|text| Cow::Owned(plain(&text).into_owned())));
+                let mut owners = vec![key(subject)];
+                owners.extend(provider_owner(subject).map(|text| Cow::Owned(key(&text).into_owned())));
                 self.read_rows(SELECT_ERRORS_OF, args.with(owners)).await?
             }
         };
@@ -60,15 +61,15 @@ fn catalog_error(row: &PgRow) -> Result<CatalogError, StoreError> {
     Ok(CatalogError {
         id: row.int(0)?,
         category: category(row.int2(1)?)?,
-        subject: subject(row.text(2)?),
+        subject: subject(&row.text(2)?),
         error: NewError {
             error: serialized(row.text(3)),
             location: row.text_opt(4)?.map(Arc::from),
             document: row.small_opt(5)?,
             line: row.small_opt(6)?,
             column: row.small_opt(7)?,
-            pointer: row.text_opt(8)?.map(str::to_owned),
-            rule: row.text_opt(9)?.map(str::to_owned),
+            pointer: row.text_opt(8)?.map(Cow::into_owned),
+            rule: row.text_opt(9)?.map(Cow::into_owned),
             digest: row.digest(10)?,
         },
         first_seen_at: row.time(11)?,

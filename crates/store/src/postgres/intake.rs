@@ -7,7 +7,8 @@ use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::again::Interrupted;
 use super::row::{RowExt as _, uuid};
-use super::session::{Args, chunks, plain};
+use super::session::{Args, chunks};
+use super::texts::escaped;
 use super::writer::Writer;
 use crate::packed::pack;
 use crate::rules::intake::{Intake, Offer, Plan, Stored, Written};
@@ -100,7 +101,7 @@ impl Writer<'_> {
                 .list(rows.iter().map(|row| row.id))
                 .list(rows.iter().map(|row| row.uid))
                 .list(rows.iter().map(|row| uuid(&row.entity.digest)))
-                .list(rows.iter().map(|row| row.entity.location_key.as_deref().map(plain)))
+                .list(rows.iter().map(|row| row.entity.location_key.as_deref().map(escaped)))
                 .list(rows.iter().map(|row| pack(&row.entity.json)));
             self.db.write("refresh_state", INSERT_UNPROCESSED, args).await?;
         }
@@ -108,7 +109,7 @@ impl Writer<'_> {
             let args = Args::new()
                 .list(rows.iter().map(|row| row.id))
                 .list(rows.iter().map(|row| uuid(&row.entity.digest)))
-                .list(rows.iter().map(|row| row.entity.location_key.as_deref().map(plain)))
+                .list(rows.iter().map(|row| row.entity.location_key.as_deref().map(escaped)))
                 .list(rows.iter().map(|row| pack(&row.entity.json)));
             self.db.write("refresh_state", UPDATE_UNPROCESSED, args).await?;
         }

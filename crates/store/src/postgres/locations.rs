@@ -12,7 +12,8 @@ use super::error::violates;
 use super::locks::Graph;
 use super::provider::bucket_names;
 use super::row::{RowExt as _, uuid};
-use super::session::{Args, Session, plain};
+use super::session::{Args, Session};
+use super::texts::{escaped, key};
 use super::writer::Writer;
 use crate::rules::intake::new_uid;
 use crate::rules::messages::{location_exists, location_not_found};
@@ -22,14 +23,14 @@ use crate::{Lane, LocationConflict, NewEntity, StoreError, StoredLocation, Times
 
 statements! {
     SELECT_LOCATION =
-        "SELECT l.id, l.type, l.target, f.entity_ref FROM locations l JOIN refs f ON f.id = l.entity WHERE l.id = $1";
+        "SELECT l.id, l.type, l.target, coalesce(f.long_ref, f.entity_ref) FROM locations l JOIN refs f ON f.id = l.entity WHERE l.id = $1";
     SELECT_LOCATION_BY_SPEC =
-        "SELECT l.id, l.type, l.target, f.entity_ref FROM locations l JOIN refs f ON f.id = l.entity WHERE l.spec = $1";
+        "SELECT l.id, l.type, l.target, coalesce(f.long_ref, f.entity_ref) FROM locations l JOIN refs f ON f.id = l.entity WHERE l.spec = $1";
     SELECT_LOCATION_BY_REF =
-        "SELECT l.id, l.type, l.target, f.entity_ref FROM refs f JOIN locations l ON l.entity = f.id \
+        "SELECT l.id, l.type, l.target, coalesce(f.long_ref, f.entity_ref) FROM refs f JOIN locations l ON l.entity = f.id \
          WHERE f.entity_ref = $1";
     SELECT_LOCATIONS =
-        "SELECT l.id, l.type, l.target, f.entity_ref FROM locations l JOIN refs f ON f.id = l.entity \
+        "SELECT l.id, l.type, l.target, coalesce(f.long_ref, f.entity_ref) FROM locations l JOIN refs f ON f.id = l.entity \
          WHERE l.id > $1 ORDER BY l.id LIMIT $2";
     PUT_LOCATION =
         "INSERT INTO locations (id, type, target, entity, spec) VALUES ($1, $2, $3, $4, $5) \
@@ -159,7 +160,7 @@ impl PostgresStore {
         let mut writer = self.writer(graph, &bucket_names(provider, &[])).await?;
         let bucket = writer.lock_bucket(provider).await?;
         let location = location_by_id(&mut writer.db, id).await?.ok_or_else(|| location_not_found(id))?;
-        writer.db.run(DELETE_LOCATION, Args::new().with(plain(id))).await?;
+        writer.db.run(DELETE_LOCATION, Args::new().with(escaped(id))).await?;
         writer.bucket_change(bucket, &[], &[location.entity_ref], Lane::Interactive, now).await?;
         writer.finish().await
     }
@@ -176,12 +177,12 @@ impl PostgresStore {
         &self,
         entity_ref: &str,
     ) -> Result<Option<StoredLocation>, StoreError> {
-        let row = self.read_row(SELECT_LOCATION_BY_REF, Args::new().with(plain(entity_ref))).await?;
+        let row = self.read_row(SELECT_LOCATION_BY_REF, Args::new().with(key(entity_ref))).await?;
         row.as_ref().map(location).transpose()
     }
 
     pub(super) async fn get_location(&self, id: &str) -> Result<Option<StoredLocation>, StoreError> {
-        let row = self.read_row(SELECT_LOCATION, Args::new().with(plain(id))).await?;
+        let row = self.read_row(SELECT_LOCATION, Args::new().with(escaped(id))).await?;
         row.as_ref().map(location).transpose()
     }
 
@@ -191,7 +192,7 @@ impl PostgresStore {
         limit: usize,
     ) -> Result<Vec<StoredLocation>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let args = Args::new().with(plain(after.unwrap_or_default())).with(limit);
+        let args = Args::new().with(escaped(after.unwrap_or_default())).with(limit);
         self.read_rows(SELECT_LOCATIONS, args).await?.iter().map(location).collect()
     }
 }
@@ -205,9 +206,9 @@ impl Writer<'_> {
         }
         let entity = self.names.id(&entity_ref)?;
         let args = Args::new()
-            .with(plain(&location.id))
-            .with(plain(&location.spec.kind))
-            .with(plain(&location.spec.target))
+            .with(escaped(&location.id))
+            .with(escaped(&location.spec.kind))
+            .with(escaped(&location.spec.target))
             .with(entity)
             .with(uuid(&digest(&location.spec)));
         match self.db.run(PUT_LOCATION, args).await {
@@ -223,7 +224,7 @@ fn digest(spec: &LocationSpec) -> Digest {
 }
 
 async fn location_by_id(db: &mut Session, id: &str) -> Result<Option<StoredLocation>, StoreError> {
-    db.row(SELECT_LOCATION, Args::new().with(plain(id))).await?.as_ref().map(location).transpose()
+    db.row(SELECT_LOCATION, Args::new().with(escaped(id))).await?.as_ref().map(location).transpose()
 }
 
 async fn location_by_spec(
@@ -236,8 +237,8 @@ async fn location_by_spec(
 
 fn location(row: &PgRow) -> Result<StoredLocation, StoreError> {
     Ok(StoredLocation {
-        id: row.text(0)?.to_owned(),
+        id: row.text(0)?.into_owned(),
         spec: LocationSpec::new(row.text(1)?, row.text(2)?),
-        entity_ref: row.text(3)?.to_owned(),
+        entity_ref: row.text(3)?.into_owned(),
     })
 }

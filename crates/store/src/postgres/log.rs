@@ -19,7 +19,7 @@ statements! {
     // One statement, so that all of it is from one snapshot.
     SELECT_CHANGES =
         "SELECT m.value, h.position, (SELECT p.stamp FROM change_log p WHERE p.position = $1), \
-                c.position, c.kind, c.stamp, r.entity_ref \
+                c.position, c.kind, c.stamp, coalesce(r.long_ref, r.entity_ref) \
          FROM change_head h CROSS JOIN (SELECT value FROM meta WHERE key = 'changes_trimmed_to') m \
          LEFT JOIN LATERAL (SELECT * FROM change_log l WHERE l.position > $1 ORDER BY l.position LIMIT $2) c ON true \
          LEFT JOIN refs r ON r.id = c.id ORDER BY c.position";
@@ -61,7 +61,7 @@ impl PostgresStore {
             let (Some(position), Some(entity_ref)) = (row.int_opt(3)?, row.text_opt(6)?) else { continue };
             let kind = change_kind(row.int2(4)?);
             self.given.set(position, row.int(5)?);
-            changes.push(Change { position, entity_ref: entity_ref.to_owned(), kind });
+            changes.push(Change { position, entity_ref: entity_ref.into_owned(), kind });
         }
         Ok(changes)
     }

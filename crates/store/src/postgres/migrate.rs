@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use callboard_model::Digest;
-use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres};
 
+use super::error::{TABLE_EXISTS, has_code};
 use super::open::{PostgresOptions, quoted};
 use super::row::{RowExt as _, uuid};
 use crate::StoreError;
@@ -20,62 +22,80 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../../../migrations/postgres/000
 /// snapshot, for which the other one may wait.
 const PAUSE: Duration = Duration::from_millis(200);
 
-const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(3, hashtext(current_schema()))";
-const UNLOCK: &str = "SELECT pg_advisory_unlock(3, hashtext(current_schema()))";
+const TRY_LOCK: &str = "SELECT pg_try_advisory_xact_lock(3, hashtext(coalesce(current_schema(), '')))";
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS _callboard_migrations \
     (version bigint NOT NULL PRIMARY KEY, checksum uuid NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())";
 const SELECT_APPLIED: &str = "SELECT version, checksum FROM _callboard_migrations ORDER BY version";
 const INSERT_APPLIED: &str = "INSERT INTO _callboard_migrations (version, checksum) VALUES ($1, $2)";
 const SELECT_COMPATIBLE: &str = "SELECT value FROM meta WHERE key = 'compatible_from'";
 
+/// What one transaction found.
+enum Step {
+    /// Another process migrates.
+    Busy,
+    /// There was a migration to apply, and maybe there is another one.
+    Applied,
+    /// There was none.
+    Done,
+}
+
 impl PostgresOptions {
     /// Brings the tables to the form that this program knows.
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {
-        // Rewriting a table takes as long as it takes.
-        let mut connection = self.connection(Duration::ZERO).connect().await?;
-        if let Some(schema) = &self.schema {
-            let create = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(schema)));
-            sqlx::query(create).execute(&mut connection).await?;
-        }
+        let (connection, settings) = self.alone();
+        let mut connection = connection.connect().await?;
         loop {
-            let row = sqlx::query(TRY_LOCK).fetch_one(&mut connection).await?;
-            if row.flag(0)? {
-                break;
+            let begin = format!("BEGIN; {}", settings.as_deref().unwrap_or_default());
+            let mut tx = connection.begin_with(AssertSqlSafe(begin)).await?;
+            let step = self.step(&mut tx).await?;
+            tx.commit().await?;
+            match step {
+                Step::Busy => tokio::time::sleep(PAUSE).await,
+                Step::Applied => {}
+                Step::Done => break,
             }
-            tokio::time::sleep(PAUSE).await;
         }
-        migrate(&mut connection).await?;
-        sqlx::query(UNLOCK).execute(&mut connection).await?;
         connection.close().await?;
         Ok(())
     }
+
+    async fn step(&self, tx: &mut PgConnection) -> Result<Step, StoreError> {
+        if !query(TRY_LOCK).fetch_one(&mut *tx).await?.flag(0)? {
+            return Ok(Step::Busy);
+        }
+        if let Some(schema) = &self.schema {
+            let create = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(schema)));
+            sqlx::raw_sql(create).execute(&mut *tx).await?;
+        }
+        query(CREATE_TABLE).execute(&mut *tx).await?;
+        let applied = query(SELECT_APPLIED).fetch_all(&mut *tx).await?;
+        let mut is_newer = false;
+        for row in &applied {
+            let version = row.int(0)?;
+            match migration(version) {
+                Some(sql) if uuid(&Digest::of(sql)) != row.uid(1)? => return Err(other_form(version)),
+                Some(_) => {}
+                None => is_newer = true,
+            }
+        }
+        if is_newer {
+            let row = query(SELECT_COMPATIBLE).fetch_one(&mut *tx).await?;
+            let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+            return if row.int(0)? <= known { Ok(Step::Done) } else { Err(too_new()) };
+        }
+        let Some((version, sql)) = (1..).zip(MIGRATIONS).nth(applied.len()) else { return Ok(Step::Done) };
+        if let Err(error) = sqlx::raw_sql(sql).execute(&mut *tx).await {
+            let error = StoreError::from(error);
+            return Err(if has_code(&error, TABLE_EXISTS) { of_another_program() } else { error });
+        }
+        query(INSERT_APPLIED).bind(version).bind(uuid(&Digest::of(sql))).execute(&mut *tx).await?;
+        Ok(Step::Applied)
+    }
 }
 
-async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query(CREATE_TABLE).execute(&mut *connection).await?;
-    let applied = sqlx::query(SELECT_APPLIED).fetch_all(&mut *connection).await?;
-    let mut is_newer = false;
-    for row in &applied {
-        let version = row.int(0)?;
-        match migration(version) {
-            Some(sql) if uuid(&Digest::of(sql)) != row.uid(1)? => return Err(other_form(version)),
-            Some(_) => {}
-            None => is_newer = true,
-        }
-    }
-    if is_newer {
-        let row = sqlx::query(SELECT_COMPATIBLE).fetch_one(&mut *connection).await?;
-        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        return if row.int(0)? <= known { Ok(()) } else { Err(too_new()) };
-    }
-    for (version, sql) in (1..).zip(MIGRATIONS).skip(applied.len()) {
-        let mut tx = connection.begin().await?;
-        sqlx::raw_sql(sql).execute(&mut *tx).await?;
-        let insert = sqlx::query(INSERT_APPLIED).bind(version).bind(uuid(&Digest::of(sql)));
-        insert.execute(&mut *tx).await?;
-        tx.commit().await?;
-    }
-    Ok(())
+/// A pooler keeps no prepared statements.
+fn query(sql: &'static str) -> Query<'static, Postgres, PgArguments> {
+    sqlx::query(sql).persistent(false)
 }
 
 fn migration(version: i64) -> Option<&'static str> {
@@ -88,6 +108,13 @@ fn other_form(version: i64) -> StoreError {
         "migration {version} was applied in another form than this program knows; run the version that created the \
          database, or restore a backup"
     ))
+}
+
+fn of_another_program() -> StoreError {
+    StoreError::Schema(
+        "the database holds tables of another program; this one needs a database or a schema of its own"
+            .to_owned(),
+    )
 }
 
 fn too_new() -> StoreError {
@@ -117,7 +144,7 @@ mod tests {
     async fn open_newer(changes: &'static str) -> Option<Result<PostgresStore, StoreError>> {
         let options = options().await?;
         let store = PostgresStore::open(options.clone()).await.unwrap();
-        let mut connection = options.connection(Duration::ZERO).connect().await.unwrap();
+        let mut connection = options.alone().0.connect().await.unwrap();
         sqlx::raw_sql(changes).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         store.close().await;
@@ -150,6 +177,17 @@ mod tests {
             matches!(&error, StoreError::Schema(advice) if advice.contains("run that version")),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn tables_of_another_program_are_left_alone() {
+        let Some(cluster) = cluster() else { return };
+        let options = PostgresOptions::new(cluster.database().await);
+        let mut connection = options.alone().0.connect().await.unwrap();
+        sqlx::raw_sql("CREATE TABLE refresh_state ()").execute(&mut connection).await.unwrap();
+        let error = PostgresStore::open(options).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Schema(advice) if advice.contains("of its own")), "{error}");
+        sqlx::raw_sql("SELECT FROM refresh_state").execute(&mut connection).await.unwrap();
     }
 
     #[tokio::test]

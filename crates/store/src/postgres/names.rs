@@ -14,7 +14,8 @@ use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use super::PostgresStore;
 use super::locks::Graph;
 use super::row::RowExt as _;
-use super::session::{Args, plain};
+use super::session::Args;
+use super::texts::{beyond_key, key};
 use super::writer::Writer;
 use crate::StoreError;
 use crate::rules::names::{Interned, RefCache, relation_type_text};
@@ -30,13 +31,13 @@ statements! {
         "SELECT j.n, r.id, r.doomed FROM unnest($1) WITH ORDINALITY j(t, n) JOIN refs r ON r.entity_ref = j.t";
     // A default is drawn only for rows that pass the condition, so few numbers are burnt.
     INSERT_REFS =
-        "INSERT INTO refs (entity_ref) SELECT t FROM (SELECT DISTINCT t COLLATE \"C\" AS t FROM unnest($1) t) j \
-         WHERE NOT EXISTS (SELECT 1 FROM refs r WHERE r.entity_ref = j.t) ORDER BY t \
+        "INSERT INTO refs (entity_ref, long_ref) SELECT t, l FROM unnest($1, $2) j(t, l) \
+         WHERE NOT EXISTS (SELECT 1 FROM refs r WHERE r.entity_ref = j.t) ORDER BY t COLLATE \"C\" \
          ON CONFLICT (entity_ref) DO NOTHING";
     RESCUE_REFS =
         "WITH l AS MATERIALIZED (SELECT id FROM refs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE) \
          UPDATE refs r SET doomed = false FROM l WHERE r.id = l.id RETURNING r.id";
-    SELECT_REF_TEXTS = "SELECT id, entity_ref FROM refs WHERE id = ANY($1)";
+    SELECT_REF_TEXTS = "SELECT id, coalesce(long_ref, entity_ref) FROM refs WHERE id = ANY($1)";
 }
 
 /// The texts whose numbers a transaction needs.
@@ -161,10 +162,12 @@ impl PostgresStore {
         let mut found = Vec::with_capacity(missing.len());
         for attempt in 0..TRIES_MAX {
             if attempt > 0 {
-                let args = Args::new().list(missing.iter().map(|text| plain(text)));
+                let args = Args::new()
+                    .list(missing.iter().map(|text| key(text)))
+                    .list(missing.iter().map(|text| beyond_key(text)));
                 self.connections.writer_rows(INSERT_REFS, args).await?;
             }
-            let args = Args::new().list(missing.iter().map(|text| plain(text)));
+            let args = Args::new().list(missing.iter().map(|text| key(text)));
             let rows = self.connections.writer_rows(SELECT_REF_IDS, args).await?;
             let mut ids: HashMap<usize, i64> = HashMap::with_capacity(rows.len());
             let mut doomed = HashSet::new();
@@ -204,7 +207,7 @@ impl Writer<'_> {
         if texts.is_empty() {
             return Ok(());
         }
-        let args = Args::new().list(texts.iter().map(|text| plain(text)));
+        let args = Args::new().list(texts.iter().map(|text| key(text)));
         for row in self.db.rows(SELECT_REF_IDS, args).await? {
             let place = usize::try_from(row.int(0)? - 1).unwrap_or(usize::MAX);
             if let Some(text) = texts.get(place) {

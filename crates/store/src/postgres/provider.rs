@@ -19,11 +19,11 @@ use crate::rules::intake::Edge;
 use crate::rules::names::{PROVIDERS_FROM, PROVIDERS_TO, provider_name, provider_text};
 use crate::rules::schedule::Run;
 use crate::rules::statement::statements;
-use crate::{Lane, MutationReport, NewEntity, ProviderMutation, StoreError, Timestamp};
+use crate::{Hint, Lane, MutationReport, NewEntity, ProviderMutation, StoreError, Timestamp};
 
 statements! {
     SELECT_PROVIDERS =
-        "SELECT r.entity_ref FROM refs r WHERE r.entity_ref >= $1 AND r.entity_ref < $2 \
+        "SELECT coalesce(r.long_ref, r.entity_ref) FROM refs r WHERE r.entity_ref >= $1 AND r.entity_ref < $2 \
          AND EXISTS (SELECT 1 FROM edges e WHERE e.source = r.id) ORDER BY r.entity_ref";
     // Of the entities that some of these sources hand over and no others.
     DELETE_LOCATION_KEYS =
@@ -98,7 +98,7 @@ impl PostgresStore {
     pub(super) async fn list_providers(&self) -> Result<Vec<String>, StoreError> {
         let args = Args::new().with(PROVIDERS_FROM).with(PROVIDERS_TO);
         let rows = self.read_rows(SELECT_PROVIDERS, args).await?;
-        rows.iter().map(|row| Ok(provider_name(row.text(0)?).unwrap_or_default().to_owned())).collect()
+        rows.iter().map(|row| Ok(provider_name(&row.text(0)?).unwrap_or_default().to_owned())).collect()
     }
 }
 
@@ -162,7 +162,9 @@ impl Writer<'_> {
     ) -> Result<MutationReport, StoreError> {
         let removed = self.bucket_remove(gone, now).await?;
         let offers = offers(provider, entities, kept, lane, &self.names)?;
-        self.insert_schedule(&lanes(&offers), now).await?;
+        if !self.insert_schedule(&lanes(&offers), now).await?.is_empty() {
+            self.hints.add(Hint::Due);
+        }
         self.lock(&offers.iter().map(|offer| offer.target).collect()).await?;
         let mut intake = self.intake(offers.iter().map(|offer| offer.target), now).await?;
         self.offer(&mut intake, &offers).await?;

@@ -2,7 +2,8 @@
 
 use super::PostgresStore;
 use super::row::{uuid, whole_micros};
-use super::session::{Args, plain};
+use super::session::Args;
+use super::texts::escaped;
 use crate::rules::outcome::only_puts_off;
 use crate::rules::statement::{count_written, statements};
 use crate::{Outcome, StoreError};
@@ -35,7 +36,7 @@ impl PostgresStore {
             .list(batch.iter().map(|outcome| outcome.id.0))
             .list(batch.iter().map(|outcome| outcome.token.0))
             .list(batch.iter().map(|outcome| outcome.next_update_at.map(whole_micros)))
-            .list(batch.iter().map(|outcome| outcome.location_key.as_deref().map(plain)))
+            .list(batch.iter().map(|outcome| outcome.location_key.as_deref().map(escaped)))
             .list(batch.iter().map(|outcome| uuid(&outcome.result_digest)))
             .list(batch.iter().map(|outcome| uuid(&outcome.fingerprint)))
             .with(i64::try_from(batch.len()).unwrap_or(i64::MAX));

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use super::row::RowExt as _;
-use super::session::{Args, Session, plain};
+use super::session::{Args, Session};
+use super::texts::key;
 use crate::rules::read::{ANCESTORS_MAX, FinalColumns, depth_first, fitting, found, page, worth_reading};
 use crate::rules::statement::statements;
 use crate::{Ancestor, EntityPage, FinalEntity, FoundEntities, StoreError};
@@ -16,7 +17,7 @@ use crate::{Ancestor, EntityPage, FinalEntity, FoundEntities, StoreError};
 macro_rules! final_entity_query {
     ($from:literal, $where:literal) => {
         concat!(
-            "SELECT i.id, i.entity_ref, f.uid, b.metadata_end, b.annotations_end, b.own_etag, b.json, \
+            "SELECT i.id, coalesce(i.long_ref, i.entity_ref), f.uid, b.metadata_end, b.annotations_end, b.own_etag, b.json, \
                     b.digest, f.relations, f.status, f.is_orphan \
              FROM ",
             $from,
@@ -51,14 +52,14 @@ statements! {
              JOIN final_entities f ON f.id = e.source) \
          SELECT id FROM up LIMIT $2";
     SELECT_PARENTS =
-        "SELECT e.target, i.entity_ref FROM edges e JOIN final_entities f ON f.id = e.source \
+        "SELECT e.target, coalesce(i.long_ref, i.entity_ref) FROM edges e JOIN final_entities f ON f.id = e.source \
            JOIN refs i ON i.id = e.source \
          WHERE e.target = ANY($1) AND NOT e.refused ORDER BY e.target, i.entity_ref";
 }
 
 impl PostgresStore {
     pub(super) async fn final_by_ref(&self, entity_ref: &str) -> Result<Option<FinalEntity>, StoreError> {
-        let row = self.read_row(SELECT_FINAL_BY_REF, Args::new().with(plain(entity_ref))).await?;
+        let row = self.read_row(SELECT_FINAL_BY_REF, Args::new().with(key(entity_ref))).await?;
         row.as_ref().map(final_entity).transpose()
     }
 
@@ -74,7 +75,7 @@ impl PostgresStore {
     ) -> Result<FoundEntities, StoreError> {
         let mut db = self.connections.snapshot().await?;
         let mut looked_at = refs.len();
-        let texts = |refs: &[&str]| Args::new().list(refs.iter().map(|text| plain(text)));
+        let texts = |refs: &[&str]| Args::new().list(refs.iter().map(|text| key(text)));
         if refs.len() > 1 {
             let sizes = db.rows(SELECT_SIZES_BY_REFS, texts(refs)).await?;
             let sizes = sizes.iter().map(|row| Ok((row.int(0)?, row.int4(1)?)));
@@ -93,7 +94,7 @@ impl PostgresStore {
         let mut db = self.connections.snapshot().await?;
         let args = |limit| {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            Args::new().with(plain(after.unwrap_or_default())).with(limit)
+            Args::new().with(key(after.unwrap_or_default())).with(limit)
         };
         let sizes = db.rows(SELECT_PAGE_SIZES, args(limit)).await?;
         let fitting = fitting(sizes.iter().map(|row| row.int4(0)))?;
@@ -103,12 +104,12 @@ impl PostgresStore {
 
     pub(super) async fn ancestors(&self, entity_ref: &str) -> Result<Vec<Ancestor>, StoreError> {
         let mut db = self.connections.snapshot().await?;
-        let args = Args::new().with(plain(entity_ref)).with(ANCESTORS_MAX);
+        let args = Args::new().with(key(entity_ref)).with(ANCESTORS_MAX);
         let rows = db.rows(SELECT_ANCESTORS, args).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
         let mut parents: BTreeMap<i64, Vec<String>> = BTreeMap::new();
         for row in db.rows(SELECT_PARENTS, Args::new().with(ids.as_slice())).await? {
-            parents.entry(row.int(0)?).or_default().push(row.text(1)?.to_owned());
+            parents.entry(row.int(0)?).or_default().push(row.text(1)?.into_owned());
         }
         let mut found: HashMap<String, Ancestor> = HashMap::with_capacity(ids.len());
         for (id, entity) in finals_by_ids(&mut db, &ids).await? {
@@ -127,9 +128,10 @@ async fn finals_by_ids(db: &mut Session, ids: &[i64]) -> Result<HashMap<i64, Fin
 fn final_entity(row: &PgRow) -> Result<FinalEntity, StoreError> {
     let offset =
         |at: usize| u32::try_from(row.int4(at)?).map_err(|error| StoreError::Inconsistent(error.to_string()));
+    let (entity_ref, status) = (row.text(1)?, row.text_opt(9)?);
     let columns = FinalColumns {
         id: row.int(0)?,
-        entity_ref: row.text(1)?,
+        entity_ref: &entity_ref,
         uid: row.uid(2)?,
         metadata_end: offset(3)?,
         annotations_end: offset(4)?,
@@ -137,7 +139,7 @@ fn final_entity(row: &PgRow) -> Result<FinalEntity, StoreError> {
         body: row.blob(6)?,
         body_digest: row.digest(7)?,
         relations: row.blob(8)?,
-        status: row.text_opt(9)?,
+        status: status.as_deref(),
         is_orphan: row.flag(10)?,
     };
     columns.assemble()

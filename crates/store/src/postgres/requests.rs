@@ -15,7 +15,7 @@ use crate::rules::messages::entity_not_found;
 use crate::rules::read::REFRESH_DEPTH_MAX;
 use crate::rules::schedule::Run;
 use crate::rules::statement::statements;
-use crate::{Lane, StoreError, Timestamp};
+use crate::{Hint, Lane, StoreError, Timestamp};
 
 statements! {
     SELECT_ENTITY = "SELECT id FROM schedule WHERE id = $1";
@@ -46,6 +46,7 @@ impl PostgresStore {
 
     async fn mark_all_once(&self, now: Timestamp, graph: Graph) -> Result<u64, StoreError> {
         let mut writer = self.writer(graph, &Wanted::none()).await?;
+        writer.hints.add(Hint::Due);
         let marked = writer.db.run(MARK_ALL_DUE, Args::new().with(whole_micros(now))).await?;
         writer.finish().await?;
         Ok(marked)

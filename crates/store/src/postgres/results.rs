@@ -51,7 +51,7 @@ fn result_row(row: &PgRow) -> Result<ResultRow, StoreError> {
         body_digest: row.digest(1).ok(),
         relations: row.blob(2)?.to_vec(),
         refresh_keys: row.blob(3)?.to_vec(),
-        status: row.text_opt(4)?.map(str::to_owned),
+        status: row.text_opt(4)?.map(std::borrow::Cow::into_owned),
     })
 }
 

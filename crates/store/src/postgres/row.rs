@@ -1,10 +1,13 @@
 //! Columns by position, and how digests and moments stand in them.
 
+use std::borrow::Cow;
+
 use callboard_model::Digest;
 use sqlx::postgres::PgRow;
 use sqlx::{Decode, Postgres, Row as _, Type};
 use uuid::Uuid;
 
+use super::texts::unescaped;
 use crate::rules::codec::{micros, timestamp};
 use crate::{StoreError, Timestamp};
 
@@ -32,8 +35,8 @@ pub(super) trait RowExt {
     /// Of type `smallint`.
     fn int2(&self, index: usize) -> Result<i64, StoreError>;
     fn flag(&self, index: usize) -> Result<bool, StoreError>;
-    fn text(&self, index: usize) -> Result<&str, StoreError>;
-    fn text_opt(&self, index: usize) -> Result<Option<&str>, StoreError>;
+    fn text(&self, index: usize) -> Result<Cow<'_, str>, StoreError>;
+    fn text_opt(&self, index: usize) -> Result<Option<Cow<'_, str>>, StoreError>;
     fn blob(&self, index: usize) -> Result<&[u8], StoreError>;
     fn blob_opt(&self, index: usize) -> Result<Option<&[u8]>, StoreError>;
     fn digest(&self, index: usize) -> Result<Digest, StoreError>;
@@ -88,12 +91,12 @@ impl RowExt for PgRow {
         get(self, index)
     }
 
-    fn text(&self, index: usize) -> Result<&str, StoreError> {
-        get(self, index)
+    fn text(&self, index: usize) -> Result<Cow<'_, str>, StoreError> {
+        get(self, index).map(unescaped)
     }
 
-    fn text_opt(&self, index: usize) -> Result<Option<&str>, StoreError> {
-        get(self, index)
+    fn text_opt(&self, index: usize) -> Result<Option<Cow<'_, str>>, StoreError> {
+        Ok(get::<Option<&str>>(self, index)?.map(unescaped))
     }
 
     fn blob(&self, index: usize) -> Result<&[u8], StoreError> {

@@ -13,7 +13,7 @@ use super::writer::Writer;
 use crate::rules::codec::timestamp;
 use crate::rules::schedule::{Run, Schedule};
 use crate::rules::statement::statements;
-use crate::{Lane, StoreError, Timestamp};
+use crate::{Hint, Lane, StoreError, Timestamp};
 
 statements! {
     // Whoever is due already keeps the earlier time, so that being asked for twice costs nobody the place in the queue.
@@ -62,6 +62,7 @@ impl Writer<'_> {
         if ids.is_empty() {
             return Ok(());
         }
+        self.hints.add(Hint::Due);
         self.db.run(RELEASE_LEASES, Args::new().with(ids)).await.map(drop)
     }
 
@@ -81,6 +82,7 @@ impl Writer<'_> {
         if ids.is_empty() {
             return Ok(0);
         }
+        self.hints.add(Hint::Due);
         self.lock_too(ids.iter().copied()).await?;
         self.db.run(statement, Args::new().list(ids).with(lane as i16).with(whole_micros(now))).await
     }
@@ -103,6 +105,7 @@ impl Writer<'_> {
         fingerprint: Digest,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
+        self.hints.add(Hint::Due);
         let args = Args::new().with(uuid(&fingerprint)).with(whole_micros(now));
         self.db.run(MARK_DUE_BY_FINGERPRINT, args).await
     }

@@ -1,10 +1,12 @@
 //! Connections and transactions: the only way in which statements reach the database.
 
-use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgArguments, PgHasArrayType, PgRow};
-use sqlx::{Arguments as _, Encode, PgPool, Postgres, Transaction, Type};
+use sqlx::{Arguments as _, AssertSqlSafe, Encode, PgPool, Postgres, Transaction, Type};
 
+use super::error::is_read_only;
 use crate::StoreError;
 use crate::rules::statement::{Faults, Statement, count_written};
 
@@ -44,26 +46,72 @@ impl Args {
     }
 }
 
-/// A text as the database takes it: it has no place for NUL.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+/// Tells connections that lead to a server which was replaced by another one: it is still there, and refuses to write.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Replaced(Arc<Mutex<Option<Instant>>>);
+
+impl Replaced {
+    /// Notes when the server refused to write.
+    fn heed(&self, error: sqlx::Error) -> StoreError {
+        if is_read_only(&error) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        error.into()
+    }
+
+    /// Whether a connection of this age was there already when one was refused.
+    pub(super) fn is_led_to_by(&self, age: Duration) -> bool {
+        let refused = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.is_some_and(|refused| refused.elapsed() <= age)
+    }
+}
+
+/// Connections with the same settings.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) connections: PgPool,
+    /// What each transaction has to set at its beginning, because its connection is its own only until its end.
+    pub(super) settings: Option<String>,
+}
+
+impl Pool {
+    async fn begin(&self, begin: &'static str) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        match &self.settings {
+            None => self.connections.begin_with(begin).await,
+            Some(settings) => {
+                self.connections.begin_with(AssertSqlSafe(format!("{begin}; {settings}"))).await
+            }
+        }
+    }
+
+    /// Whether statements may be prepared once for all transactions of a connection.
+    fn prepares(&self) -> bool {
+        self.settings.is_none()
+    }
+
+    async fn fetch(&self, sql: &'static str, args: PgArguments) -> Result<Vec<PgRow>, sqlx::Error> {
+        if self.prepares() {
+            return sqlx::query_with(sql, args).fetch_all(&self.connections).await;
+        }
+        let mut tx = self.begin("BEGIN").await?;
+        let rows = sqlx::query_with(sql, args).persistent(false).fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(rows)
+    }
 }
 
 /// The connections to a database.
 #[derive(Debug)]
 pub(super) struct Connections {
     /// For what writes; plans of these do not depend on how much the tables held when they were made.
-    writers: PgPool,
+    pub(super) writers: Pool,
     /// For what only reads.
-    readers: PgPool,
-    faults: Faults,
+    pub(super) readers: Pool,
+    pub(super) replaced: Replaced,
+    pub(super) faults: Faults,
 }
 
 impl Connections {
-    pub(super) fn new(writers: PgPool, readers: PgPool, faults: Faults) -> Self {
-        Self { writers, readers, faults }
-    }
-
     /// Reads with one statement, which is a snapshot in itself and needs no transaction.
     pub(super) async fn rows(&self, statement: Statement, args: Args) -> Result<Vec<PgRow>, StoreError> {
         self.fetch(&self.readers, statement, args).await
@@ -78,44 +126,37 @@ impl Connections {
         self.fetch(&self.writers, statement, args).await
     }
 
-    async fn fetch(&self, pool: &PgPool, statement: Statement, args: Args) -> Result<Vec<PgRow>, StoreError> {
+    async fn fetch(&self, pool: &Pool, statement: Statement, args: Args) -> Result<Vec<PgRow>, StoreError> {
         self.faults.check(statement.name)?;
-        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(pool).await?)
+        pool.fetch(statement.sql, args.take()?).await.map_err(|error| self.replaced.heed(error))
     }
 
     /// A snapshot for several statements.
     pub(super) async fn snapshot(&self) -> Result<Session, StoreError> {
         self.faults.check("BEGIN READ ONLY")?;
-        let tx = self.readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        Ok(self.session(tx))
+        self.session(&self.readers, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
     }
 
     /// A transaction that writes. Each of its statements sees what was committed before the statement began.
     pub(super) async fn begin(&self) -> Result<Session, StoreError> {
         self.faults.check("BEGIN")?;
-        Ok(self.session(self.writers.begin().await?))
+        self.session(&self.writers, "BEGIN").await
     }
 
-    fn session(&self, tx: Transaction<'static, Postgres>) -> Session {
-        Session { tx, faults: self.faults.clone(), written: Vec::new() }
-    }
-
-    /// The pool of those that only read, for whoever needs a connection of its own.
-    #[cfg(all(test, feature = "testsuite"))]
-    pub(super) fn readers(&self) -> &PgPool {
-        &self.readers
-    }
-
-    /// The pool of those that write.
-    #[cfg(all(test, feature = "testsuite"))]
-    pub(super) fn writers(&self) -> &PgPool {
-        &self.writers
+    async fn session(&self, pool: &Pool, begin: &'static str) -> Result<Session, StoreError> {
+        Ok(Session {
+            tx: pool.begin(begin).await?,
+            prepares: pool.prepares(),
+            replaced: self.replaced.clone(),
+            faults: self.faults.clone(),
+            written: Vec::new(),
+        })
     }
 
     /// Closes them. Whoever uses one at the moment may finish.
     pub(super) async fn close(&self) {
-        self.readers.close().await;
-        self.writers.close().await;
+        self.readers.connections.close().await;
+        self.writers.connections.close().await;
     }
 }
 
@@ -123,6 +164,8 @@ impl Connections {
 #[derive(Debug)]
 pub(super) struct Session {
     tx: Transaction<'static, Postgres>,
+    prepares: bool,
+    replaced: Replaced,
     faults: Faults,
     /// Rows written by table; counted when they are committed.
     written: Vec<(&'static str, u64)>,
@@ -145,7 +188,9 @@ impl Session {
     /// Executes a statement; answers how many rows it wrote.
     pub(super) async fn run(&mut self, statement: Statement, args: Args) -> Result<u64, StoreError> {
         self.faults.check(statement.name)?;
-        Ok(sqlx::query_with(statement.sql, args.take()?).execute(&mut *self.tx).await?.rows_affected())
+        let query = sqlx::query_with(statement.sql, args.take()?).persistent(self.prepares);
+        let done = query.execute(&mut *self.tx).await.map_err(|error| self.replaced.heed(error))?;
+        Ok(done.rows_affected())
     }
 
     /// Executes a statement that writes rows of a table.
@@ -162,7 +207,8 @@ impl Session {
 
     pub(super) async fn rows(&mut self, statement: Statement, args: Args) -> Result<Vec<PgRow>, StoreError> {
         self.faults.check(statement.name)?;
-        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(&mut *self.tx).await?)
+        let query = sqlx::query_with(statement.sql, args.take()?).persistent(self.prepares);
+        query.fetch_all(&mut *self.tx).await.map_err(|error| self.replaced.heed(error))
     }
 
     pub(super) async fn row(
@@ -206,11 +252,5 @@ mod tests {
         assert_eq!(lengths(&[]), Vec::<usize>::new());
         assert_eq!(lengths(&[1; CHUNK_ROWS + 1]), [CHUNK_ROWS, 1]);
         assert_eq!(lengths(&[CHUNK_BYTES, 1, CHUNK_BYTES - 1, 1, 1]), [1, 2, 2]);
-    }
-
-    #[test]
-    fn texts_have_no_nul() {
-        assert_eq!(plain("a\0b"), "a\u{fffd}b");
-        assert!(matches!(plain("ab"), Cow::Borrowed("ab")));
     }
 }

@@ -4,6 +4,7 @@
 //! `schedule`; entities that somebody else holds stay queued. What is taken from the queue is deleted before its parts
 //! are read: whatever was deleted has its cause in what is read then, and what is queued later stays.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -209,8 +210,8 @@ fn parts(id: i64, row: &PgRow) -> Result<Parts, StoreError> {
         id,
         uid: row.uid_opt(8)?,
         body_digest: row.digest(1)?,
-        own_status: row.text_opt(3)?.map(str::to_owned),
-        stored_etag: row.text_opt(4)?.map(str::to_owned),
+        own_status: row.text_opt(3)?.map(Cow::into_owned),
+        stored_etag: row.text_opt(4)?.map(Cow::into_owned),
         is_orphan: row.flag(5)?,
         has_errors: row.flag(6)?,
         relations: relations_from(id, row.blob(2)?, peers)?,

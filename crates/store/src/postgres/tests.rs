@@ -3,11 +3,13 @@
 use super::*;
 
 #[cfg(feature = "testsuite")]
+mod connections;
+#[cfg(feature = "testsuite")]
 mod plans;
 #[cfg(feature = "testsuite")]
 mod rows;
 
-const STATEMENTS: [&[Statement]; 24] = [
+const STATEMENTS: [&[Statement]; 26] = [
     changes::STATEMENTS,
     claim::STATEMENTS,
     commit::STATEMENTS,
@@ -18,7 +20,9 @@ const STATEMENTS: [&[Statement]; 24] = [
     errors_read::STATEMENTS,
     forget::STATEMENTS,
     hand_out::STATEMENTS,
+    hints::STATEMENTS,
     intake::STATEMENTS,
+    jobs::STATEMENTS,
     locations::STATEMENTS,
     locks::STATEMENTS,
     log::STATEMENTS,

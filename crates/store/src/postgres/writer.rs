@@ -5,12 +5,13 @@
 use foldhash::HashSet;
 
 use super::PostgresStore;
+use super::hints::HintSet;
 use super::locks::Graph;
 use super::session::{Args, Session};
-use crate::StoreError;
 use crate::rules::names::Interned;
 use crate::rules::statement::statements;
 use crate::rules::stitch_work::{StitchWork, Urgency};
+use crate::{Hint, StoreError};
 
 statements! {
     QUEUE_STITCH = "INSERT INTO stitch_queue (id, rank) SELECT * FROM unnest($1, $2)";
@@ -36,6 +37,10 @@ pub(super) struct Writer<'s> {
     relations_added: i64,
     mentions_gone: i64,
     cycle_hints: i64,
+    /// What others are told after the commit, beside what follows from the rest.
+    pub(super) hints: HintSet,
+    /// Whoever commits outcomes stitches them, too.
+    pub(super) is_stitched_here: bool,
 }
 
 impl<'s> Writer<'s> {
@@ -51,6 +56,8 @@ impl<'s> Writer<'s> {
             relations_added: 0,
             mentions_gone: 0,
             cycle_hints: 0,
+            hints: HintSet::default(),
+            is_stitched_here: false,
         }
     }
 
@@ -76,6 +83,9 @@ impl<'s> Writer<'s> {
 
     /// Writes what was collected, and commits.
     pub(super) async fn finish(mut self) -> Result<(), StoreError> {
+        if !self.work.is_empty() && !self.is_stitched_here {
+            self.hints.add(Hint::Unstitched);
+        }
         self.queue_work().await?;
         let sums = [self.relations_added, self.mentions_gone, self.cycle_hints];
         if sums.iter().any(|sum| *sum != 0) {
@@ -83,8 +93,13 @@ impl<'s> Writer<'s> {
             self.db.run(ADD_COUNTERS, args).await?;
         }
         let changes = std::mem::take(&mut self.changes);
+        if !changes.is_empty() {
+            self.hints.add(Hint::Changed);
+        }
         self.db.append_changes(&changes).await?;
-        self.db.commit().await
+        self.db.commit().await?;
+        self.store.tell_others(self.hints);
+        Ok(())
     }
 
     async fn queue_work(&mut self) -> Result<(), StoreError> {

@@ -40,8 +40,18 @@ const USER: &str = "callboard";
 const PORT: u16 = 5432;
 
 /// Whoever waits for others is to be found out at once.
-const SETTINGS: [&str; 5] =
-    ["listen_addresses=", "max_connections=200", "deadlock_timeout=100ms", "log_lock_waits=on", "jit=off"];
+const SETTINGS: [&str; 6] = [
+    "listen_addresses=",
+    "max_connections=200",
+    "deadlock_timeout=100ms",
+    "log_lock_waits=on",
+    // The database, so that its test can be found.
+    "log_line_prefix=%d:",
+    "jit=off",
+];
+
+/// What the server says of transactions that waited for each other.
+const DEADLOCK: &str = "deadlock detected";
 
 /// Nothing has to outlive the machine.
 const FORGETFUL: &str = "fsync=off";
@@ -178,6 +188,12 @@ impl Cluster {
         keeper.ready(self.options.get_socket().unwrap()).unwrap();
     }
 
+    /// Looks after a database. Of somebody else's server nothing can be seen.
+    pub fn watch(&self, database: &PgConnectOptions) -> Watch {
+        let log = self.keeper.as_ref().and(self.options.get_socket()).map(|directory| directory.join("log"));
+        Watch { log, database: database.get_database().unwrap_or_default().to_owned() }
+    }
+
     /// Creates an empty database; answers how to connect to it. It lasts as long as somebody is connected to it, or nobody
     /// was yet.
     ///
@@ -224,6 +240,31 @@ impl Cluster {
         execute(&mut connection, format!("CREATE DATABASE {name} TEMPLATE {template}")).await.unwrap();
         connection.close().await.unwrap();
         self.options.clone().database(&name)
+    }
+}
+
+/// Fails the test that drops it if two transactions of its database waited for each other.
+#[derive(Debug)]
+pub struct Watch {
+    log: Option<PathBuf>,
+    database: String,
+}
+
+impl Watch {
+    fn deadlocks(&self) -> Vec<String> {
+        let log = self.log.as_ref().map(|log| fs::read(log).unwrap()).unwrap_or_default();
+        let prefix = format!("{}:", self.database);
+        let lines = String::from_utf8_lossy(&log).into_owned();
+        let lines = lines.lines().filter(|line| line.starts_with(&prefix) && line.contains(DEADLOCK));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.deadlocks(), Vec::<String>::new());
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::future::join_all;
 
 use super::world::{LEASE, World, entity, keyed, outcome, processed, processed_value, relation};
-use crate::{Claim, ClaimRequest, Lane, Outcome, OutcomeKind, Processed, ProviderMutation};
+use crate::{Claim, ClaimRequest, Hint, Lane, Outcome, OutcomeKind, Processed, ProviderMutation};
 
 const A: &str = "component:default/a";
 
@@ -111,6 +111,43 @@ pub async fn a_ref_that_one_forgot_is_good_for_the_other([first, second]: [World
     first.store.tidy(0, first.now).await.unwrap();
     second.stitch().await;
     assert_eq!(first.relations_of(A).await.len(), refs.len());
+}
+
+pub async fn what_one_did_the_other_one_hears_of([first, second]: [World<'_>; 2]) {
+    // Whoever begins to listen may have missed anything.
+    for hint in Hint::ALL {
+        second.store.hinted(hint).await;
+    }
+    let b = "component:default/b";
+    first.full("p", [entity(A, "x"), entity(b, "x")]).await;
+    second.store.hinted(Hint::Due).await;
+    first.relate(A, [relation(b, "partOf", A)]).await;
+    first.process_all().await;
+    first.stitch().await;
+    second.store.hinted(Hint::Changed).await;
+    // Whoever takes something away need not be the one that stitches.
+    first.full("p", [entity(b, "x")]).await;
+    second.store.hinted(Hint::Unstitched).await;
+    assert_eq!(second.stitch_changed().await, [b]);
+    first.store.hinted(Hint::Changed).await;
+}
+
+pub async fn a_job_is_done_by_one_at_a_time([mut first, second]: [World<'_>; 2]) {
+    let (job, until) = ("job\0".repeat(1_000), first.now + LEASE);
+    let held = first.store.lease_take(&job, until, first.now).await.unwrap().unwrap();
+    assert_eq!(second.store.lease_take(&job, until, second.now).await.unwrap(), None);
+    assert!(second.store.lease_take("another job", until, second.now).await.unwrap().is_some());
+    // As long as nobody asked for it, a lease that ran out can be prolonged.
+    first.pass(2 * LEASE);
+    assert!(first.store.lease_extend(&job, held, first.now + LEASE).await.unwrap());
+    assert_eq!(second.store.lease_take(&job, until, first.now).await.unwrap(), None);
+    first.pass(LEASE);
+    let taken = second.store.lease_take(&job, first.now + LEASE, first.now).await.unwrap().unwrap();
+    assert!(!first.store.lease_extend(&job, held, first.now + LEASE).await.unwrap());
+    first.store.lease_end(&job, held).await.unwrap();
+    assert_eq!(first.store.lease_take(&job, until, first.now).await.unwrap(), None);
+    second.store.lease_end(&job, taken).await.unwrap();
+    assert!(first.store.lease_take(&job, until, first.now).await.unwrap().is_some());
 }
 
 const WRITERS: usize = 8;

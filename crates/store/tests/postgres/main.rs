@@ -5,7 +5,7 @@
 use callboard_store::Store as _;
 use callboard_store::postgres::{PostgresOptions, PostgresStore};
 use callboard_store::suite::FaultHook;
-use callboard_store::suite::cluster::Cluster;
+use callboard_store::suite::cluster::{Cluster, Watch};
 use sqlx::postgres::PgConnectOptions;
 
 fn cluster() -> Option<&'static Cluster> {
@@ -35,13 +35,16 @@ async fn open_with_faults(fault: FaultHook) -> Option<PostgresStore> {
     Some(PostgresStore::open(options).await.unwrap())
 }
 
-/// Two openings of one store.
-async fn open_twice() -> Option<[PostgresStore; 2]> {
-    let options = PostgresOptions::new(database().await?);
+/// Two openings of one store, of which neither may ever wait for the other in vain.
+async fn open_twice() -> Option<([PostgresStore; 2], Watch)> {
+    let database = database().await?;
+    let watch = cluster()?.watch(&database);
+    let options = PostgresOptions::new(database);
     let first = PostgresStore::open(options.clone()).await.unwrap();
-    Some([first, PostgresStore::open(options).await.unwrap()])
+    Some(([first, PostgresStore::open(options).await.unwrap()], watch))
 }
 
 callboard_store::store_suite!(open);
-callboard_store::fault_suite!(open_with_faults);
+// A history takes half a second here.
+callboard_store::fault_suite!(open_with_faults, 1);
 callboard_store::shared_store_suite!(open_twice);

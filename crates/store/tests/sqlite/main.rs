@@ -18,4 +18,4 @@ async fn open_with_faults(fault: FaultHook) -> Option<SqliteStore> {
 }
 
 callboard_store::store_suite!(open);
-callboard_store::fault_suite!(open_with_faults);
+callboard_store::fault_suite!(open_with_faults, 3);

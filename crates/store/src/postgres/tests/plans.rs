@@ -21,7 +21,7 @@ const TYPES: [(&str, &str); 26] = [
     ("EXTEND_LEASES", "bigint[], bigint[], timestamptz"),
     ("INSERT_PEER_RELATIONS", "bigint[], bigint[], bigint[], bigint[]"),
     ("INSERT_REFRESH_KEYS", "bigint[], bigint[]"),
-    ("INSERT_REFS", "text[]"),
+    ("INSERT_REFS", "text[], text[]"),
     ("INSERT_SCHEDULE", "bigint[], smallint[], timestamptz"),
     ("INSERT_UNPROCESSED", "bigint[], uuid[], uuid[], text[], bytea[]"),
     ("LEASE_CHILDREN", "bigint[], bigint[], timestamptz"),
@@ -93,7 +93,7 @@ async fn scans(connection: &mut PgConnection, sql: &str) -> Vec<String> {
 #[tokio::test]
 async fn no_statement_walks_over_a_table_that_grows() {
     let Some(store) = open_empty().await else { return };
-    let mut connection = store.connections.writers().acquire().await.unwrap();
+    let mut connection = store.connections.writers.connections.acquire().await.unwrap();
     let mut found = BTreeMap::new();
     for statement in all_statements() {
         let prepared = prepare(&mut connection, statement).await;

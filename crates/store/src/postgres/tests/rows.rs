@@ -27,11 +27,14 @@ impl Tables for PostgresStore {
     }
 
     async fn execute(&self, sql: &'static str) {
-        sqlx::query(sql).execute(self.connections.readers()).await.unwrap();
+        sqlx::query(sql).execute(&self.connections.readers.connections).await.unwrap();
     }
 
     async fn rows<T: AnyRow>(&self, sql: String) -> Vec<T> {
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(self.connections.readers()).await.unwrap()
+        sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .fetch_all(&self.connections.readers.connections)
+            .await
+            .unwrap()
     }
 }
 

@@ -36,6 +36,25 @@ async fn nothing_is_left_of_a_server_once_its_pipe_is_closed() {
 }
 
 #[tokio::test]
+async fn transactions_that_wait_for_each_other_are_found_out() {
+    let Some(cluster) = Cluster::durable(is_required()) else { return };
+    let options = cluster.database().await;
+    let watch = cluster.watch(&options);
+    let mut connections = [options.connect().await.unwrap(), options.connect().await.unwrap()];
+    for (connection, number) in connections.iter_mut().zip(["1", "2"]) {
+        execute(connection, format!("BEGIN; SELECT pg_advisory_xact_lock({number})")).await.unwrap();
+    }
+    let [first, second] = &mut connections;
+    let waits = |number| format!("SELECT pg_advisory_xact_lock({number})");
+    let (one, other) = futures::join!(execute(first, waits("2")), execute(second, waits("1")));
+    assert!(one.is_err() || other.is_err());
+    assert_eq!(watch.deadlocks().len(), 1);
+    assert_eq!(cluster.watch(&cluster.database().await).deadlocks().len(), 0);
+    // Nobody else is to take these for a failure.
+    fs::write(watch.log.as_ref().unwrap(), "").unwrap();
+}
+
+#[tokio::test]
 async fn a_prepared_database_is_a_copy() {
     let Some(cluster) = Cluster::durable(is_required()) else { return };
     let prepare = async |options: PgConnectOptions| {
