@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callboard_model::{Entity, SerializedError, location_entity_name};
 use callboard_sdk::{Clock, LocationSpec, ScmLocationAnalyzer};
-use callboard_store::{LocationConflict, Store, StoreError, StoredLocation};
+use callboard_store::{Hint, LocationConflict, Store, StoreError, StoredLocation};
 use uuid::Uuid;
 
 use crate::Pipeline;
@@ -99,9 +99,12 @@ impl Catalog {
         &self.store
     }
 
-    /// Comes back when the change log grew since the last time. For one follower of the log.
+    /// Comes back when the change log grew since the last time, here or in another process. For one follower of the log.
     pub async fn change(&self) {
-        self.wake.change().await;
+        tokio::select! {
+            () = self.wake.change() => {}
+            () = self.store.hinted(Hint::Changed) => {}
+        }
     }
 
     /// The processors in their effective order.

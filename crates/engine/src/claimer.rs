@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_store::{ClaimRequest, Lane, StoreError, error_chain};
+use callboard_store::{ClaimRequest, Hint, Lane, StoreError, error_chain};
 
 use crate::engine::Shared;
 
@@ -13,7 +13,7 @@ const CLAIM_BATCH_MAX: usize = 500;
 /// Claims of the interactive lane that may wait in memory beside a full queue.
 const INTERACTIVE_MAX: usize = 500;
 
-/// Longest sleep, in case another process made something due.
+/// Longest sleep, in case another process made something due of which there was no hint.
 pub(crate) const POLL: Duration = Duration::from_secs(5);
 
 /// Shortest sleep, or this part of the interval if that is longer. What becomes due by its interval meanwhile is
@@ -34,6 +34,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         tokio::select! {
             () = shared.stopping.cancelled() => {}
             () = shared.wake.claim_wanted() => {}
+            () = shared.store.hinted(Hint::Due) => {}
             () = wait(&shared, rest) => {}
         }
     }

@@ -230,11 +230,19 @@ fn installed<'a>(shared: &Shared, providers: &'a [Arc<dyn EntityProvider>]) -> V
 /// Brings back the entities of registered locations that were deleted by themselves, as other providers do when they
 /// connect.
 async fn hand_over_locations(shared: &Shared) -> Result<(), EngineError> {
-    let entities = registered_locations(shared.store.as_ref()).await?;
-    Connection::new(LOCATION_STORE, shared)
-        .apply_mutation(EntityProviderMutation::Full { entities })
-        .await
-        .map_err(|source| EngineError::Provider { name: LOCATION_STORE.to_owned(), source })
+    let mut entities = registered_locations(shared.store.as_ref()).await?;
+    loop {
+        Connection::new(LOCATION_STORE, shared)
+            .apply_mutation(EntityProviderMutation::Full { entities: entities.clone() })
+            .await
+            .map_err(|source| EngineError::Provider { name: LOCATION_STORE.to_owned(), source })?;
+        // What another process registered or removed since they were read was undone in the bucket.
+        let now = registered_locations(shared.store.as_ref()).await?;
+        if now == entities {
+            return Ok(());
+        }
+        entities = now;
+    }
 }
 
 async fn settled(shared: &Shared) -> Result<(), StoreError> {

@@ -1,10 +1,11 @@
-//! Clears away what nobody needs: orphans, old changes, forgotten refs.
+//! Clears away what nobody needs: orphans, old changes, forgotten refs. Of several processes on a store one does so.
 
 use std::sync::Arc;
 
 use callboard_store::{StoreError, error_chain};
 
 use crate::engine::Shared;
+use crate::job::Job;
 use crate::settings::OrphanStrategy;
 
 const ORPHANS_BATCH_MAX: usize = 1_000;
@@ -14,11 +15,20 @@ const ORPHANS_BATCH_MAX: usize = 1_000;
 const ROUNDS_MAX: usize = 100;
 
 pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut job = Job::new("janitor");
     loop {
         tokio::select! {
-            () = shared.stopping.cancelled() => return,
+            () = shared.stopping.cancelled() => break,
             () = shared.wake.tidy_wanted() => {}
             () = tokio::time::sleep(shared.settings.janitor_interval) => {}
+        }
+        match job.is_ours(&shared, shared.settings.janitor_interval).await {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy the store");
+                continue;
+            }
         }
         if let Err(error) = delete_orphans(&shared).await {
             tracing::warn!(error = error_chain(&error), "Failed to delete orphaned entities");
@@ -27,6 +37,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             tracing::warn!(error = error_chain(&error), "cannot tidy the store");
         }
     }
+    job.give_back(&shared).await;
 }
 
 /// Deletes all orphans, if that is wanted.

@@ -20,6 +20,7 @@ mod dry_run;
 mod engine;
 mod error_handler;
 mod janitor;
+mod job;
 mod leases;
 mod location_step;
 mod locations;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callboard_store::{StitchFailure, StitchReport, error_chain};
+use callboard_store::{Hint, StitchFailure, StitchReport, error_chain};
 
 use crate::engine::Shared;
 
-/// Longest sleep, in case another process left work.
+/// Longest sleep, in case another process left work of which there was no hint.
 const POLL: Duration = Duration::from_secs(5);
 const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 
@@ -53,6 +53,7 @@ async fn rest(shared: &Shared) {
     tokio::select! {
         () = shared.stopping.cancelled() => return,
         () = shared.wake.stitch_wanted() => {}
+        () = shared.store.hinted(Hint::Unstitched) => {}
         () = tokio::time::sleep(POLL) => {}
     }
     let is_drained = async {

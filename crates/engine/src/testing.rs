@@ -18,6 +18,10 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Metadata, span};
 
+mod cluster;
+
+pub(crate) use cluster::cluster;
+
 use crate::run::{Good, RunInput, RunOutput, RunProgress};
 use crate::{Pipeline, PipelineParts, RulesEnforcer};
 

@@ -15,12 +15,15 @@ mod change;
 mod claim;
 mod error;
 mod errors;
+mod hint;
 mod location;
 mod outcome;
 mod packed;
+pub mod postgres;
 mod provider;
 mod read;
 mod rules;
+mod sql;
 pub mod sqlite;
 mod store;
 #[cfg(feature = "testsuite")]
@@ -33,6 +36,7 @@ pub use change::{Change, ChangeKind};
 pub use claim::{Claim, ClaimRequest, Lane, LeaseToken};
 pub use error::{StoreError, error_chain};
 pub use errors::{CatalogError, ErrorCategory, ErrorFilter, NewError};
+pub use hint::Hint;
 pub use location::{LocationConflict, StoredLocation};
 pub use outcome::{
     CacheWrite, CommitReport, Conflict, NewEntity, Outcome, OutcomeKind, Processed, RelationKey,

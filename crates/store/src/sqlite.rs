@@ -19,7 +19,7 @@ mod commit;
 mod counts;
 mod delete;
 mod edges;
-mod error;
+pub(crate) mod error;
 mod errors;
 mod forget;
 mod intake;

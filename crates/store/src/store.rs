@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
-    ErrorFilter, FinalEntity, FoundEntities, LeaseToken, LocationConflict, MutationReport, NewEntity,
+    ErrorFilter, FinalEntity, FoundEntities, Hint, LeaseToken, LocationConflict, MutationReport, NewEntity,
     Outcome, ProviderMutation, StitchReport, StoreError, StoredLocation, Timestamp,
 };
 
@@ -165,6 +165,41 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The position of the newest change; 0 before the first.
     async fn position(&self) -> Result<i64, StoreError>;
+
+    // --- other processes that have the store open ---
+
+    /// Comes back when another process may have done this since it last came back. It may come late, in vain, or not at
+    /// all: whoever depends on it looks for itself from time to time. For one caller for each hint.
+    async fn hinted(&self, _hint: Hint) {
+        // There are no others.
+        std::future::pending::<()>().await;
+    }
+
+    /// Leases a job that one process at a time is to do; `None` if another one has it. What makes a job safe is that it
+    /// may be done twice: a process that hangs may wake up after its lease.
+    async fn lease_take(
+        &self,
+        _job: &str,
+        _until: Timestamp,
+        _now: Timestamp,
+    ) -> Result<Option<LeaseToken>, StoreError> {
+        Ok(Some(LeaseToken(0)))
+    }
+
+    /// Prolongs the lease of a job; answers whether it is still held.
+    async fn lease_extend(
+        &self,
+        _job: &str,
+        _token: LeaseToken,
+        _until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    /// Gives a job back, if it is still held.
+    async fn lease_end(&self, _job: &str, _token: LeaseToken) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Ends all work and closes the store.
     async fn close(&self);

@@ -18,17 +18,20 @@ pub mod faults;
 pub mod load;
 pub mod locations;
 pub mod log;
+pub mod openings;
 pub mod outcomes;
 pub mod providers;
 pub mod pruning;
 pub mod relations;
 pub mod requests;
 pub mod stitching;
+pub mod texts;
 pub mod world;
 
 pub use crate::rules::statement::FaultHook;
 
-/// Makes a test of each rule. The argument is the name of an async function that opens an empty store.
+/// Makes a test of each rule. The argument is the name of an async function that opens an empty store, or answers `None`
+/// where there is none to be had.
 #[macro_export]
 macro_rules! store_suite {
     ($open:ident) => {
@@ -62,6 +65,7 @@ macro_rules! store_suite {
             leases_can_be_prolonged_while_they_are_held
             nothing_is_due_in_an_empty_catalog
             new_processors_make_everything_due_that_ran_with_the_old_ones
+            a_job_is_leased_prolonged_and_given_back
         });
         $crate::store_suite!(@area $open conflicts {
             keys_of_a_child_follow_the_table
@@ -204,13 +208,22 @@ macro_rules! store_suite {
             a_body_that_is_as_before_again_is_told_if_readers_may_have_seen_another
             final_entities_are_counted_by_kind
         });
+        $crate::store_suite!(@area $open texts {
+            an_entity_may_have_a_ref_of_any_length
+            long_refs_are_told_apart_by_their_ends
+            texts_with_nul_are_kept_as_they_are
+            a_location_may_be_long_and_have_nul
+            a_provider_may_have_a_name_of_any_kind
+            an_error_is_found_by_any_location
+            entities_with_texts_of_any_kind_go_without_a_trace
+        });
     };
     (@area $open:ident $area:ident { $($rule:ident)* }) => {
         mod $area {
             $(
                 #[tokio::test]
                 async fn $rule() {
-                    let store = super::$open().await;
+                    let Some(store) = super::$open().await else { return };
                     $crate::suite::$area::$rule($crate::suite::world::World::new(&store)).await;
                 }
             )*
@@ -219,14 +232,15 @@ macro_rules! store_suite {
 }
 
 /// Makes the tests that have statements fail. The argument is the name of an async function that opens an empty store
-/// with a [`FaultHook`].
+/// with a [`FaultHook`], or answers `None` where there is none to be had; the second one is how many executions of each
+/// statement are made to fail, each in a history of its own.
 #[macro_export]
 macro_rules! fault_suite {
-    ($open:ident) => {
+    ($open:ident, $executions_max:expr) => {
         mod faults {
             #[tokio::test]
             async fn each_statement_may_fail() {
-                $crate::suite::faults::each_statement_may_fail(super::$open).await;
+                $crate::suite::faults::each_statement_may_fail(super::$open, $executions_max).await;
             }
 
             #[tokio::test]
@@ -234,5 +248,37 @@ macro_rules! fault_suite {
                 $crate::suite::faults::a_failed_commit_keeps_its_leases(super::$open).await;
             }
         }
+    };
+}
+
+/// Makes the tests of a store that several processes may have open. The argument is the name of an async function that
+/// opens an empty store twice, or answers `None` where there is none to be had; with something that is dropped when the test
+/// is over, to look how it went.
+#[macro_export]
+macro_rules! shared_store_suite {
+    ($open:ident) => {
+        mod openings {
+            $crate::shared_store_suite!(@rules $open {
+                a_job_is_done_by_one_at_a_time
+                a_late_outcome_of_a_lease_that_another_took_over_is_refused
+                a_ref_that_one_forgot_is_good_for_the_other
+                claims_are_disjoint
+                new_content_is_not_lost_to_a_claim_at_the_same_time
+                the_log_has_no_gaps_while_many_write
+                two_providers_bring_in_the_same_entities_at_once
+                what_one_did_the_other_one_hears_of
+                what_one_wrote_the_other_one_reads
+            });
+        }
+    };
+    (@rules $open:ident { $($rule:ident)* }) => {
+        $(
+            #[tokio::test]
+            async fn $rule() {
+                let Some((stores, _watch)) = super::$open().await else { return };
+                let worlds = stores.each_ref().map(|store| $crate::suite::world::World::new(store));
+                $crate::suite::openings::$rule(worlds).await;
+            }
+        )*
     };
 }

@@ -9,9 +9,18 @@ pub(crate) mod histories;
 pub(crate) mod stitching;
 
 use sqlx::FromRow;
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
 use crate::Store;
+
+/// What can be read from a row of any store.
+pub(crate) trait AnyRow:
+    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
+
+impl<T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin> AnyRow for T {}
 
 /// A store whose tables a test can look into and damage.
 pub(crate) trait Tables: Store + Sized {
@@ -25,15 +34,15 @@ pub(crate) trait Tables: Store + Sized {
     /// The same for relations that others have with this entity.
     const UNSTITCHABLE_PEERS: &[(&str, &str)];
 
-    /// Opens an empty store.
-    async fn open_empty() -> Self;
+    /// Opens an empty store, if one is to be had.
+    async fn open_empty() -> Option<Self>;
 
     /// Changes rows behind the back of the store.
     async fn execute(&self, sql: &'static str);
 
     async fn rows<T>(&self, sql: String) -> Vec<T>
     where
-        T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin;
+        T: AnyRow;
 
     async fn count(&self, sql: &str) -> i64 {
         self.rows::<(i64,)>(sql.to_owned()).await[0].0

@@ -5,6 +5,7 @@ use callboard_model::{Entity, LocationSpec};
 use callboard_sdk::{
     DeferredEntity, EntityProviderConnection, EntityProviderMutation, SystemClock, async_trait,
 };
+use callboard_store::postgres::{PostgresOptions, PostgresStore};
 use callboard_store::sqlite::{SqliteOptions, SqliteStore};
 use callboard_store::{ClaimRequest, ErrorFilter, LocationConflict, StoredLocation};
 use futures::FutureExt as _;
@@ -12,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::testing::{Act, Fake, Warnings, pipeline, stored};
+use crate::testing::{Act, Fake, Warnings, cluster, pipeline, stored};
 
 async fn store() -> Arc<dyn Store> {
     Arc::new(SqliteStore::open(SqliteOptions::memory()).await.unwrap())
@@ -326,4 +327,22 @@ async fn unregistering_a_location_wakes_the_claimer_for_those_whom_it_was_in_the
     assert!(wake.claim_wanted().now_or_never().is_some());
     catalog.location_delete(&location.id).await.unwrap();
     assert!(wake.claim_wanted().now_or_never().is_some());
+}
+
+#[tokio::test]
+async fn a_process_that_only_serves_hears_of_changes() {
+    let Some(cluster) = cluster() else { return };
+    let options = PostgresOptions::new(cluster.database().await);
+    let open = || PostgresStore::open(options.clone());
+    let [here, there]: [Arc<dyn Store>; 2] =
+        [Arc::new(open().await.unwrap()), Arc::new(open().await.unwrap())];
+    let serving = engine(&there, Vec::new(), EngineSettings::default()).unwrap().catalog();
+    // It listens from here on.
+    serving.change().await;
+    let (catalog, engine) = running(&here, EngineSettings::default()).await;
+    let location = register(&catalog).await;
+    while serving.store().entity_by_ref(&location.entity_ref).await.unwrap().is_none() {
+        serving.change().await;
+    }
+    engine.stop().await;
 }

@@ -21,7 +21,7 @@ const ENTITIES_MAX: usize = 64;
 /// Text that is read at once.
 const BYTES_MAX: usize = 1 << 20;
 
-/// Longest sleep, in case another process changed something.
+/// Longest sleep, in case another process changed something of which there was no hint.
 const POLL: Duration = Duration::from_secs(5);
 const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 

@@ -118,9 +118,9 @@ pub(crate) fn category(number: i64) -> Result<ErrorCategory, StoreError> {
 }
 
 /// Reads the text of an error. One that cannot be read says so in its own place, so that it hides none of the others.
-pub(crate) fn serialized(text: Result<&str, StoreError>) -> SerializedError {
+pub(crate) fn serialized(text: Result<impl AsRef<str>, StoreError>) -> SerializedError {
     let read = text.and_then(|json| {
-        serde_json::from_str(json).map_err(|error| StoreError::Inconsistent(error.to_string()))
+        serde_json::from_str(json.as_ref()).map_err(|error| StoreError::Inconsistent(error.to_string()))
     });
     read.unwrap_or_else(|error| SerializedError::new("Error", format!("what was said here is lost: {error}")))
 }

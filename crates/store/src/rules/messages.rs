@@ -19,3 +19,7 @@ pub(crate) fn location_exists(spec: &LocationSpec) -> StoreError {
 pub(crate) fn changes_trimmed(trimmed_to: i64) -> StoreError {
     StoreError::NotFound(format!("the change log begins after position {trimmed_to}"))
 }
+
+pub(crate) fn changes_replaced(position: i64) -> StoreError {
+    StoreError::NotFound(format!("the change log is not the one that had position {position}"))
+}

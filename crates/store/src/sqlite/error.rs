@@ -1,8 +1,11 @@
 //! What SQLite's result codes mean to a caller.
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
+use sqlx::sqlite::SqliteError;
 
 use crate::StoreError;
+use crate::sql::Meaning;
 
 /// Primary result codes that another try may not see: BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN
 /// and PROTOCOL.
@@ -10,31 +13,17 @@ const TRANSIENT: [i64; 9] = [5, 6, 7, 8, 9, 10, 13, 14, 15];
 /// Primary result codes of a file that is damaged or no database: CORRUPT and NOTADB.
 const DAMAGED: [i64; 2] = [11, 26];
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Self::Unavailable(Box::new(error)),
-            sqlx::Error::Database(database) => {
-                // The primary code is in the low byte of the extended one.
-                let code =
-                    database.code().and_then(|code| code.parse::<i64>().ok()).unwrap_or_default() & 0xff;
-                if TRANSIENT.contains(&code) {
-                    Self::Unavailable(Box::new(error))
-                } else if DAMAGED.contains(&code) {
-                    Self::Inconsistent(error.to_string())
-                } else {
-                    Self::Internal(Box::new(error))
-                }
-            }
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-                Self::Inconsistent(error.to_string())
-            }
-            _ => Self::Internal(Box::new(error)),
-        }
-    }
+/// The meaning of an error, if SQLite reports it.
+pub(crate) fn meaning(error: &(dyn DatabaseError + 'static)) -> Option<Meaning> {
+    // The primary code is in the low byte of the extended one.
+    let code = error.try_downcast_ref::<SqliteError>()?.code()?.parse::<i64>().unwrap_or_default() & 0xff;
+    Some(if TRANSIENT.contains(&code) {
+        Meaning::Transient
+    } else if DAMAGED.contains(&code) {
+        Meaning::Damaged
+    } else {
+        Meaning::Defect
+    })
 }
 
 impl From<MigrateError> for StoreError {
@@ -69,11 +58,5 @@ mod tests {
             "{error}"
         );
         assert!(!error.is_retryable());
-    }
-
-    #[test]
-    fn a_closed_pool_may_come_back() {
-        assert!(StoreError::from(sqlx::Error::PoolClosed).is_retryable());
-        assert!(!StoreError::from(sqlx::Error::RowNotFound).is_retryable());
     }
 }

@@ -134,3 +134,12 @@ pub async fn new_processors_make_everything_due_that_ran_with_the_old_ones(mut w
     assert_eq!(other, 1);
     assert_eq!(world.due().await.len(), 3);
 }
+
+pub async fn a_job_is_leased_prolonged_and_given_back(world: World<'_>) {
+    let until = world.now + LEASE;
+    for _ in 0..2 {
+        let token = world.store.lease_take("job", until, world.now).await.unwrap().unwrap();
+        assert!(world.store.lease_extend("job", token, until + LEASE).await.unwrap());
+        world.store.lease_end("job", token).await.unwrap();
+    }
+}

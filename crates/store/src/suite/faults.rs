@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callboard_model::LocationSpec;
+use futures::{StreamExt as _, stream};
 
 use super::FaultHook;
 use super::world::{self, World, entity, keyed, relation};
@@ -150,33 +151,43 @@ fn failing_at(nth: usize) -> (FaultHook, Arc<Mutex<Vec<&'static str>>>) {
     (hook, names)
 }
 
-/// Whichever statement fails, trying again leads to the same catalog.
-pub async fn each_statement_may_fail<S: Store>(open: impl AsyncFn(FaultHook) -> S) {
-    // Later executions of the same statement find the database in other states, but not in endlessly many.
-    const EXECUTIONS_MAX: usize = 3;
+/// Whichever statement fails, trying again leads to the same catalog. Each statement is struck at up to `executions_max`
+/// of its executions, from the first one on: later ones find the database in other states, but not in endlessly many.
+pub async fn each_statement_may_fail<S: Store>(
+    open: impl AsyncFn(FaultHook) -> Option<S>,
+    executions_max: usize,
+) {
+    /// Histories at a time, as each waits for its database most of the time.
+    const PARALLEL: usize = 4;
     let (hook, names) = failing_at(usize::MAX - 1);
-    let store = open(hook).await;
+    let Some(store) = open(hook).await else { return };
     // Opening reads before the history begins; that is another test's business.
     let opening = names.lock().unwrap().len();
-    let expected = history(&store).await;
+    let expected = &history(&store).await;
     assert!(expected.iter().any(|line| line.contains("Detected conflicting entityRef")), "{expected:#?}");
     let mut executions: HashMap<&str, usize> = HashMap::new();
     let names = std::mem::take(&mut *names.lock().unwrap());
-    for (nth, name) in names.into_iter().enumerate().skip(opening) {
+    let mut struck = names.into_iter().enumerate().skip(opening).collect::<Vec<_>>();
+    struck.retain(|(_, name)| {
         let executed = executions.entry(name).or_default();
         *executed += 1;
-        if *executed <= EXECUTIONS_MAX {
-            let store = open(failing_at(nth).0).await;
-            assert_eq!(history(&store).await, expected, "{name} failed, which is statement {nth}");
-        }
-    }
+        *executed <= executions_max
+    });
+    let open = &open;
+    let histories = struck.into_iter().map(|(nth, name)| async move {
+        let store = open(failing_at(nth).0).await.unwrap();
+        assert_eq!(history(&store).await, *expected, "{name} failed, which is statement {nth}");
+        store.close().await;
+    });
+    stream::iter(histories).for_each_concurrent(PARALLEL, |history| history).await;
 }
 
 /// A commit that failed may be tried again. Transactions of the store end with a statement that is called `COMMIT`.
-pub async fn a_failed_commit_keeps_its_leases<S: Store>(open: impl AsyncFn(FaultHook) -> S) {
+pub async fn a_failed_commit_keeps_its_leases<S: Store>(open: impl AsyncFn(FaultHook) -> Option<S>) {
     let fails = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&fails);
-    let store = open(Arc::new(move |name| name == "COMMIT" && seen.load(Ordering::Relaxed))).await;
+    let hook: FaultHook = Arc::new(move |name| name == "COMMIT" && seen.load(Ordering::Relaxed));
+    let Some(store) = open(hook).await else { return };
     let world = World::new(&store);
     world.full("p", [entity(ROOT, "x")]).await;
     let claim = world.claim_one(ROOT).await;

@@ -29,7 +29,7 @@ async fn begin(world: &World<'_>) {
 
 pub(crate) async fn a_new_result_takes_the_place_of_one_that_cannot_be_read<S: Tables>() {
     for damage in S::UNREADABLE {
-        let store = S::open_empty().await;
+        let Some(store) = S::open_empty().await else { return };
         let world = World::new(&store);
         begin(&world).await;
         store.execute(damage).await;
@@ -58,7 +58,7 @@ pub(crate) async fn a_new_result_takes_the_place_of_one_that_cannot_be_read<S: T
 
 pub(crate) async fn an_entity_whose_result_cannot_be_read_can_be_deleted<S: Tables>() {
     for damage in S::UNREADABLE {
-        let store = S::open_empty().await;
+        let Some(store) = S::open_empty().await else { return };
         let world = World::new(&store);
         begin(&world).await;
         store.execute(damage).await;
@@ -73,7 +73,7 @@ pub(crate) async fn an_entity_whose_result_cannot_be_read_can_be_deleted<S: Tabl
 }
 
 pub(crate) async fn no_ref_is_forgotten_while_a_result_cannot_be_read<S: Tables>() {
-    let store = S::open_empty().await;
+    let Some(store) = S::open_empty().await else { return };
     let world = World::new(&store);
     let pass = async |prefix: &str| {
         let others = (0..200).map(|n| entity(&format!("component:default/{prefix}{n}"), "x"));
@@ -97,7 +97,7 @@ pub(crate) async fn no_ref_is_forgotten_while_a_result_cannot_be_read<S: Tables>
 }
 
 pub(crate) async fn a_due_entity_that_cannot_be_read_does_not_hold_up_the_others<S: Tables>() {
-    let store = S::open_empty().await;
+    let Some(store) = S::open_empty().await else { return };
     let mut world = World::new(&store);
     world.full("p", [entity(A, "x"), entity(B, "x")]).await;
     store.execute(S::UNREADABLE_UNPROCESSED).await;

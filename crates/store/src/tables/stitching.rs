@@ -34,7 +34,7 @@ async fn errors_of(world: &World<'_>, category: ErrorCategory) -> Vec<CatalogErr
 
 pub(crate) async fn an_entity_whose_rows_make_no_sense_keeps_what_is_served_and_holds_up_nobody<S: Tables>() {
     for (damage, words) in S::UNSTITCHABLE.iter().chain(S::UNSTITCHABLE_PEERS) {
-        let store = S::open_empty().await;
+        let Some(store) = S::open_empty().await else { return };
         let mut world = World::new(&store);
         begin(&world).await;
         let before = world.get(A).await;
@@ -82,7 +82,7 @@ pub(crate) async fn an_entity_whose_rows_make_no_sense_keeps_what_is_served_and_
 
 pub(crate) async fn new_results_mend_what_stitching_could_not_read<S: Tables>() {
     for (damage, _) in S::UNSTITCHABLE {
-        let store = S::open_empty().await;
+        let Some(store) = S::open_empty().await else { return };
         let world = World::new(&store);
         begin(&world).await;
         store.execute(damage).await;
@@ -96,7 +96,7 @@ pub(crate) async fn new_results_mend_what_stitching_could_not_read<S: Tables>() 
 }
 
 pub(crate) async fn a_stitching_error_goes_with_its_entity<S: Tables>() {
-    let store = S::open_empty().await;
+    let Some(store) = S::open_empty().await else { return };
     let world = World::new(&store);
     begin(&world).await;
     store.execute(S::UNSTITCHABLE[0].0).await;
@@ -106,7 +106,7 @@ pub(crate) async fn a_stitching_error_goes_with_its_entity<S: Tables>() {
 }
 
 pub(crate) async fn an_error_that_cannot_be_read_back_hides_no_other<S: Tables>() {
-    let store = S::open_empty().await;
+    let Some(store) = S::open_empty().await else { return };
     let world = World::new(&store);
     begin(&world).await;
     world.refresh(A).await;

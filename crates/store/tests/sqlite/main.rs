@@ -7,15 +7,15 @@ use callboard_store::suite::FaultHook;
 
 mod file;
 
-async fn open() -> SqliteStore {
-    SqliteStore::open(SqliteOptions::memory()).await.unwrap()
+async fn open() -> Option<SqliteStore> {
+    Some(SqliteStore::open(SqliteOptions::memory()).await.unwrap())
 }
 
-async fn open_with_faults(fault: FaultHook) -> SqliteStore {
+async fn open_with_faults(fault: FaultHook) -> Option<SqliteStore> {
     let mut options = SqliteOptions::memory();
     options.fault = Some(fault);
-    SqliteStore::open(options).await.unwrap()
+    Some(SqliteStore::open(options).await.unwrap())
 }
 
 callboard_store::store_suite!(open);
-callboard_store::fault_suite!(open_with_faults);
+callboard_store::fault_suite!(open_with_faults, 3);

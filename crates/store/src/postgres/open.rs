@@ -1,0 +1,270 @@
+//! Opening a database: connections, their settings, migrations.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool, Row as _};
+use tokio::time::Instant;
+
+use super::PostgresStore;
+use super::error::{DATABASE_EXISTS, NO_DATABASE, has_code};
+use super::hints::Hints;
+use super::log::Given;
+use super::names::Names;
+use super::session::{Connections, Pool, Replaced};
+use crate::StoreError;
+use crate::rules::statement::Faults;
+
+/// Room for every prepared statement, so that none is prepared twice.
+const STATEMENT_CACHE: usize = 256;
+/// How long a connection may stay open, so that servers behind a balancer share the load after a while.
+const LIFETIME_MAX: Duration = Duration::from_mins(30);
+/// How long to wait before a server that does not answer is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A transaction in which nothing happens for so long is ended: its process hangs.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Prepared statements get one plan for all parameters, and on tables that were empty or small then it would read all of
+/// them for ever. Every statement of the loop has an index, so that is what it takes.
+const PLANS: [(&str, &str); 6] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // Plans that take what is switched off look expensive enough to be compiled.
+    ("jit", "off"),
+];
+
+/// How to open a database.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct PostgresOptions {
+    /// The server, the database and the user; and the name that the server knows this program by, if another one than
+    /// `callboard` is given.
+    pub connection: PgConnectOptions,
+    /// Whether the database is created if it is not there.
+    pub create_database: bool,
+    /// The schema that holds the tables; the user's default without one. It is created if it is not there.
+    pub schema: Option<String>,
+    /// Connections of what processes and writes.
+    pub writers: u32,
+    /// Connections that only read.
+    pub readers: u32,
+    /// How long a statement that writes may take.
+    pub writer_timeout: Duration,
+    /// How long a statement that only reads may take.
+    pub reader_timeout: Duration,
+    /// How long a statement may wait for a lock.
+    pub lock_timeout: Duration,
+    /// How long to wait for a connection: for one that is free, or for a server that does not answer.
+    pub connect_timeout: Duration,
+    /// How long to wait at the start for a server that does not answer yet.
+    pub patience: Duration,
+    /// Between this program and the server is a pooler that gives each transaction whatever connection is free, such as
+    /// PgBouncer in its mode `transaction`. Nothing then outlives a transaction: statements are prepared anew for each, and
+    /// there are no hints from other processes.
+    pub pooler: bool,
+    /// Makes statements fail.
+    #[cfg(feature = "testsuite")]
+    pub fault: Option<super::FaultHook>,
+}
+
+impl std::fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the password.
+        f.debug_struct("PostgresOptions")
+            .field("host", &self.connection.get_host())
+            .field("database", &self.connection.get_database())
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings of a connection, by name.
+type Settings = Vec<(&'static str, String)>;
+
+impl PostgresOptions {
+    /// The database that such a connection leads to.
+    pub fn new(connection: PgConnectOptions) -> Self {
+        Self {
+            connection,
+            create_database: false,
+            schema: None,
+            writers: 8,
+            readers: 8,
+            writer_timeout: Duration::from_mins(1),
+            reader_timeout: Duration::from_secs(15),
+            lock_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(15),
+            patience: Duration::from_mins(1),
+            pooler: false,
+            #[cfg(feature = "testsuite")]
+            fault: None,
+        }
+    }
+
+    /// The database at `postgres://user:password@host:port/database?sslmode=…`.
+    pub fn url(url: &str) -> Result<Self, StoreError> {
+        Ok(Self::new(url.parse()?))
+    }
+
+    /// Settings that all connections have.
+    fn settings(&self, statement_timeout: Duration) -> Settings {
+        let millis = |timeout: Duration| timeout.as_millis().to_string();
+        let mut settings = vec![
+            ("statement_timeout", millis(statement_timeout)),
+            ("lock_timeout", millis(self.lock_timeout)),
+            ("idle_in_transaction_session_timeout", millis(IDLE_TIMEOUT)),
+            // Only messages that say something about a failure.
+            ("client_min_messages", "warning".to_owned()),
+        ];
+        settings.extend(self.schema.as_deref().map(|schema| ("search_path", quoted(schema))));
+        settings
+    }
+
+    fn connection(&self) -> PgConnectOptions {
+        let connection = self.connection.clone().statement_cache_capacity(STATEMENT_CACHE);
+        match connection.get_application_name() {
+            None => connection.application_name("callboard"),
+            Some(_) => connection,
+        }
+    }
+
+    /// How to connect once, for what is read and written in long transactions, with the settings of these.
+    pub(super) fn alone(&self) -> (PgConnectOptions, Option<String>) {
+        self.with_settings(self.settings(Duration::ZERO))
+    }
+
+    /// A pooler refuses settings when it is connected to, and would not keep them.
+    fn with_settings(&self, settings: Settings) -> (PgConnectOptions, Option<String>) {
+        if self.pooler {
+            let set = |(name, value): (_, String)| format!("set_config('{name}', {}, true)", literal(&value));
+            (
+                self.connection(),
+                Some(format!("SELECT {}", settings.into_iter().map(set).collect::<Vec<_>>().join(", "))),
+            )
+        } else {
+            (self.connection().options(settings), None)
+        }
+    }
+
+    fn pool(&self, size: u32) -> PgPoolOptions {
+        PgPoolOptions::new()
+            .max_connections(size.max(1))
+            .acquire_timeout(self.connect_timeout)
+            .max_lifetime(LIFETIME_MAX)
+    }
+
+    fn reader_pool(&self) -> Pool {
+        let (connection, settings) = self.with_settings(self.settings(self.reader_timeout));
+        Pool { connections: self.pool(self.readers).connect_lazy_with(connection), settings }
+    }
+
+    fn writer_pool(&self, replaced: &Replaced) -> Pool {
+        let mut settings = self.settings(self.writer_timeout);
+        settings.extend(PLANS.map(|(name, value)| (name, value.to_owned())));
+        let (connection, settings) = self.with_settings(settings);
+        let replaced = replaced.clone();
+        let connections = self
+            .pool(self.writers)
+            .after_connect(|connection, _| Box::pin(refuse_read_only(connection)))
+            .before_acquire(move |_, connection| {
+                let is_good = !replaced.is_led_to_by(connection.age);
+                Box::pin(async move { Ok(is_good) })
+            })
+            .connect_lazy_with(connection);
+        Pool { connections, settings }
+    }
+
+    /// One connection to listen, one to tell. None where nobody can listen.
+    fn hint_pool(&self) -> Option<PgPool> {
+        let (connection, _) = self.with_settings(self.settings(self.reader_timeout));
+        (!self.pooler).then(|| self.pool(2).connect_lazy_with(connection))
+    }
+
+    /// Sees that the database can be written to, and that its tables are those that this program knows.
+    async fn prepare(&self, writers: &PgPool) -> Result<(), StoreError> {
+        let first = match writers.acquire().await.map_err(StoreError::from) {
+            Err(error) if self.create_database && has_code(&error, NO_DATABASE) => {
+                self.create().await?;
+                writers.acquire().await?
+            }
+            first => first?,
+        };
+        self.migrate().await?;
+        drop(first);
+        Ok(())
+    }
+
+    /// Creates the database, by way of one that every server has.
+    async fn create(&self) -> Result<(), StoreError> {
+        let name = self.connection.get_database().unwrap_or(self.connection.get_username());
+        let mut connection = self.connection().database("postgres").connect().await?;
+        let create = AssertSqlSafe(format!("CREATE DATABASE {}", quoted(name)));
+        match sqlx::raw_sql(create).execute(&mut connection).await.map_err(StoreError::from) {
+            // Another process was first.
+            Err(error) if DATABASE_EXISTS.iter().any(|code| has_code(&error, code)) => {}
+            created => created.map(|_| ())?,
+        }
+        Ok(connection.close().await?)
+    }
+}
+
+/// A name as SQL takes it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as SQL takes it.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A server that was replaced by another one may still be there, and only be read from.
+async fn refuse_read_only(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let row = connection.fetch_one(sqlx::raw_sql("SHOW transaction_read_only")).await?;
+    match row.try_get(0)? {
+        "off" => Ok(()),
+        _ => Err(std::io::Error::other("the server is read-only").into()),
+    }
+}
+
+impl PostgresStore {
+    /// Opens a database, and creates or migrates its tables. Others may have it open.
+    ///
+    /// `Unavailable` if the server does not answer in time; `Schema` if a newer version of this program wrote it in a form
+    /// that this one does not know.
+    pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
+        let replaced = Replaced::default();
+        let writers = options.writer_pool(&replaced);
+        let deadline = Instant::now() + options.patience;
+        loop {
+            match options.prepare(&writers.connections).await {
+                Ok(()) => break,
+                Err(error) if error.is_retryable() && Instant::now() + PAUSE < deadline => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the database is not available yet"
+                    );
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let readers = options.reader_pool();
+        let hints = options.hint_pool().map(Hints::begin);
+        let connections = Connections { writers, readers, replaced, faults: faults(&options) };
+        Ok(Self { connections, names: Names::default(), given: Given::default(), hints })
+    }
+}
+
+#[cfg(feature = "testsuite")]
+fn faults(options: &PostgresOptions) -> Faults {
+    Faults(options.fault.clone())
+}
+
+#[cfg(not(feature = "testsuite"))]
+fn faults(_: &PostgresOptions) -> Faults {
+    Faults::default()
+}

@@ -1,0 +1,112 @@
+//! When entities are due: rows of `schedule`, and marks on them.
+//!
+//! A mark sets `wished`, and a claim takes that away: whoever commits and finds it set knows that the entity was asked
+//! for since.
+
+use std::collections::BTreeSet;
+
+use callboard_model::Digest;
+
+use super::row::{RowExt as _, uuid, whole_micros};
+use super::session::Args;
+use super::writer::Writer;
+use crate::rules::codec::timestamp;
+use crate::rules::schedule::{Run, Schedule};
+use crate::rules::statement::statements;
+use crate::{Hint, Lane, StoreError, Timestamp};
+
+statements! {
+    // Whoever is due already keeps the earlier time, so that being asked for twice costs nobody the place in the queue.
+    // `least` passes over null.
+    MARK_DUE =
+        "UPDATE schedule SET next_update_at = least(next_update_at, $3), lane = least(lane, $2), wished = true \
+         WHERE id = ANY($1)";
+    MARK_DUE_IN_FULL =
+        "UPDATE schedule SET next_update_at = least(next_update_at, $3), lane = least(lane, $2), wished = true, \
+                             fingerprint = NULL \
+         WHERE id = ANY($1)";
+    SELECT_IDS_BY_KEYS = "SELECT DISTINCT id FROM refresh_keys WHERE key = ANY($1)";
+    // Those that are due anyway need no mark, unless their run began with the old processors.
+    MARK_DUE_BY_FINGERPRINT =
+        "WITH l AS MATERIALIZED (SELECT id FROM schedule WHERE fingerprint IS DISTINCT FROM $1 \
+               AND (next_update_at IS NULL OR next_update_at > $2 OR lease_until > $2) \
+               ORDER BY id FOR NO KEY UPDATE) \
+         UPDATE schedule s SET next_update_at = least(s.next_update_at, $2), wished = true FROM l WHERE s.id = l.id";
+    // The lease ends with the row that says when the entity is due next.
+    PUT_SCHEDULE =
+        "UPDATE schedule s SET next_update_at = j.due, lane = j.lane, result_digest = j.digest, fingerprint = j.fp, \
+                               lease_until = NULL, lease_token = NULL \
+         FROM unnest($1, $2, $3, $4, $5) j(id, due, lane, digest, fp) WHERE s.id = j.id";
+    RELEASE_LEASES = "UPDATE schedule SET lease_until = NULL, lease_token = NULL WHERE id = ANY($1)";
+}
+
+impl Writer<'_> {
+    /// Writes rows, and ends their leases.
+    pub(super) async fn schedule_put(&mut self, rows: &[Schedule]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let due: Vec<Option<Timestamp>> =
+            rows.iter().map(|row| row.next_update_at.map(timestamp).transpose()).collect::<Result<_, _>>()?;
+        let args = Args::new()
+            .list(rows.iter().map(|row| row.id))
+            .list(due)
+            .list(rows.iter().map(|row| i16::try_from(row.lane).unwrap_or(Lane::Periodic as i16)))
+            .list(rows.iter().map(|row| row.result_digest.as_ref().map(uuid)))
+            .list(rows.iter().map(|row| row.fingerprint.as_ref().map(uuid)));
+        self.db.write("schedule", PUT_SCHEDULE, args).await.map(drop)
+    }
+
+    /// Gives leases back; the entities stay as due as they are.
+    pub(super) async fn release(&mut self, ids: Vec<i64>) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.hints.add(Hint::Due);
+        self.db.run(RELEASE_LEASES, Args::new().with(ids)).await.map(drop)
+    }
+
+    /// Makes entities due. A run of theirs that is under way will not count as the one that was asked for.
+    pub(super) async fn mark_due(
+        &mut self,
+        ids: impl IntoIterator<Item = i64>,
+        lane: Lane,
+        run: Run,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let statement = match run {
+            Run::IfChanged => MARK_DUE,
+            Run::InFull => MARK_DUE_IN_FULL,
+        };
+        let ids: BTreeSet<i64> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        self.hints.add(Hint::Due);
+        self.lock_too(ids.iter().copied()).await?;
+        self.db.run(statement, Args::new().list(ids).with(lane as i16).with(whole_micros(now))).await
+    }
+
+    /// Makes entities due by the numbers of their refresh keys.
+    pub(super) async fn mark_due_by_keys(
+        &mut self,
+        keys: impl IntoIterator<Item = i64>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let rows = self.db.rows(SELECT_IDS_BY_KEYS, Args::new().list(keys)).await?;
+        let ids: BTreeSet<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        self.lock(&ids).await?;
+        self.mark_due(ids, Lane::Event, Run::IfChanged, now).await
+    }
+
+    /// Makes entities due whose last good run had other processors.
+    pub(super) async fn mark_due_by_fingerprint(
+        &mut self,
+        fingerprint: Digest,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.hints.add(Hint::Due);
+        let args = Args::new().with(uuid(&fingerprint)).with(whole_micros(now));
+        self.db.run(MARK_DUE_BY_FINGERPRINT, args).await
+    }
+}
