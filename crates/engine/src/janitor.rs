@@ -26,7 +26,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Ok(true) => {}
             Ok(false) => continue,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy the store");
+                tracing::warn!(error = error_chain(&error), "cannot tidy the store");
                 continue;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callboard_store::{LeaseToken, StoreError};
+use callboard_store::{LeaseToken, StoreError, error_chain};
 
 use crate::engine::Shared;
 
@@ -37,7 +37,7 @@ impl Job {
     pub(crate) async fn give_back(self, shared: &Shared) {
         let Some(token) = self.token else { return };
         if let Err(error) = shared.store.lease_end(self.name, token).await {
-            let error = &error as &dyn std::error::Error;
+            let error = error_chain(&error);
             tracing::warn!(
                 error,
                 job = self.name,

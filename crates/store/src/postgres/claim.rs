@@ -16,7 +16,7 @@ use super::session::Args;
 use crate::packed::unpack;
 use crate::rules::codec::{lane, refresh_key};
 use crate::rules::statement::statements;
-use crate::{Claim, ClaimRequest, EntityId, LeaseToken, StoreError, Timestamp};
+use crate::{Claim, ClaimRequest, EntityId, LeaseToken, StoreError, Timestamp, error_chain};
 
 /// The bits of a token that are drawn for each call. The rest is counted; should a server that took over count some of
 /// it again, a token of the one before it still fits none of its leases.
@@ -100,7 +100,7 @@ impl PostgresStore {
                 Ok(claim) => claims.push(claim),
                 // It stays leased: until its lease runs out it stands in nobody's way.
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
+                    let error = error_chain(&error);
                     tracing::error!(error, id, "a due entity cannot be read from the database");
                 }
             }
@@ -119,7 +119,7 @@ impl PostgresStore {
             Err(error) => Err(error),
         };
         if let Err(error) = released {
-            let error = &error as &dyn std::error::Error;
+            let error = error_chain(&error);
             tracing::warn!(error, "claimed entities are not processed before their leases run out");
         }
     }

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 use super::PostgresStore;
-use crate::Hint;
 use crate::rules::statement::statements;
+use crate::{Hint, error_chain};
 
 const CHANNEL: &str = "callboard";
 /// How long hints gather.
@@ -137,10 +137,7 @@ async fn tell(shared: Arc<Shared>, connections: PgPool) {
         let payload = shared.payload(shared.untold.swap(0, Ordering::AcqRel));
         let told = sqlx::query(TELL.sql).bind(CHANNEL).bind(payload).execute(&connections).await;
         if let Err(error) = told {
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "other processes are not told of changes"
-            );
+            tracing::debug!(error = error_chain(&error), "other processes are not told of changes");
         }
         time::sleep(GATHER).await;
     }
@@ -149,7 +146,7 @@ async fn tell(shared: Arc<Shared>, connections: PgPool) {
 async fn listen(shared: Arc<Shared>, connections: PgPool) {
     loop {
         if let Err(error) = listen_once(&shared, &connections).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "other processes are not heard");
+            tracing::debug!(error = error_chain(&error), "other processes are not heard");
             time::sleep(PAUSE).await;
         }
     }

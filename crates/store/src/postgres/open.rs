@@ -12,8 +12,8 @@ use super::hints::Hints;
 use super::log::Given;
 use super::names::Names;
 use super::session::{Connections, Pool, Replaced};
-use crate::StoreError;
 use crate::rules::statement::Faults;
+use crate::{StoreError, error_chain};
 
 /// Room for every prepared statement, so that none is prepared twice.
 const STATEMENT_CACHE: usize = 256;
@@ -243,10 +243,7 @@ impl PostgresStore {
             match options.prepare(&writers.connections).await {
                 Ok(()) => break,
                 Err(error) if error.is_retryable() && Instant::now() + PAUSE < deadline => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the database is not available yet"
-                    );
+                    tracing::warn!(error = error_chain(&error), "the database is not available yet");
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(error),
