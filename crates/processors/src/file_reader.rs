@@ -27,10 +27,10 @@ const TYPE: &str = "file";
 /// use (FAT) counts in steps of two seconds.
 const SETTLED_AFTER_NS: i128 = 2_000_000_000;
 
-/// Files that are read at once: to wait for a thread takes longer than to read a file of ordinary size.
-const FILES_AT_ONCE: usize = 64;
-/// Text that is read at once.
-const BYTES_AT_ONCE: usize = 256 * 1024;
+/// Files that are read at once: to wait for a thread takes longer than to read a file of ordinary size, or to parse it.
+const FILES_AT_ONCE: usize = 256;
+/// Text that is read at once. As much waits to be parsed while the next files are read.
+const BYTES_AT_ONCE: usize = 512 * 1024;
 /// After this time what was read is emitted, so that it is seen that the reading gets on.
 const TIME_AT_ONCE: Duration = Duration::from_millis(500);
 
@@ -76,14 +76,9 @@ impl FileReaderProcessor {
         let mut may_remember = found.iter().all(|file| is_settled(file.stamp, read_at));
         let was_filled = found.len() == 1 && cx.has_emitted_before();
         let mut rest = found;
+        let mut ahead = self.read_first(location, rest).await;
         while !rest.is_empty() {
-            let paths = rest.iter().take(FILES_AT_ONCE).map(|file| file.path.clone()).collect();
-            let bytes_max = self.bytes_max;
-            let read = move || {
-                let until = Instant::now() + TIME_AT_ONCE;
-                Ok::<_, FileError>(read_some(paths, until, |path| files::read(path, bytes_max)))
-            };
-            let read = match self.threads.run(&location.target, read).await {
+            let read = match ahead {
                 Ok(read) => read,
                 Err(error) => return cx.emit(unreadable(location, None, &error)),
             };
@@ -104,7 +99,12 @@ impl FileReaderProcessor {
                     Err(error) => failure = Some(unreadable(location, Some(&file.path), &error)),
                 }
             }
-            let summaries = cx.emit_parsed_files(contents).await?;
+            // Nothing is read after what cannot be read. Reading is begun first: parsing may not wait for anything.
+            let next = if failure.is_some() { &[] } else { rest };
+            let summaries;
+            (ahead, summaries) =
+                tokio::join!(biased; self.read_first(location, next), cx.emit_parsed_files(contents));
+            let summaries = summaries?;
             may_remember &= summaries.iter().all(|summary| summary.is_all_entities());
             for (file, _) in files.iter().zip(summaries) {
                 cx.emit(refresh_key(&file.path))?;
@@ -115,6 +115,24 @@ impl FileReaderProcessor {
         }
         let digest = may_remember.then(|| digest(found));
         remember(cx, digest.as_deref())
+    }
+
+    /// Reads the first of these files.
+    async fn read_first(
+        &self,
+        location: &LocationSpec,
+        files: &[FoundFile],
+    ) -> Result<Vec<FileRead>, FileError> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let paths = files.iter().take(FILES_AT_ONCE).map(|file| file.path.clone()).collect();
+        let bytes_max = self.bytes_max;
+        let read = move || {
+            let until = Instant::now() + TIME_AT_ONCE;
+            Ok(read_some(paths, until, |path| files::read(path, bytes_max)))
+        };
+        self.threads.run(&location.target, read).await
     }
 }
 

@@ -38,6 +38,7 @@ mod statement;
 mod stitch;
 #[cfg(test)]
 mod tests;
+mod write_connection;
 mod writer;
 
 use std::fs::File;

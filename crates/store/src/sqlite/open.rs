@@ -1,19 +1,19 @@
 //! Opening a database: lock, connections, migrations.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, SqlStr};
+use sqlx::{ConnectOptions as _, SqlStr};
 use tokio::sync::Mutex;
 
 use super::SqliteStore;
 use super::codec::RowExt as _;
 use super::session::{Args, Connections};
+use super::write_connection::WriteConnection;
 use super::writer::WriterState;
 use crate::StoreError;
 use crate::rules::statement::{Faults, statements};
@@ -110,17 +110,15 @@ impl SqliteStore {
     pub async fn open(options: SqliteOptions) -> Result<Self, StoreError> {
         let lock = options.path.as_deref().map(lock).transpose()?;
         let faults = faults(&options);
-        let connection = options.connection(options.cache_size_kib)?;
-        let keeper = if options.path.is_none() { Some(connection.connect().await?) } else { None };
-        let writer = pool(1).connect_with(connection).await?;
-        migrator().run(&writer).await?;
+        let mut writer = WriteConnection::open(options.connection(options.cache_size_kib)?).await?;
+        migrator().run(writer.get()?).await?;
         let readers = if options.path.is_some() {
             let connection = options.connection(options.reader_cache_size_kib)?;
-            Some(pool(options.readers.max(1)).connect_with(connection.read_only(true)).await?)
+            Some(readers(options.readers.max(1)).connect_with(connection.read_only(true)).await?)
         } else {
             None
         };
-        let connections = Connections::new(writer, readers, keeper, faults);
+        let connections = Connections::new(writer, readers, faults);
         let state = Mutex::new(initial_state(&connections).await?);
         Ok(Self { connections, state, lock })
     }
@@ -137,16 +135,13 @@ fn faults(_: &SqliteOptions) -> Faults {
 }
 
 /// Connections stay open: they hold prepared statements and pages.
-fn pool(connections: u32) -> SqlitePoolOptions {
+fn readers(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .min_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        // Out of room or memory, or unable to read or write, SQLite may roll back by itself. Its connection still counts
-        // that transaction, and would refuse every further one.
-        .before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))))
         .acquire_timeout(Duration::from_mins(1))
 }
 

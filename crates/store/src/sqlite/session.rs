@@ -1,14 +1,15 @@
 //! Connections and transactions: the only way in which statements reach the database.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
-use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Encode, Sqlite, SqlitePool, Transaction, Type};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::statement::Bulk;
+use super::write_connection::WriteConnection;
 use crate::StoreError;
 use crate::rules::statement::{Faults, Statement, count_written};
 
@@ -48,48 +49,47 @@ impl Args {
 /// The connections to a database: one that writes, and others that read from snapshots.
 #[derive(Debug)]
 pub(super) struct Connections {
-    /// One connection. Whoever uses it holds the lock on the writer's state.
-    pub(super) writer: SqlitePool,
-    /// That connection between two single statements. On its way back into the pool it is asked whether it still
-    /// lives, which costs as much as the statement.
-    kept: Mutex<Option<PoolConnection<Sqlite>>>,
+    /// Whoever writes holds the lock on the writer's state as well.
+    writer: Arc<Mutex<WriteConnection>>,
     /// None if the database is in memory: there, who reads would wait for who writes.
     readers: Option<SqlitePool>,
-    /// A database in memory lives as long as some connection to it.
-    _keeper: Option<SqliteConnection>,
     faults: Faults,
 }
 
 impl Connections {
-    pub(super) fn new(
-        writer: SqlitePool,
-        readers: Option<SqlitePool>,
-        keeper: Option<SqliteConnection>,
-        faults: Faults,
-    ) -> Self {
-        Self { writer, kept: Mutex::new(None), readers, _keeper: keeper, faults }
+    pub(super) fn new(writer: WriteConnection, readers: Option<SqlitePool>, faults: Faults) -> Self {
+        Self { writer: Arc::new(Mutex::new(writer)), readers, faults }
     }
 
     /// A snapshot to read from.
     pub(super) async fn read(&self) -> Result<Session, StoreError> {
         self.faults.check("BEGIN")?;
-        let tx = self.readers().begin().await?;
-        Ok(Session { tx, faults: self.faults.clone(), written: Vec::new() })
+        let held = match &self.readers {
+            Some(readers) => Held::Reader(readers.begin().await?),
+            None => self.begin("BEGIN").await?,
+        };
+        Ok(Session { held, faults: self.faults.clone(), written: Vec::new() })
     }
 
     /// The write lock. It is taken at once: a transaction that begins by reading and wants to write later fails
     /// whenever somebody else wrote in between, whatever the busy timeout is.
     pub(super) async fn write(&self) -> Result<Session, StoreError> {
         self.faults.check("BEGIN IMMEDIATE")?;
-        drop(self.kept.lock().await.take());
-        let tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Session { tx, faults: self.faults.clone(), written: Vec::new() })
+        let held = self.begin("BEGIN IMMEDIATE").await?;
+        Ok(Session { held, faults: self.faults.clone(), written: Vec::new() })
+    }
+
+    async fn begin(&self, statement: &'static str) -> Result<Held, StoreError> {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        writer.begin(statement).await?;
+        Ok(Held::Writer(writer))
     }
 
     /// Reads with one statement, which is a snapshot in itself and needs no transaction.
     pub(super) async fn rows(&self, statement: Statement, args: Args) -> Result<Vec<SqliteRow>, StoreError> {
+        let Some(readers) = &self.readers else { return self.writer_rows(statement, args).await };
         self.faults.check(statement.name)?;
-        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(self.readers()).await?)
+        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(readers).await?)
     }
 
     /// Executes one statement on the connection that writes; it is a transaction in itself.
@@ -99,37 +99,52 @@ impl Connections {
         args: Args,
     ) -> Result<Vec<SqliteRow>, StoreError> {
         self.faults.check(statement.name)?;
-        let mut kept = self.kept.lock().await;
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => self.writer.acquire().await?,
-        };
-        // Should this fail, the pool looks after the connection.
-        let rows = sqlx::query_with(statement.sql, args.take()?).fetch_all(&mut *connection).await?;
-        if self.readers.is_some() {
-            *kept = Some(connection);
-        }
-        Ok(rows)
+        let mut writer = self.writer.lock().await;
+        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(writer.idle().await?).await?)
+    }
+
+    /// The connection that writes, for statements of tests.
+    #[cfg(test)]
+    pub(super) async fn writer(&self) -> OwnedMutexGuard<WriteConnection> {
+        Arc::clone(&self.writer).lock_owned().await
     }
 
     /// Closes them. Whoever reads at the moment may finish.
     pub(super) async fn close(&self) {
-        drop(self.kept.lock().await.take());
         if let Some(readers) = &self.readers {
             readers.close().await;
         }
-        self.writer.close().await;
+        self.writer.lock().await.close().await;
+    }
+}
+
+/// The connection of a transaction.
+#[derive(Debug)]
+enum Held {
+    Reader(Transaction<'static, Sqlite>),
+    Writer(OwnedMutexGuard<WriteConnection>),
+}
+
+impl Held {
+    fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        match self {
+            Self::Reader(tx) => Ok(tx),
+            Self::Writer(writer) => writer.get(),
+        }
     }
 
-    fn readers(&self) -> &SqlitePool {
-        self.readers.as_ref().unwrap_or(&self.writer)
+    async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Reader(tx) => tx.commit().await,
+            Self::Writer(mut writer) => writer.commit().await,
+        }
     }
 }
 
 /// One transaction. Dropped without [`commit`](Self::commit), it is rolled back.
 #[derive(Debug)]
 pub(super) struct Session {
-    tx: Transaction<'static, Sqlite>,
+    held: Held,
     faults: Faults,
     /// Rows written by table; counted when they are committed.
     written: Vec<(&'static str, u64)>,
@@ -138,7 +153,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         self.faults.check("COMMIT")?;
-        self.tx.commit().await?;
+        self.held.commit().await?;
         for (table, rows) in self.written {
             count_written(table, rows);
         }
@@ -148,7 +163,10 @@ impl Session {
     /// Executes a statement; answers how many rows it wrote.
     pub(super) async fn run(&mut self, statement: Statement, args: Args) -> Result<u64, StoreError> {
         self.faults.check(statement.name)?;
-        Ok(sqlx::query_with(statement.sql, args.take()?).execute(&mut *self.tx).await?.rows_affected())
+        Ok(sqlx::query_with(statement.sql, args.take()?)
+            .execute(self.held.connection()?)
+            .await?
+            .rows_affected())
     }
 
     pub(super) async fn rows(
@@ -157,7 +175,7 @@ impl Session {
         args: Args,
     ) -> Result<Vec<SqliteRow>, StoreError> {
         self.faults.check(statement.name)?;
-        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(&mut *self.tx).await?)
+        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_all(self.held.connection()?).await?)
     }
 
     pub(super) async fn row(
@@ -166,7 +184,7 @@ impl Session {
         args: Args,
     ) -> Result<Option<SqliteRow>, StoreError> {
         self.faults.check(statement.name)?;
-        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_optional(&mut *self.tx).await?)
+        Ok(sqlx::query_with(statement.sql, args.take()?).fetch_optional(self.held.connection()?).await?)
     }
 
     /// Executes a bulk statement for all items; `bind` adds the parameters of one. While one chunk is executed, on the
@@ -197,7 +215,7 @@ impl Session {
         while let Some((sql, args)) = next {
             self.faults.check(bulk.name)?;
             let query = sqlx::query_with(AssertSqlSafe(sql), args.take()?);
-            let mut execution = pin!(query.execute(&mut *self.tx));
+            let mut execution = pin!(query.execute(self.held.connection()?));
             let begun = futures::poll!(execution.as_mut());
             next = next_chunk();
             let done = match begun {

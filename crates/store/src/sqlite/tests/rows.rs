@@ -40,14 +40,17 @@ impl Tables for SqliteStore {
     }
 
     async fn execute(&self, sql: &'static str) {
-        sqlx::query(sql).execute(&self.connections.writer).await.unwrap();
+        sqlx::query(sql).execute(self.connections.writer().await.get().unwrap()).await.unwrap();
     }
 
     async fn rows<T>(&self, sql: String) -> Vec<T>
     where
         T: AnyRow,
     {
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.connections.writer).await.unwrap()
+        sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .fetch_all(self.connections.writer().await.get().unwrap())
+            .await
+            .unwrap()
     }
 }
 
@@ -62,7 +65,11 @@ async fn a_text_that_cannot_be_read_fails_only_those_that_mention_it() {
         world.relate(A, [relation(A, "ownedBy", "component:default/target")]).await;
         world.relate(B, [relation(B, "dependsOn", A)]).await;
         let damage = "UPDATE refs SET entity_ref = CAST(x'ff' AS TEXT) WHERE entity_ref = ?1";
-        sqlx::query(damage).bind(damaged).execute(&store.connections.writer).await.unwrap();
+        sqlx::query(damage)
+            .bind(damaged)
+            .execute(store.connections.writer().await.get().unwrap())
+            .await
+            .unwrap();
         store.state.lock().await.refs.clear();
         let report = world.stitch().await;
         assert_eq!((report.changed, report.failed.len()), (1, 1), "{damaged}");
