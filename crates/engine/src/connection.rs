@@ -76,13 +76,7 @@ impl EntityProviderConnection for Connection {
 }
 
 fn unavailable(error: &StoreError) -> ProviderError {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    ProviderError::Unavailable(text)
+    ProviderError::Unavailable(error.in_full())
 }
 
 /// Of two entities of one ref the later one counts, in the place of the earlier one.

@@ -20,12 +20,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = shared.wake.tidy_wanted() => {}
             () = tokio::time::sleep(shared.settings.janitor_interval) => {}
         }
-        if let Err(error) = delete_orphans(&shared).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "Failed to delete orphaned entities");
-        }
-        if let Err(error) = shared.store.tidy(shared.settings.changes_kept, shared.clock.now()).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy the store");
-        }
+        shared.outage.note(&delete_orphans(&shared).await, "Failed to delete orphaned entities");
+        let tidied = shared.store.tidy(shared.settings.changes_kept, shared.clock.now()).await;
+        shared.outage.note(&tidied, "cannot tidy the store");
     }
 }
 

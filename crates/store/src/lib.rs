@@ -33,7 +33,7 @@ mod tables;
 
 pub use change::{Change, ChangeKind};
 pub use claim::{Claim, ClaimRequest, Lane, LeaseToken};
-pub use error::StoreError;
+pub use error::{Refusal, StoreError};
 pub use errors::{CatalogError, ErrorCategory, ErrorFilter, NewError};
 pub use location::{LocationConflict, StoredLocation};
 pub use outcome::{

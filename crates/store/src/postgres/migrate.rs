@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use callboard_model::Digest;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::open::{PostgresOptions, quoted};
+use super::open::PostgresOptions;
 use super::row::{RowExt as _, uuid};
 use crate::StoreError;
 
@@ -33,10 +33,6 @@ impl PostgresOptions {
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {
         // Rewriting a table takes as long as it takes.
         let mut connection = self.connection(Duration::ZERO).connect().await?;
-        if let Some(schema) = &self.schema {
-            let create = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(schema)));
-            sqlx::query(create).execute(&mut connection).await?;
-        }
         loop {
             let row = sqlx::query(TRY_LOCK).fetch_one(&mut connection).await?;
             if row.flag(0)? {

@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use tokio::time::Instant;
 
 use super::PostgresStore;
+use super::enter::in_the_schema;
 use super::log::Given;
 use super::names::Names;
 use super::session::Connections;
@@ -19,6 +20,8 @@ const STATEMENT_CACHE: usize = 256;
 const LIFETIME_MAX: Duration = Duration::from_mins(30);
 /// How long to wait before a server that does not answer is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often it is told that the server still does not answer.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
 /// A transaction in which nothing happens for so long is ended, in milliseconds: its process hangs.
 const IDLE_TIMEOUT: &str = "15000";
 
@@ -40,19 +43,27 @@ const PLANS: [(&str, &str); 6] = [
 pub struct PostgresOptions {
     /// The server, the database and the user.
     pub connection: PgConnectOptions,
-    /// The schema that holds the tables; the user's default without one. It is created if it is not there.
+    /// The schema that holds the tables; the user's default without one.
     pub schema: Option<String>,
+    /// Whether to create the database if it is not there.
+    pub creates_database: bool,
+    /// Whether to create the schema if it is not there.
+    pub creates_schema: bool,
+    /// The role in which to work, instead of the user's own.
+    pub role: Option<String>,
     /// Connections of what processes and writes.
     pub writers: u32,
     /// Connections that only read.
     pub readers: u32,
+    /// How long to wait for a connection: for one that is free, or for a server that does not answer.
+    pub connect_timeout: Duration,
     /// How long a statement that writes may take.
     pub writer_timeout: Duration,
     /// How long a statement that only reads may take.
     pub reader_timeout: Duration,
     /// How long a statement may wait for a lock.
     pub lock_timeout: Duration,
-    /// How long to wait for a server that does not answer yet.
+    /// How long to wait for a server that does not answer yet; without end if that cannot be added to the time.
     pub patience: Duration,
     /// Makes statements fail.
     #[cfg(feature = "testsuite")]
@@ -76,8 +87,12 @@ impl PostgresOptions {
         Self {
             connection,
             schema: None,
+            creates_database: false,
+            creates_schema: true,
+            role: None,
             writers: 8,
             readers: 8,
+            connect_timeout: Duration::from_secs(15),
             writer_timeout: Duration::from_mins(1),
             reader_timeout: Duration::from_secs(15),
             lock_timeout: Duration::from_secs(10),
@@ -107,31 +122,33 @@ impl PostgresOptions {
                 // Only messages that say something about a failure.
                 ("client_min_messages", "warning"),
             ]);
-        match &self.schema {
-            Some(schema) => connection.options([("search_path", quoted(schema))]),
-            None => connection,
-        }
+        let own = [
+            ("search_path", self.schema.as_deref().map(quoted)),
+            ("role", self.role.as_ref().map(ToString::to_string)),
+        ];
+        connection.options(own.into_iter().filter_map(|(name, value)| Some((name, value?))))
     }
 
     fn reader_pool(&self) -> PgPool {
         PgPoolOptions::new()
             .max_connections(self.readers.max(1))
-            .acquire_timeout(self.reader_timeout)
+            .acquire_timeout(self.connect_timeout)
             .max_lifetime(LIFETIME_MAX)
             .connect_lazy_with(self.connection(self.reader_timeout))
     }
 
     /// Sees that the database can be written to, and that its tables are those that this program knows.
     async fn prepare(&self, writers: &PgPool) -> Result<(), StoreError> {
+        self.enter().await?;
         let _first = writers.acquire().await?;
-        self.migrate().await
+        self.migrate().await.map_err(in_the_schema)
     }
 
     fn writer_pool(&self) -> PgPool {
         let settings = self.connection(self.writer_timeout).options(PLANS);
         PgPoolOptions::new()
             .max_connections(self.writers.max(1))
-            .acquire_timeout(self.writer_timeout)
+            .acquire_timeout(self.connect_timeout)
             .max_lifetime(LIFETIME_MAX)
             .after_connect(|connection, _| Box::pin(refuse_read_only(connection)))
             .connect_lazy_with(settings)
@@ -154,23 +171,24 @@ async fn refuse_read_only(connection: &mut PgConnection) -> Result<(), sqlx::Err
 impl PostgresStore {
     /// Opens a database, and creates or migrates its tables. Others may have it open.
     ///
-    /// `Unavailable` if the server does not answer in time; `Schema` if a newer version of this program wrote it in a form
-    /// that this one does not know.
+    /// `Unavailable` if the server does not answer in time; `Refused` if somebody has to put something right; `Schema` if a
+    /// newer version of this program wrote it in a form that this one does not know.
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
         let writers = options.writer_pool();
-        let deadline = Instant::now() + options.patience;
-        loop {
-            match options.prepare(&writers).await {
-                Ok(()) => break,
-                Err(error) if error.is_retryable() && Instant::now() + PAUSE < deadline => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the database is not available yet"
-                    );
-                    tokio::time::sleep(PAUSE).await;
-                }
-                Err(error) => return Err(error),
+        let deadline = Instant::now().checked_add(options.patience);
+        let mut told_at: Option<Instant> = None;
+        while let Err(error) = options.prepare(&writers).await {
+            if !error.is_retryable() || deadline.is_some_and(|deadline| Instant::now() + PAUSE >= deadline) {
+                return Err(error);
             }
+            if told_at.is_none_or(|told_at| told_at.elapsed() >= TOLD_EVERY) {
+                told_at = Some(Instant::now());
+                tracing::warn!(error = error.in_full(), "the database is not available yet; waiting for it");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        if told_at.is_some() {
+            tracing::info!("the database is available");
         }
         let connections = Connections::new(writers, options.reader_pool(), faults(&options));
         Ok(Self { connections, names: Names::default(), given: Given::default() })
