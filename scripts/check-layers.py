@@ -26,7 +26,11 @@ HEAVY_CRATES = {"sqlx", "sqlx-core", "axum", "hyper", "reqwest", "rustls"}
 # What only some crates may mention, with those that may.
 SOURCE_RULES = [
     (re.compile(r"\bstd::env\b(?!!)|\bstd::\{[^}]*\benv\b"), {"callboard", "bench"}, "reads the environment"),
-    (re.compile(r"\bcallboard_store::sqlite\b|\bSqliteStore\b"), {"callboard", "store"}, "names a concrete store"),
+    (
+        re.compile(r"\bcallboard_store::(sqlite|postgres)\b|\b(Sqlite|Postgres)Store\b"),
+        {"callboard", "store"},
+        "names a concrete store",
+    ),
 ]
 
 NONE, ALL = "-", "all"

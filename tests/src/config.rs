@@ -1,7 +1,6 @@
 //! The configuration of a daemon under test.
 
 use std::fmt;
-use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -12,17 +11,17 @@ use crate::Upstream;
 pub struct AppConfig(Value);
 
 impl AppConfig {
-    /// Listens on a free port of the loopback interface, keeps its catalog in `database`, allows all kinds that the
+    /// Listens on a free port of the loopback interface, keeps its catalog in what `backend.database` says, allows all kinds that the
     /// tests use, visits every location each second, and
     /// clears orphans away as often.
-    pub fn new(database: &Path) -> Self {
+    pub fn new(database: &Value) -> Self {
         let kinds =
             ["Component", "API", "Resource", "System", "Domain", "User", "Group", "Location", "Template"];
         Self(json!({
             "backend": {
                 "baseUrl": "http://127.0.0.1:7007",
                 "listen": { "host": "127.0.0.1", "port": 0 },
-                "database": { "client": "sqlite", "connection": database },
+                "database": database,
                 "auth": { "dangerouslyDisableDefaultAuthPolicy": true },
             },
             "catalog": {

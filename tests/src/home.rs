@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{Finished, run_to_end};
-use crate::{AppConfig, Daemon, binary};
+use crate::{AppConfig, Daemon, binary, store};
 
 /// Its configuration, database, descriptors and logs. Daemons may be started in it one after the other, or two at once.
 #[derive(Debug)]
 pub struct Home {
     folder: TempDir,
     logs: AtomicU32,
+    database: Value,
 }
 
 impl Default for Home {
@@ -26,7 +28,9 @@ impl Default for Home {
 impl Home {
     /// An empty folder.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder can be made"), logs: AtomicU32::new(0) }
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let database = store::new_database(folder.path());
+        Self { folder, logs: AtomicU32::new(0), database }
     }
 
     /// The folder.
@@ -36,7 +40,7 @@ impl Home {
 
     /// A configuration with this home's database.
     pub fn config(&self) -> AppConfig {
-        AppConfig::new(&self.path().join("callboard.sqlite"))
+        AppConfig::new(&self.database)
     }
 
     /// Writes a file beside its place and moves it there, so that nobody reads half of it. Answers its path.

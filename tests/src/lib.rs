@@ -1,7 +1,7 @@
 //! What the end-to-end tests share: they run the real binary in a folder of its own, talk to it over HTTP as its users
 //! do, and read what it logged.
 //!
-//! Nothing of the daemon's code is linked in. A test takes a [`Home`] (folder, configuration, database), an
+//! Nothing of the daemon's code is linked in, but what starts a PostgreSQL server. A test takes a [`Home`] (folder, configuration, database), an
 //! [`Upstream`] (a web server that can misbehave) and starts a [`Daemon`]. Everything that has to be waited for is
 //! waited for by [`wait_for`], which looks again and again up to a limit, and says what it waited for when it gives up.
 //!
@@ -11,6 +11,9 @@
 //! | `CALLBOARD_CORPUS` | the folder of the [`corpus`] |
 //! | `CALLBOARD_REQUIRE_CORPUS=1` | a missing corpus is a failure; otherwise its tests say so and do nothing |
 //! | `CALLBOARD_REQUIRE_NODE=1` | a missing Node.js is a failure; otherwise the tests of `catalog-client` are left out |
+//! | `CALLBOARD_TEST_STORE` | `postgres`: the daemons keep their catalogs in PostgreSQL; otherwise in SQLite |
+//! | `CALLBOARD_TEST_POSTGRES` | URL of a PostgreSQL server to be used, instead of one that is started |
+//! | `CALLBOARD_REQUIRE_POSTGRES=1` | a missing PostgreSQL server is a failure; otherwise the tests that are about it say so and do nothing |
 //! | `CALLBOARD_CRASH_ROUNDS` | how often each crash test kills the daemon; 12 if it is not there |
 #![expect(
     clippy::unwrap_used,
@@ -31,6 +34,7 @@ mod metrics;
 mod process;
 mod raw_http;
 mod settle;
+pub mod store;
 mod upstream;
 mod wait;
 

@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use callboard_tests::{binary, workspace_root};
+use callboard_tests::{binary, store, workspace_root};
 
 /// Makes a missing Node.js, or packages that cannot be installed, a failure, for machines that must have them.
 const REQUIRE: &str = "CALLBOARD_REQUIRE_NODE";
@@ -22,8 +22,12 @@ fn the_catalog_client_of_backstage_gets_what_it_expects() {
         return;
     }
     let mut tests = command("node", &project);
-    let output =
-        tests.args(["--test", "--test-reporter=spec"]).env("CALLBOARD_BINARY", binary()).output().unwrap();
+    tests.args(["--test", "--test-reporter=spec"]).env("CALLBOARD_BINARY", binary());
+    if store::is_postgres() {
+        let cluster = store::postgres().expect("a server is there");
+        tests.env("CALLBOARD_TEST_DATABASE", store::new_postgres_url(cluster));
+    }
+    let output = tests.output().unwrap();
     show(&output);
     assert!(output.status.success(), "the tests of the client failed: {}", output.status);
 }

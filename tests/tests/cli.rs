@@ -80,7 +80,7 @@ fn checking_the_configuration_finds_misspelt_keys_with_their_place() {
 #[test]
 fn checking_the_configuration_finds_what_the_daemon_refuses_with_its_place() {
     let home = Home::new();
-    let text = "backend:\n  database: { client: pg }\nintegrations:\n  github:\n    - { host: 'a b', token: open-sesame }\n";
+    let text = "backend:\n  database: { client: mysql2 }\nintegrations:\n  github:\n    - { host: 'a b', token: open-sesame }\n";
     home.write("app-config.yaml", text);
     let finished = home.run(&["config", "check"]);
     assert_eq!(finished.code, Some(1), "{finished:?}");

@@ -164,11 +164,11 @@ impl Generated {
     }
 
     fn config(&self, home: &Home) -> AppConfig {
+        // In PostgreSQL the leases of a process that was killed have to run out before its work is done again.
+        let config = home.config().set("callboard.engine.lease", "1s".into());
         match self.access {
-            Access::Disk => home.config().location("file", self.glob()),
-            Access::Http => {
-                home.config().allow(&self.upstream).location("url", self.upstream.url(INDEX_FILE))
-            }
+            Access::Disk => config.location("file", self.glob()),
+            Access::Http => config.allow(&self.upstream).location("url", self.upstream.url(INDEX_FILE)),
         }
     }
 

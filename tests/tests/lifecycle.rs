@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 #[test]
 fn a_second_daemon_on_the_same_database_is_refused() {
     let home = Home::new();
-    let first = home.start(&home.config());
+    // Of PostgreSQL any number of daemons may share one.
+    let database = json!({ "client": "sqlite", "connection": home.path().join("callboard.sqlite") });
+    let first = home.start(&home.config().set("backend.database", database));
     let second = home.spawn();
     let code = second.wait_for_end();
     assert!(code.is_some_and(|code| code != 0), "{code:?}");

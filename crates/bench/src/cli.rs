@@ -12,6 +12,7 @@ use callboard_bench::generate::ENTITIES_RANGE;
 use callboard_bench::generate::app_config::Locations;
 use callboard_bench::generate::layout::Layout;
 use callboard_bench::read::scenario::Scenario;
+use callboard_bench::store::StoreKind;
 use callboard_bench::test_bed::SourceKind;
 
 /// More threads than this would measure the machine's scheduler.
@@ -164,6 +165,11 @@ pub(crate) struct Run {
     /// The daemon
     #[arg(long, default_value = "target/release/callboard")]
     pub(crate) binary: PathBuf,
+
+    /// Where the daemon keeps the catalog: sqlite, postgres (a server is started and thrown away), or the URL of a
+    /// PostgreSQL database without a catalog
+    #[arg(long, default_value = "sqlite")]
+    pub(crate) store: StoreKind,
 
     /// Leave the catalog, the store and the daemon's log
     #[arg(long)]

@@ -9,3 +9,4 @@ mod procfs;
 pub(crate) use observer::{Ingested, Observer, Snapshot};
 pub(crate) use process::{Daemon, free_address};
 pub(crate) use procfs::Usage;
+pub(crate) use procfs::tree_cpu_seconds;

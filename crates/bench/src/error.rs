@@ -36,6 +36,15 @@ pub enum BenchError {
     #[error("the daemon ended with {status}; the last lines of its log:\n{log}")]
     DaemonEnded { status: String, log: String },
 
+    #[error("there is no PostgreSQL server here to be started; name one by its URL")]
+    NoPostgres,
+
+    #[error("the database already holds a catalog")]
+    StoreInUse,
+
+    #[error("psql gave no figures: {0}")]
+    Psql(String),
+
     #[error("no figure {field} in {file}")]
     ProcFigure { field: &'static str, file: String },
 

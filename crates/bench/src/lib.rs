@@ -21,6 +21,7 @@ pub mod interrupt;
 pub mod random;
 pub mod read;
 pub mod serve;
+pub mod store;
 mod table;
 pub mod test_bed;
 

@@ -43,8 +43,13 @@ fn generate(arguments: Generate) -> Result<(), BenchError> {
     let catalog = catalog_plan(&arguments.content).write(&arguments.out)?;
     let source = arguments.http.map_or(Source::Files, Source::Http);
     let locations = arguments.content.locations.unwrap_or_else(|| source.default_locations());
-    let config =
-        ConfigPlan { source, locations, port: arguments.port, processing_interval: arguments.interval };
+    let config = ConfigPlan {
+        source,
+        locations,
+        port: arguments.port,
+        database: None,
+        processing_interval: arguments.interval,
+    };
     let config_file = config.write(&catalog)?;
     print(&format!(
         "{} entities in {} files, {} bytes of YAML\n{}\n",
@@ -69,6 +74,7 @@ fn ingest(arguments: Ingest) -> Result<(), BenchError> {
             binary: arguments.run.binary,
             catalog: catalog_plan(&arguments.content),
             source: arguments.source,
+            store: arguments.run.store,
             locations: arguments.content.locations,
             interval: arguments.interval,
             timeout: arguments.timeout,
@@ -91,6 +97,7 @@ fn read(arguments: Read) -> Result<(), BenchError> {
             binary: arguments.run.binary,
             catalog: catalog_plan(&arguments.content),
             source: SourceKind::Files,
+            store: arguments.run.store,
             locations: arguments.content.locations,
             interval: arguments.interval,
             timeout: arguments.timeout,

@@ -14,6 +14,7 @@ use crate::generate::app_config::{ConfigPlan, Locations, Source};
 use crate::generate::layout::{Catalog, CatalogPlan, Layout};
 use crate::interrupt::Interrupt;
 use crate::serve::FileServer;
+use crate::store::{PostgresServer, StoreKind};
 use crate::table::{Bytes, row};
 
 /// Where the daemon under test reads the catalog from.
@@ -32,6 +33,7 @@ pub struct TestBedPlan {
     pub binary: PathBuf,
     pub catalog: CatalogPlan,
     pub source: SourceKind,
+    pub store: StoreKind,
     /// Without it, the usual form for the source.
     pub locations: Option<Locations>,
     pub interval: Duration,
@@ -84,8 +86,14 @@ impl TestBed {
         let source = server.as_ref().map_or(Ok(Source::Files), served_source)?;
         let locations = plan.locations.unwrap_or_else(|| source.default_locations());
         let address = free_address()?;
-        let config =
-            ConfigPlan { source, locations, port: address.port(), processing_interval: Some(plan.interval) };
+        let postgres = PostgresServer::start(&plan.store)?;
+        let config = ConfigPlan {
+            source,
+            locations,
+            port: address.port(),
+            database: postgres.as_ref().map(PostgresServer::database),
+            processing_interval: Some(plan.interval),
+        };
         let config_file = config.write(&catalog)?;
 
         let setup = Setup {
@@ -101,7 +109,9 @@ impl TestBed {
             folder: plan.keep.then(|| catalog.folder.clone()),
         };
         let daemon = Daemon::start(&plan.binary, &config_file, &catalog.folder, address)?;
-        let observer = Observer::new(daemon, server, catalog.folder.clone(), plan.timeout, interrupt.clone());
+        let folder_of_store = catalog.folder.clone();
+        let observer =
+            Observer::new(daemon, server, postgres, folder_of_store, plan.timeout, interrupt.clone());
         Ok(Self { observer, catalog, setup, _folder: folder })
     }
 }

@@ -1,7 +1,11 @@
 //! `backend.database`, as Backstage writes it.
 
+mod connection;
+mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use callboard_config::Config;
 use callboard_store::Store;
@@ -9,6 +13,7 @@ use callboard_store::sqlite::{SqliteOptions, SqliteStore};
 use serde_json::Value;
 
 use crate::Error;
+use postgres::Postgres;
 
 /// The file in which Backstage keeps this plugin's tables in a `directory`.
 const FILE_IN_DIRECTORY: &str = "catalog.sqlite";
@@ -19,27 +24,97 @@ const DEFAULT_FILE: &str = "callboard.db";
 pub(crate) enum Database {
     Memory,
     File(PathBuf),
+    Postgres(Box<Postgres>),
+}
+
+/// What keeps a catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    Sqlite,
+    Postgres,
+}
+
+impl Client {
+    /// The client of a section; SQLite without one.
+    fn of(section: &Section<'_>) -> Result<Self, Error> {
+        let Some(client) = section.value("client")? else { return Ok(Self::Sqlite) };
+        match client.as_str().unwrap_or_default() {
+            "better-sqlite3" | "sqlite" | "sqlite3" => Ok(Self::Sqlite),
+            "pg" => Ok(Self::Postgres),
+            _ => Err(Error::Setting(format!(
+                "'{}' is {client}, which is not supported; use 'pg', 'sqlite' or 'better-sqlite3'",
+                section.key("client")
+            ))),
+        }
+    }
+}
+
+/// One of the two sections, or what is in it.
+#[derive(Debug, Clone, Copy)]
+struct Section<'a> {
+    config: &'a Config,
+    path: &'a str,
+}
+
+impl Section<'_> {
+    fn key(&self, member: &str) -> String {
+        format!("{}.{member}", self.path)
+    }
+
+    fn value(&self, member: &str) -> Result<Option<Value>, Error> {
+        Ok(self.config.get_opt_value(&self.key(member))?)
+    }
+}
+
+/// `backend.database`, and what `backend.database.plugin.catalog` overrides of it.
+#[derive(Debug, Clone, Copy)]
+struct Sections<'a> {
+    shared: Section<'a>,
+    own: Section<'a>,
+    /// Whether the two are about different databases, so that the one says nothing about how to reach the other.
+    is_client_overridden: bool,
+}
+
+impl<'a> Sections<'a> {
+    fn of(config: &'a Config) -> Result<(Self, Client), Error> {
+        let shared = Section { config, path: "backend.database" };
+        let own = Section { config, path: "backend.database.plugin.catalog" };
+        let overridden = if own.value("client")?.is_some() { Some(Client::of(&own)?) } else { None };
+        let client = overridden.map_or_else(|| Client::of(&shared), Ok)?;
+        // What the shared client is does not matter to a plugin with another one.
+        let is_client_overridden = overridden.is_some() && Client::of(&shared).ok() != overridden;
+        Ok((Self { shared, own, is_client_overridden }, client))
+    }
+
+    /// The section that says something about `member`: the plugin's own one, if it does.
+    fn section(&self, member: &str) -> Result<Section<'a>, Error> {
+        Ok(if self.own.value(member)?.is_some() { self.own } else { self.shared })
+    }
+
+    fn connection(&self) -> Result<(String, Option<Value>), Error> {
+        let section = if self.is_client_overridden { self.own } else { self.section("connection")? };
+        Ok((section.key("connection"), section.value("connection")?))
+    }
+
+    fn text(&self, member: &str) -> Result<Option<String>, Error> {
+        let section = self.section(member)?;
+        Ok(section.config.get_opt_str(&section.key(member))?)
+    }
+
+    fn flag(&self, member: &str) -> Result<Option<bool>, Error> {
+        let section = self.section(member)?;
+        Ok(section.config.get_opt_bool(&section.key(member))?)
+    }
 }
 
 impl Database {
     /// Reads `backend.database`, overridden by `backend.database.plugin.catalog`.
     pub(crate) fn from_config(config: &Config, directory: &Path) -> Result<Self, Error> {
-        let (key, client) = read(config, "client")?;
-        match client.as_ref().map(|client| client.as_str().unwrap_or_default()) {
-            None | Some("better-sqlite3" | "sqlite" | "sqlite3") => {}
-            Some("pg") => {
-                return Err(Error::Setting(format!(
-                    "'{key}' is 'pg', which is not supported by this version; use 'sqlite'"
-                )));
-            }
-            Some(_) => {
-                let client = client.unwrap_or_default();
-                return Err(Error::Setting(format!(
-                    "'{key}' is {client}, which is not supported; use 'sqlite' or 'better-sqlite3'"
-                )));
-            }
+        let (sections, client) = Sections::of(config)?;
+        if client == Client::Postgres {
+            return Ok(Self::Postgres(Box::new(Postgres::from_config(config, &sections)?)));
         }
-        let (key, connection) = read(config, "connection")?;
+        let (key, connection) = sections.connection()?;
         Self::from_connection(connection.as_ref(), directory).ok_or_else(|| {
             Error::Setting(format!(
                 "'{key}' has to be ':memory:', a file name, or an object with 'directory' or 'filename'"
@@ -66,8 +141,11 @@ impl Database {
         }
     }
 
-    pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, Error> {
+    /// Opens it, and waits for a server that does not answer yet for as long as `patience` says.
+    pub(crate) async fn open(&self, patience: Duration) -> Result<Arc<dyn Store>, Error> {
+        tracing::info!("Performing database migration");
         let options = match self {
+            Self::Postgres(postgres) => return Ok(Arc::new(postgres.open(patience).await?)),
             Self::Memory => SqliteOptions::memory(),
             Self::File(path) => {
                 if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -79,20 +157,8 @@ impl Database {
                 SqliteOptions::file(path)
             }
         };
-        tracing::info!("Performing database migration");
         Ok(Arc::new(SqliteStore::open(options).await?))
     }
-}
-
-/// A member of the section for this plugin, or else of the general one; with its key.
-fn read(config: &Config, member: &str) -> Result<(String, Option<Value>), Error> {
-    let own = format!("backend.database.plugin.catalog.{member}");
-    if let Some(value) = config.get_opt_value(&own)? {
-        return Ok((own, Some(value)));
-    }
-    let shared = format!("backend.database.{member}");
-    let value = config.get_opt_value(&shared)?;
-    Ok((shared, value))
 }
 
 /// Without the `.` that joining leaves in the middle.
@@ -127,6 +193,10 @@ mod tests {
                 json!({"client": "pg", "plugin": {"catalog": {"client": "sqlite", "connection": ":memory:"}}}),
                 Database::Memory,
             ),
+            (
+                json!({"client": "pg", "connection": {"host": "x"}, "plugin": {"catalog": {"client": "sqlite"}}}),
+                Database::File("/base/callboard.db".into()),
+            ),
         ] {
             assert_eq!(of(&database).unwrap(), expected, "{database}");
         }
@@ -135,7 +205,7 @@ mod tests {
     #[test]
     fn other_databases_are_refused_by_name() {
         for database in
-            [json!({"client": "pg"}), json!({"client": "mysql2"}), json!({"connection": {"host": "x"}})]
+            [json!({"client": "mysql2"}), json!({"client": 5}), json!({"connection": {"host": "x"}})]
         {
             assert!(matches!(of(&database), Err(Error::Setting(_))), "{database}");
         }
@@ -149,7 +219,7 @@ mod tests {
             (json!({"plugin": {"catalog": true}}), "backend.database.plugin.catalog"),
             (json!({"connection": {"directory": 5, "filename": "a.db"}}), "backend.database.connection"),
             (json!({"connection": 5}), "backend.database.connection"),
-            (json!({"plugin": {"catalog": {"client": "pg"}}}), "backend.database.plugin.catalog.client"),
+            (json!({"plugin": {"catalog": {"client": "mysql2"}}}), "backend.database.plugin.catalog.client"),
         ] {
             let message = of(&database).unwrap_err().to_string();
             assert!(message.contains(&format!("'{key}'")), "{message}");

@@ -24,8 +24,10 @@ pub(crate) const KEYS: &str = "
     backend.metrics.plugin.*.meter.name backend.metrics.plugin.*.meter.version
     backend.metrics.plugin.*.meter.schemaUrl backend.metrics.**
     backend.database.client backend.database.connection.** backend.database.prefix
-    backend.database.pluginDivisionMode backend.database.ensureExists backend.database.ensureSchemaExists
-    backend.database.role backend.database.knexConfig.** backend.database.skipMigrations
+    backend.database.schemaPrefix backend.database.pluginDivisionMode backend.database.ensureExists backend.database.ensureSchemaExists
+    backend.database.role backend.database.knexConfig.** backend.database.knexConfig.pool.**
+    backend.database.connection.ssl.** backend.database.plugin.*.connection.ssl.**
+    backend.database.plugin.*.connection.** backend.database.skipMigrations
     backend.database.plugin.*.** backend.database.clientPath
     backend.auth.dangerouslyDisableDefaultAuthPolicy backend.auth.keys[].secret
     backend.auth.pluginKeyStore.** backend.auth.allowCrossOrigin
@@ -105,6 +107,7 @@ pub(crate) const KEYS: &str = "
     proxy./*.**
 
     callboard.api.entityCacheBytes
+    callboard.database.schema
     callboard.engine.concurrency callboard.engine.queue callboard.engine.commitBatch callboard.engine.pendingBytes
     callboard.engine.stitchBatch callboard.engine.lease callboard.engine.janitorInterval
     callboard.engine.drainTimeout callboard.engine.changesKept
@@ -136,6 +139,7 @@ pub(crate) const SECRETS: &str = "
     backend.auth.keys[].secret backend.auth.externalAccess[].options.token
     backend.auth.externalAccess[].options.secret backend.https.certificate.key
     backend.database.connection.password backend.database.plugin.*.connection.password
+    backend.database.connection.ssl.key backend.database.plugin.*.connection.ssl.key
     integrations.github[].token integrations.github[].apps[].clientSecret integrations.github[].apps[].privateKey
     integrations.github[].apps[].webhookSecret integrations.gitlab[].token integrations.gitlab[].commitSigningKey
     integrations.bitbucketCloud[].token integrations.bitbucketCloud[].appPassword
@@ -242,6 +246,15 @@ pub(crate) const STANDINGS: &[(&str, Standing)] = &[
     ("backend.auth.externalAccess", Standing::Ignored(NO_AUTH)),
     ("backend.auth.keys", Standing::Ignored(NO_AUTH)),
     ("backend.auth.pluginKeyStore", Standing::Ignored(NO_AUTH)),
+    (
+        "backend.database.knexConfig.pool.min",
+        Standing::Ignored("connections are opened when they are needed"),
+    ),
+    (
+        "backend.database.knexConfig.searchPath",
+        Standing::Ignored("the tables are in the schema of 'callboard.database.schema'"),
+    ),
+    ("backend.database.skipMigrations", Standing::Ignored("migrations are applied at every start")),
     (
         "backend.hsts",
         Standing::Ignored("the header 'Strict-Transport-Security' is always that of the default"),

@@ -24,13 +24,9 @@ const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {
-        let rest = match claim(&shared).await {
-            Ok(rest) => rest,
-            Err(error) => {
-                tracing::warn!(error = error_chain(&error), "Failed to load processing items");
-                POLL_AFTER_ERROR
-            }
-        };
+        let claimed = claim(&shared).await;
+        shared.outage.note(&claimed, "Failed to load processing items");
+        let rest = claimed.unwrap_or(POLL_AFTER_ERROR);
         tokio::select! {
             () = shared.stopping.cancelled() => {}
             () = shared.wake.claim_wanted() => {}
@@ -89,16 +85,14 @@ pub(crate) async fn keep_leases(shared: Arc<Shared>) {
             continue;
         }
         let until = shared.clock.now() + shared.settings.lease;
-        match shared.store.leases_extend(&held, until).await {
-            Ok(lost) => {
-                // Those that were committed meanwhile are not lost.
-                let held = shared.leases.all();
-                let lost = held.iter().filter(|(id, _)| lost.contains(id)).count();
-                if lost > 0 {
-                    tracing::warn!(lost, "leases were lost; others process these entities");
-                }
-            }
-            Err(error) => tracing::warn!(error = error_chain(&error), "cannot prolong leases"),
+        let extended = shared.store.leases_extend(&held, until).await;
+        shared.outage.note(&extended, "cannot prolong leases");
+        let Ok(lost) = extended else { continue };
+        // Those that were committed meanwhile are not lost.
+        let held = shared.leases.all();
+        let lost = held.iter().filter(|(id, _)| lost.contains(id)).count();
+        if lost > 0 {
+            tracing::warn!(lost, "leases were lost; others process these entities");
         }
     }
 }

@@ -14,9 +14,11 @@ use crate::claimer;
 use crate::engine::Shared;
 use crate::worker::Finished;
 
-/// Tries of a batch before it is given up; its leases then run out, and the work is done again.
+/// Tries of a batch before it is given up, while the store answers otherwise; its leases then run out, and the work is
+/// done again. A store that does not answer is waited for.
 const TRIES_MAX: u32 = 6;
 const BACKOFF: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// A batch of fewer outcomes than these, for none of which anybody waits, waits a little for more.
 const FEW: usize = 32;
@@ -127,16 +129,25 @@ async fn commit(shared: &Shared, outcomes: &[Outcome]) -> Result<CommitReport, S
     loop {
         let now = shared.clock.now();
         let hand_out = if shared.stopping.is_cancelled() { 0 } else { shared.queue.room() };
-        match shared.store.commit(outcomes, hand_out, now + shared.settings.lease, now).await {
-            Err(error) if error.is_retryable() && tries < TRIES_MAX => {
-                failed_tries("tried-again").increment(1);
-                tracing::warn!(error = error_chain(&error), tries, "cannot write outcomes; trying again");
-                tokio::time::sleep(BACKOFF * 2_u32.pow(tries)).await;
-                tries += 1;
-            }
-            result => return result,
+        let result = shared.store.commit(outcomes, hand_out, now + shared.settings.lease, now).await;
+        if !matches!(&result, Err(error) if error.is_retryable()) {
+            // Whatever it is, it is an answer, and errors are told by whoever takes the batch apart.
+            shared.outage.answered();
+            return result;
         }
+        failed_tries("tried-again").increment(1);
+        shared.outage.note(&result, "cannot write outcomes");
+        if tries >= TRIES_MAX && !is_worth_waiting(shared).await {
+            return result;
+        }
+        tokio::time::sleep((BACKOFF * 2_u32.pow(tries.min(TRIES_MAX))).min(BACKOFF_MAX)).await;
+        tries += 1;
     }
+}
+
+/// Whether there is no answer to anything at all, and time to wait for one.
+async fn is_worth_waiting(shared: &Shared) -> bool {
+    !shared.stopping.is_cancelled() && shared.store.position().await.is_err()
 }
 
 fn concluded(shared: &Shared, heads: &[Head], outcomes: &[Outcome], report: CommitReport) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use callboard_model::{Digest, Entity};
 use callboard_sdk::{Clock, DeferredEntity, EntityProviderConnection, EntityProviderMutation, ProviderError};
-use callboard_store::{Lane, NewEntity, ProviderMutation, Store, StoreError};
+use callboard_store::{Lane, NewEntity, ProviderMutation, Store, StoreError, error_chain};
 
 use crate::Wake;
 use crate::engine::Shared;
@@ -76,13 +76,7 @@ impl EntityProviderConnection for Connection {
 }
 
 fn unavailable(error: &StoreError) -> ProviderError {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    ProviderError::Unavailable(text)
+    ProviderError::Unavailable(error_chain(error))
 }
 
 /// Of two entities of one ref the later one counts, in the place of the earlier one.

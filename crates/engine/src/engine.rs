@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::connection::Connection;
 use crate::leases::Leases;
 use crate::locations::{LOCATION_STORE, registered_locations};
+use crate::outage::Outage;
 use crate::processing::Processing;
 use crate::queue::{Queue, Serves};
 use crate::{
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: EngineSettings,
     pub(crate) wake: Wake,
+    pub(crate) outage: Outage,
     pub(crate) queue: Queue,
     pub(crate) leases: Leases,
     pub(crate) processing: Processing,
@@ -112,6 +114,7 @@ impl Engine {
             queue: Queue::new(settings.queue_max),
             settings,
             wake: Wake::default(),
+            outage: Outage::default(),
             leases: Leases::default(),
             processing,
             stopping: CancellationToken::new(),

@@ -26,16 +26,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Ok(true) => {}
             Ok(false) => continue,
             Err(error) => {
-                tracing::warn!(error = error_chain(&error), "cannot tidy the store");
+                shared.outage.note(&Err::<(), _>(error), "cannot tidy the store");
                 continue;
             }
         }
-        if let Err(error) = delete_orphans(&shared).await {
-            tracing::warn!(error = error_chain(&error), "Failed to delete orphaned entities");
-        }
-        if let Err(error) = shared.store.tidy(shared.settings.changes_kept, shared.clock.now()).await {
-            tracing::warn!(error = error_chain(&error), "cannot tidy the store");
-        }
+        shared.outage.note(&delete_orphans(&shared).await, "Failed to delete orphaned entities");
+        let tidied = shared.store.tidy(shared.settings.changes_kept, shared.clock.now()).await;
+        shared.outage.note(&tidied, "cannot tidy the store");
     }
     job.give_back(&shared).await;
 }

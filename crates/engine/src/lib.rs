@@ -25,6 +25,7 @@ mod leases;
 mod location_step;
 mod locations;
 mod order;
+mod outage;
 mod pipeline;
 mod processing;
 mod queue;

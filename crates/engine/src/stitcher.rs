@@ -25,7 +25,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut written = 0;
     while !shared.stopping.is_cancelled() {
         let started = Instant::now();
-        match shared.store.stitch(shared.settings.stitch_batch_max, shared.clock.now()).await {
+        let stitched = shared.store.stitch(shared.settings.stitch_batch_max, shared.clock.now()).await;
+        shared.outage.note(&stitched, "Failed to load stitchable entities");
+        match stitched {
             Ok(report) => {
                 record(&report, started);
                 if report.changed > 0 {
@@ -40,8 +42,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                     rest(&shared).await;
                 }
             }
-            Err(error) => {
-                tracing::warn!(error = error_chain(&error), "Failed to load stitchable entities");
+            Err(_) => {
                 metrics::counter!("catalog_stitched_entities_count", "result" => "error").increment(1);
                 tokio::time::sleep(POLL_AFTER_ERROR).await;
             }

@@ -21,7 +21,7 @@ use callboard_engine::Catalog;
 use callboard_index::{Hit, Index, Prepared, SharedIndex};
 use callboard_store::{FinalEntity, Store, StoreError};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
 pub(crate) use texts::Keep;
@@ -72,6 +72,8 @@ struct Shared {
     scans: Semaphore,
     /// The index holds what the change log says up to here.
     position: watch::Sender<i64>,
+    /// Somebody waits for a position that the index has not come to.
+    wanted: Notify,
     /// The number of the last version of an entity.
     versions: AtomicI64,
 }
@@ -87,6 +89,7 @@ impl View {
             searches: Semaphore::new(threads),
             scans: Semaphore::new((threads / 2).max(1)),
             position: watch::Sender::new(0),
+            wanted: Notify::new(),
             versions: AtomicI64::new(0),
         });
         shared.rebuild().await?;
@@ -150,6 +153,10 @@ impl View {
     /// Waits until the index holds what the change log says up to a position; answers whether it came to that in time.
     pub(crate) async fn wait_for(&self, position: i64, limit: Duration) -> bool {
         let mut positions = self.shared.position.subscribe();
+        if *positions.borrow() < position {
+            // It may be another replica that changed something.
+            self.shared.wanted.notify_one();
+        }
         let reached = positions.wait_for(|reached| *reached >= position);
         tokio::time::timeout(limit, reached).await.is_ok_and(|reached| reached.is_ok())
     }

@@ -16,6 +16,15 @@ pub enum StoreError {
     /// The database does not answer or is busy; the same call may work later.
     #[error("the database is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database server answers, and somebody has to put something right before it serves this program.
+    #[error("{refusal}")]
+    Refused {
+        /// What has to be put right.
+        refusal: Refusal,
+        /// What the server said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The schema is newer or older than this program can work with.
     #[error("the database schema does not fit: {0}")]
     Schema(String),
@@ -40,6 +49,26 @@ pub fn error_chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Why a database server does not serve this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It does not know the user, or another password; or the user may not come from here, or not in this way.
+    #[error("the database server does not let the user in")]
+    Login,
+    /// The connection cannot be encrypted in the way that was asked for.
+    #[error("the connection to the database server cannot be encrypted as wanted")]
+    Encryption,
+    /// There is no such database, and it was not to be created or could not be.
+    #[error("there is no such database")]
+    Database,
+    /// The same with the schema.
+    #[error("there is no such schema in the database")]
+    Schema,
+    /// The user may not work in the schema.
+    #[error("the user may not create tables in the schema")]
+    Tables,
+}
+
 impl StoreError {
     /// Whether the same call may work later.
     pub fn is_retryable(&self) -> bool {
@@ -48,6 +77,7 @@ impl StoreError {
             Self::NotFound(_)
             | Self::Conflict(_)
             | Self::InUse(_)
+            | Self::Refused { .. }
             | Self::Schema(_)
             | Self::Inconsistent(_)
             | Self::Internal(_) => false,

@@ -34,7 +34,7 @@ mod tables;
 
 pub use change::{Change, ChangeKind};
 pub use claim::{Claim, ClaimRequest, Lane, LeaseToken};
-pub use error::{StoreError, error_chain};
+pub use error::{Refusal, StoreError, error_chain};
 pub use errors::{CatalogError, ErrorCategory, ErrorFilter, NewError};
 pub use hint::Hint;
 pub use location::{LocationConflict, StoredLocation};

@@ -21,6 +21,7 @@ mod commit;
 mod counts;
 mod delete;
 mod edges;
+mod enter;
 pub(crate) mod error;
 mod errors;
 mod errors_read;
@@ -56,6 +57,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 pub use open::PostgresOptions;
+pub use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 pub use crate::rules::statement::FaultHook;
 

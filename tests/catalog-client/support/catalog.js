@@ -12,6 +12,19 @@ import { generatedName } from './entities.js';
 import { Recorder } from './recorder.js';
 import { Upstream } from './upstream.js';
 
+let databases = 0;
+
+/** `backend.database` of a daemon in this folder: a database of its own where the variable names a server. */
+function database(home) {
+  const server = process.env.CALLBOARD_TEST_DATABASE;
+  if (!server) {
+    return { client: 'sqlite', connection: join(home, 'callboard.sqlite') };
+  }
+  const url = new URL(server);
+  url.pathname += `_${process.pid}_${++databases}`;
+  return { client: 'pg', connection: { connectionString: url.href } };
+}
+
 const KINDS = ['API', 'Component', 'Domain', 'Group', 'Location', 'Resource', 'System', 'User'];
 
 export class Catalog {
@@ -38,7 +51,7 @@ export class Catalog {
       backend: {
         baseUrl: 'http://127.0.0.1:7007',
         listen: { host: '127.0.0.1', port: 0 },
-        database: { client: 'sqlite', connection: join(home, 'callboard.sqlite') },
+        database: database(home),
         auth: { dangerouslyDisableDefaultAuthPolicy: true },
         reading: { allow: [{ host: upstream.host }] },
       },

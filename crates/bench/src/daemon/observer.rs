@@ -16,6 +16,7 @@ use crate::generate::app_config::STORE_FOLDER;
 use crate::http_client;
 use crate::interrupt::Interrupt;
 use crate::serve::{FileServer, HttpStats};
+use crate::store::{PostgresFigures, PostgresServer};
 
 /// Time between two looks: short against a first pass of a second, long against the cost of a scrape.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
@@ -27,6 +28,7 @@ const REST: Duration = Duration::from_secs(1);
 pub(crate) struct Observer {
     pub(crate) daemon: Daemon,
     server: Option<FileServer>,
+    postgres: Option<PostgresServer>,
     folder: PathBuf,
     deadline: Instant,
     timeout: Duration,
@@ -85,11 +87,12 @@ impl Observer {
     pub(crate) fn new(
         daemon: Daemon,
         server: Option<FileServer>,
+        postgres: Option<PostgresServer>,
         folder: PathBuf,
         timeout: Duration,
         interrupt: Interrupt,
     ) -> Self {
-        Self { daemon, server, folder, deadline: Instant::now() + timeout, timeout, interrupt }
+        Self { daemon, server, postgres, folder, deadline: Instant::now() + timeout, timeout, interrupt }
     }
 
     /// Repeats `look` until it gives something.
@@ -189,9 +192,17 @@ impl Observer {
         response.is_ok_and(|response| response.status == 200 && response.body.contains(text))
     }
 
-    /// Size of the database with its journals.
+    /// Size of the database with its journals, or of all tables with their indexes.
     pub(crate) fn store_bytes(&self) -> Result<u64, BenchError> {
-        folder_bytes(&self.folder.join(STORE_FOLDER))
+        match self.postgres_figures()? {
+            Some(figures) => Ok(figures.store_bytes),
+            None => folder_bytes(&self.folder.join(STORE_FOLDER)),
+        }
+    }
+
+    /// What the PostgreSQL server did so far, if there is one. Asking takes it some work, too.
+    pub(crate) fn postgres_figures(&self) -> Result<Option<PostgresFigures>, BenchError> {
+        self.postgres.as_ref().map(PostgresServer::figures).transpose()
     }
 }
 

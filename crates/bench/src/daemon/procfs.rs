@@ -48,19 +48,46 @@ impl Usage {
     }
 }
 
+/// What a process used, with its children: those that run, and those that have ended.
+pub(crate) fn tree_cpu_seconds(pid: u32) -> Result<f64, BenchError> {
+    let processes = Path::new("/proc");
+    let entries = fs::read_dir(processes).map_err(BenchError::file("list", processes))?;
+    let mut ticks = 0;
+    for entry in entries.flatten() {
+        // Any of them may be gone by now.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let is_own = entry.file_name().to_str() == Some(&pid.to_string());
+        if is_own || parent(&stat) == Some(pid) {
+            ticks += cpu_ticks(&stat).unwrap_or_default() + ended_children_ticks(&stat).unwrap_or_default();
+        }
+    }
+    Ok(float(ticks) / TICKS_PER_SECOND)
+}
+
 /// Lets the peak of a process's memory count from what is resident now.
 pub(crate) fn reset_peak(pid: u32) -> Result<(), BenchError> {
     let path = Path::new("/proc").join(pid.to_string()).join("clear_refs");
     fs::write(&path, RESET_PEAK).map_err(BenchError::file("write to", &path))
 }
 
-/// The 14th and 15th field. The second, a name in parentheses, may hold spaces and parentheses.
+/// The 14th and 15th field.
 fn cpu_ticks(stat: &str) -> Option<u64> {
+    Some(stat_field(stat, 14)? + stat_field(stat, 15)?)
+}
+
+/// The 16th and 17th field.
+fn ended_children_ticks(stat: &str) -> Option<u64> {
+    Some(stat_field(stat, 16)? + stat_field(stat, 17)?)
+}
+
+fn parent(stat: &str) -> Option<u32> {
+    u32::try_from(stat_field(stat, 4)?).ok()
+}
+
+/// A field by its number, from the third on. The second, a name in parentheses, may hold spaces and parentheses.
+fn stat_field(stat: &str, number: usize) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+    after_name.split_whitespace().nth(number.checked_sub(3)?)?.parse().ok()
 }
 
 /// The number in a line `field: number [unit]`.
@@ -108,6 +135,12 @@ mod tests {
             let error = Usage::parse(stat, status, io).unwrap_err().to_string();
             assert!(error.starts_with(&format!("no figure {field} in /proc/PID/")), "{error}");
         }
+    }
+
+    #[test]
+    fn finds_fields_by_their_numbers() {
+        assert_eq!((parent(STAT), ended_children_ticks(STAT)), (Some(1), Some(0)));
+        assert!(tree_cpu_seconds(std::process::id()).unwrap() >= 0.0);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct ConfigPlan {
     pub locations: Locations,
     /// Where the daemon listens, on the loopback interface. 0 lets the system choose.
     pub port: u16,
+    /// `backend.database`; without it, a file in the folder.
+    pub database: Option<Value>,
     /// The shortest time between two visits to an entity; without it the daemon's default holds.
     pub processing_interval: Option<Duration>,
 }
@@ -92,11 +94,13 @@ impl ConfigPlan {
     }
 
     fn backend(&self, folder: &Path) -> Result<Value, BenchError> {
-        let database = folder.join(STORE_FOLDER).join(DATABASE_FILE);
+        let file =
+            || json!({ "client": "sqlite", "connection": folder.join(STORE_FOLDER).join(DATABASE_FILE) });
+        let database = self.database.clone().unwrap_or_else(file);
         let mut backend = json!({
             "baseUrl": format!("http://127.0.0.1:{}", self.port),
             "listen": { "host": "127.0.0.1", "port": self.port },
-            "database": { "client": "sqlite", "connection": database },
+            "database": database,
             // The runner asks the API for single entities and has no token.
             "auth": { "dangerouslyDisableDefaultAuthPolicy": true },
         });
@@ -151,7 +155,7 @@ mod tests {
     }
 
     fn plan(source: Source, locations: Locations) -> ConfigPlan {
-        ConfigPlan { source, locations, port: 7, processing_interval: None }
+        ConfigPlan { source, locations, port: 7, database: None, processing_interval: None }
     }
 
     fn http() -> Source {

@@ -23,6 +23,7 @@ pub(super) fn first_pass(
     let since_start = |at: Instant| (at - started).as_secs_f64();
     let from_first_seconds = (complete.at - first.at).as_secs_f64();
     let store_bytes = observer.store_bytes()?;
+    let postgres = observer.postgres_figures()?.map(|figures| figures.since_start());
     let per_entity = |figure: f64| ratio(figure, float(entities));
     let first_pass = FirstPass {
         seconds_to_first_entity: since_start(first.at),
@@ -40,6 +41,7 @@ pub(super) fn first_pass(
         written_bytes: settled.usage.written_bytes,
         written_bytes_per_entity: per_entity(float(settled.usage.written_bytes)),
         disk_bytes: settled.usage.disk_bytes,
+        postgres,
         work: Work {
             processed: settled.processed.clone(),
             stitched: settled.stitched.clone(),
@@ -59,7 +61,9 @@ pub(super) fn steady_state(
     let cycle: Duration = plan.test_bed.interval.mul_f64(contract::MEAN_CYCLE_IN_INTERVALS);
     // Files that were written just before they were read are read once more before they are trusted not to change.
     let before = observer.snapshot_after(plan.test_bed.interval * 2)?;
+    let postgres_before = observer.postgres_figures()?;
     let after = observer.snapshot_after(cycle * plan.cycles)?;
+    let postgres_after = observer.postgres_figures()?;
     let cpu_seconds = after.usage.cpu_seconds - before.usage.cpu_seconds;
     let cpu_seconds_per_cycle = ratio(cpu_seconds, f64::from(plan.cycles));
     Ok(SteadyState {
@@ -70,6 +74,7 @@ pub(super) fn steady_state(
         written_bytes: after.usage.written_bytes.saturating_sub(before.usage.written_bytes),
         peak_rss_bytes: after.usage.peak_rss_bytes,
         store_bytes: observer.store_bytes()?,
+        postgres: postgres_after.zip(postgres_before).map(|(after, before)| after.since(&before)),
         work: work_between(&before, &after),
     })
 }

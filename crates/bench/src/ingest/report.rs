@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::figures::rounded;
 use crate::serve::HttpStats;
+use crate::store::PostgresUse;
 use crate::table::{Bytes, Counts, row};
 use crate::test_bed::Setup;
 
@@ -40,6 +41,8 @@ pub struct FirstPass {
     pub written_bytes_per_entity: f64,
     /// The part of it that the kernel accounts to the disk.
     pub disk_bytes: u64,
+    /// From the start of the server.
+    pub postgres: Option<PostgresUse>,
     pub work: Work,
 }
 
@@ -54,7 +57,8 @@ pub struct SteadyState {
     pub written_bytes: u64,
     pub peak_rss_bytes: u64,
     pub store_bytes: u64,
-    /// Of all cycles together.
+    /// Of all cycles together, like the following.
+    pub postgres: Option<PostgresUse>,
     pub work: Work,
 }
 
@@ -114,6 +118,7 @@ impl Display for FirstPass {
         let per_entity = self.written_bytes_per_entity;
         row(f, "written", format_args!("{}, {per_entity:.0} B per entity", Bytes(self.written_bytes)))?;
         row(f, "written to disk", Bytes(self.disk_bytes))?;
+        postgres_row(f, self.postgres.as_ref())?;
         self.work.fmt(f)
     }
 }
@@ -127,6 +132,7 @@ impl Display for SteadyState {
         row(f, "written", Bytes(self.written_bytes))?;
         row(f, "peak memory", Bytes(self.peak_rss_bytes))?;
         row(f, "store", Bytes(self.store_bytes))?;
+        postgres_row(f, self.postgres.as_ref())?;
         self.work.fmt(f)
     }
 }
@@ -138,6 +144,13 @@ impl Display for Change {
         row(f, "CPU", format_args!("{:.2} s", self.cpu_seconds))?;
         self.work.fmt(f)
     }
+}
+
+fn postgres_row(f: &mut Formatter<'_>, postgres: Option<&PostgresUse>) -> fmt::Result {
+    let Some(PostgresUse { cpu_seconds, wal_bytes, rows_written }) = postgres else { return Ok(()) };
+    let cpu = cpu_seconds.map_or_else(|| "unknown".to_owned(), |seconds| format!("{seconds:.2} s"));
+    let wal = Bytes(*wal_bytes);
+    row(f, "PostgreSQL", format_args!("CPU {cpu}, {wal} of write-ahead log, {rows_written} rows"))
 }
 
 impl Display for Work {

@@ -16,6 +16,9 @@ use crate::{CatalogBuilder, Error};
 
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
+/// How long to wait for a database that does not answer yet.
+const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
+
 const CLEAR_LINE: &str = "\r\x1b[2K";
 
 /// Errors that the summary shows; the API and the log have all of them.
@@ -23,7 +26,7 @@ const ERRORS_SHOWN_MAX: usize = 50;
 
 pub(crate) async fn run(builder: CatalogBuilder, format: OutputFormat) -> Result<ExitCode, Error> {
     let started = Instant::now();
-    let mut running = Running::prepare(builder).await?;
+    let mut running = Running::prepare(builder, DATABASE_PATIENCE).await?;
     running.live().refresh_all().await?;
     running.start().await?;
     let live = Arc::clone(running.live());

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use callboard_config::Config;
-use callboard_engine::{Catalog, Engine, EngineSettings, LOCATION_STORE, OrphanStrategy, RunningEngine};
+use callboard_engine::{Catalog, Engine, LOCATION_STORE, RunningEngine};
 use callboard_providers::ConfigLocationProvider;
 use callboard_sdk::{Clock, SystemClock};
 use callboard_store::{Counts, Store, StoreError};
@@ -28,6 +29,8 @@ pub(crate) struct Live {
     wired: Wired,
     config_locations: Arc<ConfigLocationProvider>,
     directory: PathBuf,
+    /// Whether this process has a loop.
+    is_processing: bool,
 }
 
 #[derive(Debug)]
@@ -39,8 +42,8 @@ enum State {
 }
 
 impl Running {
-    /// Opens the store and puts everything together; nothing runs yet.
-    pub(crate) async fn prepare(mut builder: CatalogBuilder) -> Result<Self, Error> {
+    /// Opens the store, for which it waits for as long as `patience` says, and puts everything together; nothing runs yet.
+    pub(crate) async fn prepare(mut builder: CatalogBuilder, patience: Duration) -> Result<Self, Error> {
         let CatalogBuilder { config, integrations, sources, added, .. } = &mut builder;
         let directory = sources.cwd.clone();
         checks::log_findings(config);
@@ -56,30 +59,34 @@ impl Running {
                 providers.push(provider);
             }
         }
-        let store = Database::from_config(config, &directory)?.open().await?;
+        let store = Database::from_config(config, &directory)?.open(patience).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let is_processing = engine_settings.is_some();
         let pipeline = Arc::clone(&wired.pipeline);
-        // A process that only serves evicts nothing.
-        let serving =
-            || EngineSettings { provider_orphans: OrphanStrategy::Keep, ..EngineSettings::default() };
-        let mut settings = engine_settings.unwrap_or_else(serving);
+        let mut settings = engine_settings.unwrap_or_default();
         settings.on_processing_error = added.on_processing_error.take();
         settings.has_location_store = !settings::is_provider_disabled(config, LOCATION_STORE)?;
         let engine = Engine::new(store, pipeline, providers, Arc::clone(&clock), settings)?;
         let analyzers = added.analyzers.drain(..).chain(integrations.analyzers.iter().cloned());
         let catalog = engine.catalog().with_analyzers(analyzers.collect());
-        let live = Live { catalog, clock, wired, config_locations, directory };
+        let live = Live { catalog, clock, wired, config_locations, directory, is_processing };
         Ok(Self { live: Arc::new(live), state: State::Prepared(Some(Box::new((engine, is_processing)))) })
     }
 
-    /// Connects the providers, and starts the loop unless this process only serves.
+    /// Connects the providers and starts the loop, unless this process only serves: it hands over nothing, as others may
+    /// have another configuration or newer entities.
     pub(crate) async fn start(&mut self) -> Result<(), Error> {
         let State::Prepared(prepared) = &mut self.state else { return Ok(()) };
         let Some((engine, is_processing)) = prepared.take().map(|prepared| *prepared) else { return Ok(()) };
-        engine.connect().await?;
-        self.state =
-            if is_processing { State::Processing(engine.start().await?) } else { State::ServingOnly };
+        self.state = if is_processing {
+            engine.connect().await?;
+            State::Processing(engine.start().await?)
+        } else {
+            tracing::info!(
+                "'catalog.processingInterval' is false: this process serves the API and processes nothing"
+            );
+            State::ServingOnly
+        };
         Ok(())
     }
 
@@ -138,6 +145,9 @@ impl Live {
         ConfigLocationProvider::new(&locations, &self.directory)
             .map_err(|error| Error::Setting(error.to_string()))?;
         self.wired.update(config, &self.directory)?;
+        if !self.is_processing {
+            return Ok(());
+        }
         self.catalog.pipeline_changed().await?;
         let told = self.config_locations.update(&locations).await;
         told.map(drop).map_err(|error| StoreError::Unavailable(error.into()).into())

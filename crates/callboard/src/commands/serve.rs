@@ -39,7 +39,8 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     // From here on, so that a platform does not take a long migration for a daemon that hangs.
     let mut serving = Box::pin(server.serve(lifecycle.clone(), metrics, server_shutdown.clone()));
     let start = async {
-        let mut running = Running::prepare(builder).await?;
+        // A database that is started later is waited for; a platform sees that this process is not ready.
+        let mut running = Running::prepare(builder, Duration::MAX).await?;
         running.start().await?;
         Ok::<_, Error>(running)
     };

@@ -27,14 +27,25 @@ const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// Never comes back.
 pub(super) async fn run(shared: Arc<Shared>, catalog: Catalog) {
+    let mut is_behind = false;
     loop {
         match AssertUnwindSafe(shared.keep_up()).catch_unwind().await {
             Ok(Ok(())) => {
-                // Nothing at all means that it is time to look.
-                drop(tokio::time::timeout(POLL, catalog.change()).await);
+                if std::mem::take(&mut is_behind) {
+                    tracing::info!("the query index follows the change log again");
+                }
+                tokio::select! {
+                    () = catalog.change() => {}
+                    () = shared.wanted.notified() => {}
+                    // Nothing at all means that it is time to look.
+                    () = tokio::time::sleep(POLL) => {}
+                }
                 continue;
             }
+            // Once is enough.
+            Ok(Err(error)) if is_behind && error.is_retryable() => {}
             Ok(Err(error)) => {
+                is_behind = true;
                 let error = error_chain(&error);
                 tracing::warn!(error, "the query index cannot follow the change log; trying again");
             }

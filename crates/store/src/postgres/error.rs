@@ -16,8 +16,6 @@ const READ_ONLY: &str = "25006";
 const TRANSIENT: [&str; 6] = [NO_DATABASE, READ_ONLY, "25P03", "55P03", "26000", "0A000"];
 /// There is no such database.
 pub(super) const NO_DATABASE: &str = "3D000";
-/// There is such a database already; or, at the same moment, somebody else creates it.
-pub(super) const DATABASE_EXISTS: [&str; 2] = ["42P04", "23505"];
 /// There is such a table already.
 pub(super) const TABLE_EXISTS: &str = "42P07";
 /// Of data that is damaged.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool, Row as _};
+use sqlx::{Executor as _, PgPool, Row as _};
 use tokio::time::Instant;
 
 use super::PostgresStore;
-use super::error::{DATABASE_EXISTS, NO_DATABASE, has_code};
+use super::enter::in_the_schema;
 use super::hints::Hints;
 use super::log::Given;
 use super::names::Names;
@@ -21,6 +21,8 @@ const STATEMENT_CACHE: usize = 256;
 const LIFETIME_MAX: Duration = Duration::from_mins(30);
 /// How long to wait before a server that does not answer is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often it is told that the server still does not answer.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
 /// A transaction in which nothing happens for so long is ended: its process hangs.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -43,23 +45,27 @@ pub struct PostgresOptions {
     /// The server, the database and the user; and the name that the server knows this program by, if another one than
     /// `callboard` is given.
     pub connection: PgConnectOptions,
-    /// Whether the database is created if it is not there.
-    pub create_database: bool,
-    /// The schema that holds the tables; the user's default without one. It is created if it is not there.
+    /// The schema that holds the tables; the user's default without one.
     pub schema: Option<String>,
+    /// Whether to create the database if it is not there.
+    pub creates_database: bool,
+    /// Whether to create the schema if it is not there.
+    pub creates_schema: bool,
+    /// The role in which to work, instead of the user's own.
+    pub role: Option<String>,
     /// Connections of what processes and writes.
     pub writers: u32,
     /// Connections that only read.
     pub readers: u32,
+    /// How long to wait for a connection: for one that is free, or for a server that does not answer.
+    pub connect_timeout: Duration,
     /// How long a statement that writes may take.
     pub writer_timeout: Duration,
     /// How long a statement that only reads may take.
     pub reader_timeout: Duration,
     /// How long a statement may wait for a lock.
     pub lock_timeout: Duration,
-    /// How long to wait for a connection: for one that is free, or for a server that does not answer.
-    pub connect_timeout: Duration,
-    /// How long to wait at the start for a server that does not answer yet.
+    /// How long to wait at the start for a server that does not answer yet; without end if that cannot be added to the time.
     pub patience: Duration,
     /// Between this program and the server is a pooler that gives each transaction whatever connection is free, such as
     /// PgBouncer in its mode `transaction`. Nothing then outlives a transaction: statements are prepared anew for each, and
@@ -89,14 +95,16 @@ impl PostgresOptions {
     pub fn new(connection: PgConnectOptions) -> Self {
         Self {
             connection,
-            create_database: false,
             schema: None,
+            creates_database: false,
+            creates_schema: true,
+            role: None,
             writers: 8,
             readers: 8,
+            connect_timeout: Duration::from_secs(15),
             writer_timeout: Duration::from_mins(1),
             reader_timeout: Duration::from_secs(15),
             lock_timeout: Duration::from_secs(10),
-            connect_timeout: Duration::from_secs(15),
             patience: Duration::from_mins(1),
             pooler: false,
             #[cfg(feature = "testsuite")]
@@ -120,6 +128,7 @@ impl PostgresOptions {
             ("client_min_messages", "warning".to_owned()),
         ];
         settings.extend(self.schema.as_deref().map(|schema| ("search_path", quoted(schema))));
+        settings.extend(self.role.clone().map(|role| ("role", role)));
         settings
     }
 
@@ -131,7 +140,7 @@ impl PostgresOptions {
         }
     }
 
-    /// How to connect once, for what is read and written in long transactions, with the settings of these.
+    /// How to connect once, for what takes as long as it takes; and the settings of its transactions.
     pub(super) fn alone(&self) -> (PgConnectOptions, Option<String>) {
         self.with_settings(self.settings(Duration::ZERO))
     }
@@ -185,29 +194,9 @@ impl PostgresOptions {
 
     /// Sees that the database can be written to, and that its tables are those that this program knows.
     async fn prepare(&self, writers: &PgPool) -> Result<(), StoreError> {
-        let first = match writers.acquire().await.map_err(StoreError::from) {
-            Err(error) if self.create_database && has_code(&error, NO_DATABASE) => {
-                self.create().await?;
-                writers.acquire().await?
-            }
-            first => first?,
-        };
-        self.migrate().await?;
-        drop(first);
-        Ok(())
-    }
-
-    /// Creates the database, by way of one that every server has.
-    async fn create(&self) -> Result<(), StoreError> {
-        let name = self.connection.get_database().unwrap_or(self.connection.get_username());
-        let mut connection = self.connection().database("postgres").connect().await?;
-        let create = AssertSqlSafe(format!("CREATE DATABASE {}", quoted(name)));
-        match sqlx::raw_sql(create).execute(&mut connection).await.map_err(StoreError::from) {
-            // Another process was first.
-            Err(error) if DATABASE_EXISTS.iter().any(|code| has_code(&error, code)) => {}
-            created => created.map(|_| ())?,
-        }
-        Ok(connection.close().await?)
+        self.enter().await?;
+        let _first = writers.acquire().await?;
+        self.migrate().await.map_err(in_the_schema)
     }
 }
 
@@ -233,21 +222,28 @@ async fn refuse_read_only(connection: &mut PgConnection) -> Result<(), sqlx::Err
 impl PostgresStore {
     /// Opens a database, and creates or migrates its tables. Others may have it open.
     ///
-    /// `Unavailable` if the server does not answer in time; `Schema` if a newer version of this program wrote it in a form
-    /// that this one does not know.
+    /// `Unavailable` if the server does not answer in time; `Refused` if somebody has to put something right; `Schema` if a
+    /// newer version of this program wrote it in a form that this one does not know.
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
         let replaced = Replaced::default();
         let writers = options.writer_pool(&replaced);
-        let deadline = Instant::now() + options.patience;
-        loop {
-            match options.prepare(&writers.connections).await {
-                Ok(()) => break,
-                Err(error) if error.is_retryable() && Instant::now() + PAUSE < deadline => {
-                    tracing::warn!(error = error_chain(&error), "the database is not available yet");
-                    tokio::time::sleep(PAUSE).await;
-                }
-                Err(error) => return Err(error),
+        let deadline = Instant::now().checked_add(options.patience);
+        let mut told_at: Option<Instant> = None;
+        while let Err(error) = options.prepare(&writers.connections).await {
+            if !error.is_retryable() || deadline.is_some_and(|deadline| Instant::now() + PAUSE >= deadline) {
+                return Err(error);
             }
+            if told_at.is_none_or(|told_at| told_at.elapsed() >= TOLD_EVERY) {
+                told_at = Some(Instant::now());
+                tracing::warn!(
+                    error = error_chain(&error),
+                    "the database is not available yet; waiting for it"
+                );
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        if told_at.is_some() {
+            tracing::info!("the database is available");
         }
         let readers = options.reader_pool();
         let hints = options.hint_pool().map(Hints::begin);

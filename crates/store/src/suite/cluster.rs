@@ -194,6 +194,28 @@ impl Cluster {
         Watch { log, database: database.get_database().unwrap_or_default().to_owned() }
     }
 
+    /// The URL of a database of this name, which nobody has to have created yet.
+    pub fn url(&self, database: &str) -> String {
+        self.options.clone().database(database).to_url_lossy().to_string()
+    }
+
+    /// Where the programs of the server are; none for somebody else's server.
+    pub fn programs(&self) -> Option<PathBuf> {
+        self.keeper.as_ref().and_then(|_| programs())
+    }
+
+    /// The number of the server's first process, of which all others are children; none for somebody else's server.
+    pub fn server_pid(&self) -> Option<u32> {
+        let file = self.socket()?.parent()?.join("data/postmaster.pid");
+        fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok()
+    }
+
+    /// The socket that the server listens on; none for somebody else's server.
+    pub fn socket(&self) -> Option<PathBuf> {
+        self.keeper.as_ref()?;
+        self.options.get_socket().map(|directory| directory.join(format!(".s.PGSQL.{PORT}")))
+    }
+
     /// Creates an empty database; answers how to connect to it. It lasts as long as somebody is connected to it, or nobody
     /// was yet.
     ///

@@ -139,7 +139,11 @@ mod tests {
         let table = [
             (json!({"backend": {"https": true}}), "backend.https"),
             (json!({"backend": {"listen": "x"}}), "backend.listen"),
-            (json!({"backend": {"database": {"client": "pg"}}}), "backend.database.client"),
+            (json!({"backend": {"database": {"client": "mysql2"}}}), "backend.database.client"),
+            (
+                json!({"backend": {"database": {"client": "pg", "connection": {"port": "x"}}}}),
+                "backend.database.connection.port",
+            ),
             (json!({"backend": {"server": {"requestTimeout": "soon"}}}), "backend.server.requestTimeout"),
             (json!({"backend": {"reading": {"allow": {"host": "x"}}}}), "backend.reading.allow"),
             (json!({"backend": {"actions": {"pluginSources": "x"}}}), "backend.actions.pluginSources"),
@@ -176,7 +180,7 @@ mod tests {
     #[test]
     fn each_part_tells_a_fault_and_none_hides_another() {
         let value = json!({
-            "backend": {"https": true, "database": {"client": "pg"}},
+            "backend": {"https": true, "database": {"client": "mysql2"}},
             "catalog": {"orphanStrategy": "burn", "locations": "x"},
             "integrations": {"github": [{"host": "a b"}]},
         });

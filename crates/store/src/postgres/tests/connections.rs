@@ -81,7 +81,7 @@ async fn a_database_that_is_not_there_is_created() {
     let mut options = PostgresOptions::new(database.database(&name));
     options.patience = Duration::ZERO;
     assert!(PostgresStore::open(options.clone()).await.is_err());
-    options.create_database = true;
+    options.creates_database = true;
     let stores = futures::future::join_all((0..2).map(|_| PostgresStore::open(options.clone()))).await;
     for store in stores {
         assert_eq!(World::new(&store.unwrap()).refs().await, Vec::<String>::new());

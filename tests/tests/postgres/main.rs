@@ -1,0 +1,124 @@
+//! Daemons on a PostgreSQL server: one that comes later, goes away, or does not let them in; and several on one database.
+#![cfg(test)]
+
+mod forwarder;
+
+use callboard_store::suite::cluster::Cluster;
+use callboard_tests::descriptors::component;
+use callboard_tests::{AppConfig, Daemon, Home, store};
+use forwarder::Forwarder;
+use serde_json::json;
+
+/// The message is told when an outage begins.
+const OUTAGE: &str = "trying again until the database takes it";
+
+fn config(url: &str) -> AppConfig {
+    AppConfig::new(&store::at_url(url))
+}
+
+/// A database that is reached by way of a port, which can be closed.
+fn behind(forwarder: &Forwarder, cluster: &Cluster) -> String {
+    let url = store::new_postgres_url(cluster);
+    let (start, database) = url.rsplit_once('/').unwrap();
+    let user = start.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(user, _)| user);
+    format!("postgres://{}@{}/{database}", user.unwrap(), forwarder.address())
+}
+
+/// Whether the daemon says that it is ready.
+fn is_ready(daemon: &Daemon) -> bool {
+    let reply = daemon.api().try_get("/.backstage/health/v1/readiness");
+    reply.is_some_and(|reply| reply.status == 200)
+}
+
+#[test]
+fn a_server_that_starts_later_is_waited_for() {
+    let Some(cluster) = store::postgres() else { return };
+    let (home, Some(mut forwarder)) = (Home::new(), Forwarder::new(cluster)) else { return };
+    home.write("a.yaml", component("a"));
+    home.configure(&config(&behind(&forwarder, cluster)).location("file", "a.yaml"));
+    let daemon = home.spawn();
+    let waiting = "the database is not available yet; waiting for it";
+    callboard_tests::wait_for("the daemon to wait", || daemon.log_text().contains(waiting).then_some(()));
+    assert!(daemon.is_running());
+    forwarder.open();
+    daemon.wait_until_ready();
+    daemon.wait_for("the entity", |api| api.entity("component:default/a"));
+    assert_eq!(daemon.log_text().matches(waiting).count(), 1);
+    assert!(daemon.log_text().contains("the database is available"));
+}
+
+#[test]
+fn a_server_that_goes_away_is_waited_for_and_nothing_is_lost() {
+    let Some(cluster) = store::postgres() else { return };
+    let (home, Some(mut forwarder)) = (Home::new(), Forwarder::new(cluster)) else { return };
+    forwarder.open();
+    home.write("a.yaml", component("a"));
+    let daemon = home.start(&config(&behind(&forwarder, cluster)).location("file", "a.yaml"));
+    daemon.wait_for("the entity", |api| api.entity("component:default/a"));
+    forwarder.close();
+    callboard_tests::wait_for("the outage", || daemon.log_text().contains(OUTAGE).then_some(()));
+    home.write("a.yaml", component("a") + "---\n" + &component("b"));
+    // What it knows, it still answers.
+    assert!(is_ready(&daemon));
+    let path = "/api/catalog/entities/by-query?filter=kind=component&fields=metadata.name";
+    let counted = daemon.api().try_get(path).map(|reply| reply.status);
+    assert!(matches!(counted, Some(200 | 503)), "{counted:?}");
+    forwarder.open();
+    daemon.wait_for("the new entity", |api| api.entity("component:default/b"));
+    assert!(is_ready(&daemon));
+    assert!(daemon.log_text().contains("the database answers again"));
+}
+
+#[test]
+fn a_server_that_refuses_is_told_by_key_and_without_the_password() {
+    let Some(cluster) = store::postgres() else { return };
+    let home = Home::new();
+    let url = store::new_postgres_url(cluster);
+    let stranger = url.replace("callboard@", "stranger:hidden-pw@");
+    let not_created = config(&url).set("backend.database.ensureExists", json!(false));
+    let table = [
+        (not_created, ["there is no such database", "'backend.database.ensureExists: true'"]),
+        (config(&stranger), ["does not let the user in", "'backend.database.connection'"]),
+        (
+            config(&url.replace("sslmode=disable", "sslmode=verify-full")),
+            ["cannot be encrypted", "'ssl: false'"],
+        ),
+    ];
+    for (config, expected) in table {
+        home.configure(&config);
+        let finished = home.run(&["serve", "--config", "app-config.yaml", "--log-format", "json"]);
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        for text in expected {
+            assert!(finished.output().contains(text), "{text}: {finished:?}");
+        }
+        assert!(!finished.output().contains("hidden-pw"), "{finished:?}");
+        let printed = home.run(&["config", "print", "--config", "app-config.yaml"]);
+        assert!(!printed.output().contains("hidden-pw"), "{printed:?}");
+    }
+}
+
+#[test]
+fn a_replica_that_only_serves_takes_changes_which_others_process() {
+    let Some(cluster) = store::postgres() else { return };
+    let (working, serving) = (Home::new(), Home::new());
+    let target = working.write("a.yaml", component("a"));
+    let url = store::new_postgres_url(cluster);
+    let rules = json!([{ "allow": ["Component", "Location"] }]);
+    let config = config(&url).set("catalog.rules", rules);
+    let only_serving = config.clone().set("catalog.processingInterval", json!(false));
+    // On its own it hands over nothing and processes nothing, and its configured location is not in the catalog.
+    let replica = serving.start(&only_serving.location("file", target.display()));
+    assert_eq!(replica.api().entities(), Vec::<serde_json::Value>::new());
+    let worker = working.start(&config.location("file", target.display()));
+    worker.wait_for("the entity", |api| api.entity("component:default/a"));
+    let entity = replica.wait_for("the entity", |api| api.entity("component:default/a"));
+    // What it deletes is gone for whoever asks it next, and the others bring it back.
+    let uid = entity["metadata"]["uid"].as_str().unwrap().to_owned();
+    assert_eq!(replica.api().delete(&format!("/api/catalog/entities/by-uid/{uid}")).status, 204);
+    let is_old = |entity: serde_json::Value| entity["metadata"]["uid"] == uid.as_str();
+    assert!(!replica.api().entity("component:default/a").is_some_and(is_old));
+    replica.wait_for("the entity once more", |api| api.entity("component:default/a"));
+    let log = replica.log_text();
+    assert!(log.contains("this process serves the API and processes nothing"), "{log}");
+    assert!(!log.contains("configured locations handed over"), "{log}");
+}
