@@ -105,6 +105,7 @@ pub(crate) const KEYS: &str = "
     proxy./*.**
 
     callboard.api.entityCacheBytes
+    callboard.doctor.rowsPerSecond callboard.doctor.interval callboard.doctor.repair
     callboard.engine.concurrency callboard.engine.queue callboard.engine.commitBatch callboard.engine.pendingBytes
     callboard.engine.stitchBatch callboard.engine.lease callboard.engine.janitorInterval
     callboard.engine.drainTimeout callboard.engine.changesKept
@@ -124,7 +125,7 @@ pub(crate) const DURATIONS: &str = "
     catalog.processingInterval catalog.stitchingStrategy.pollingInterval catalog.stitchingStrategy.stitchTimeout
     callboard.reading.totalTime callboard.reading.connectTime callboard.reading.idleTime callboard.reading.maxPause
     callboard.engine.lease callboard.engine.janitorInterval callboard.engine.drainTimeout
-    callboard.limits.processorTimeout
+    callboard.limits.processorTimeout callboard.doctor.interval
 ";
 
 pub(crate) const DURATION_UNITS: [&str; 8] =

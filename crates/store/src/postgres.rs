@@ -20,6 +20,7 @@ mod claim;
 mod commit;
 mod counts;
 mod delete;
+mod doctor;
 mod edges;
 pub(crate) mod error;
 mod errors;
@@ -59,8 +60,9 @@ pub use crate::rules::statement::FaultHook;
 use crate::rules::statement::Statement;
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
-    ErrorFilter, FinalEntity, FoundEntities, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity,
-    Outcome, ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
+    ErrorFilter, FinalEntity, FoundEntities, InspectCursor, Inspection, Lane, LeaseToken, LocationConflict,
+    Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, Store, StoreError,
+    StoredLocation, Timestamp, Violation,
 };
 use names::Names;
 use session::{Args, Connections};
@@ -250,6 +252,20 @@ impl Store for PostgresStore {
 
     async fn position(&self) -> Result<i64, StoreError> {
         self.newest_position().await
+    }
+
+    async fn inspect(
+        &self,
+        from: Option<&InspectCursor>,
+        limit: usize,
+        location_store: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Inspection, StoreError> {
+        self.inspect_page(from, limit, location_store, now).await
+    }
+
+    async fn mend(&self, violations: &[Violation], now: Timestamp) -> Result<Mended, StoreError> {
+        self.mend_found(violations, now).await
     }
 
     async fn close(&self) {
