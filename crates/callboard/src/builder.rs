@@ -191,6 +191,10 @@ impl CatalogBuilder {
                 let format = *format;
                 commands::ingest::run(self, format).await
             }
+            Some(Command::Doctor { repair, format }) => {
+                let (repair, format) = (*repair, *format);
+                commands::doctor::run(self, repair, format).await
+            }
             Some(Command::Validate { targets, format }) => {
                 let (targets, format) = (targets.clone(), *format);
                 commands::validate::run(self, &targets, format).await
@@ -209,7 +213,7 @@ impl CatalogBuilder {
 
 /// What checks files or the configuration itself has no need of an app-config.yaml.
 fn is_config_needed(cli: &Cli) -> bool {
-    matches!(cli.command, None | Some(Command::Serve | Command::Ingest { .. }))
+    matches!(cli.command, None | Some(Command::Serve | Command::Ingest { .. } | Command::Doctor { .. }))
 }
 
 fn current_directory() -> Result<PathBuf, Error> {

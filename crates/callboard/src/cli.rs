@@ -9,11 +9,27 @@ const EXAMPLES: &str = "Examples:
   callboard --config a.yaml --config b.yaml   run it on two files; the later one wins
   callboard validate catalog-info.yaml        check a file the way the daemon would
   callboard ingest --once                     walk every location once, for CI and cron
+  callboard doctor                            check that nothing in the database is lost or stale
   callboard config print                      show every setting and the file and line it comes from
 
 While the daemon runs:
   curl http://localhost:7007/api/catalog/entities    what is in the catalog
   curl http://localhost:7007/api/catalog/errors      what is wrong, where, and since when";
+
+const DOCTOR: &str =
+    "It looks at every row, in small pages: entities that were processed and are not served, or are served
+otherwise than their rows say; that nothing makes due; relations, edges, errors and stitch work of what is
+not there; counts. What is queued, due or under way is not counted. A daemon may run meanwhile: it looks
+after its database in the same way, slowly (callboard.doctor), and tells of it at /metrics in
+catalog_invariant_violations_total.
+
+Code 0: nothing is wrong, or all of it was mended. Code 1: something is wrong, or the database cannot be
+read. Mending makes due and queues what can be made again: a daemon does the rest when it runs.
+
+Examples:
+  callboard doctor                          look, change nothing
+  callboard doctor --repair                 mend; what only a person can mend is told
+  callboard doctor --format json | jq '.findings[].subject'";
 
 /// A catalog ingestion daemon with processor plugins, compatible with the Backstage catalog.
 #[derive(Debug, Parser)]
@@ -71,6 +87,16 @@ pub(crate) enum Command {
         #[arg(value_name = "PATH|URL", required = true)]
         targets: Vec<String>,
         /// How the result looks.
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
+    },
+    /// Check that the database keeps the catalog's promises: with code 1 if it does not.
+    #[command(after_help = DOCTOR)]
+    Doctor {
+        /// Mend what is found. A SQLite database must not be in use by a daemon, which mends it by itself.
+        #[arg(long)]
+        repair: bool,
+        /// How the findings look.
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },

@@ -1,6 +1,7 @@
 //! What the command line can ask for, one file each.
 
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod ingest;
 mod output;
 pub(crate) mod processors;

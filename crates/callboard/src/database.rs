@@ -159,6 +159,20 @@ impl Database {
         };
         Ok(Arc::new(SqliteStore::open(options).await?))
     }
+
+    /// Opens a database that is there already. Unless something is to be written, another process may work on it.
+    pub(crate) async fn open_existing(&self, is_written: bool) -> Result<Arc<dyn Store>, Error> {
+        match self {
+            Self::Memory => {
+                Err(Error::Setting("the database is in memory: there is nothing to look at".to_owned()))
+            }
+            Self::File(path) if !path.exists() => {
+                Err(Error::Setting(format!("there is no database {}", path.display())))
+            }
+            Self::File(_) if is_written => self.open().await,
+            Self::File(path) => Ok(Arc::new(SqliteStore::open_read_only(SqliteOptions::file(path)).await?)),
+        }
+    }
 }
 
 /// Without the `.` that joining leaves in the middle.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use callboard_config::{Config, ConfigError};
-use callboard_engine::{EngineSettings, Interval, OrphanStrategy, ProcessorOptions, RunLimits};
+use callboard_engine::{
+    DoctorSettings, EngineSettings, Interval, OrphanStrategy, ProcessorOptions, RunLimits,
+};
 use serde_json::Value;
 
 use crate::Error;
@@ -37,6 +39,21 @@ pub(crate) fn engine_settings(config: &Config) -> Result<Option<EngineSettings>,
     if let Some(kept) = config.get_opt_u64("callboard.engine.changesKept")? {
         settings.changes_kept = kept;
     }
+    settings.doctor = doctor_settings(config)?;
+    Ok(Some(settings))
+}
+
+/// How the store and the query index are looked after; `None` means not at all.
+pub(crate) fn doctor_settings(config: &Config) -> Result<Option<DoctorSettings>, Error> {
+    let mut settings = DoctorSettings::default();
+    if let Some(rate) = config.get_opt_u64("callboard.doctor.rowsPerSecond")? {
+        if rate == 0 {
+            return Ok(None);
+        }
+        settings.rows_per_second = u32::try_from(rate).unwrap_or(u32::MAX);
+    }
+    set_duration(config, "callboard.doctor.interval", &mut settings.interval)?;
+    settings.mends = config.get_opt_bool("callboard.doctor.repair")?.unwrap_or(settings.mends);
     Ok(Some(settings))
 }
 
@@ -158,11 +175,26 @@ mod tests {
             (json!({"callboard": {"engine": {"commitBatch": u64::MAX}}}), "callboard.engine.commitBatch"),
             (json!({"callboard": {"engine": {"lease": {"seconds": 0}}}}), "callboard.engine.lease"),
             (json!({"callboard": {"engine": {"lease": {"days": 1e9}}}}), "callboard.engine.lease"),
+            (json!({"callboard": {"doctor": {"interval": {"hours": 0}}}}), "callboard.doctor.interval"),
             (json!({"catalog": {"processingInterval": {"days": 1e9}}}), "catalog.processingInterval"),
         ] {
             let message = engine_settings(&config(value.clone())).unwrap_err().to_string();
             assert!(message.contains(key), "{message}");
         }
+    }
+
+    #[test]
+    fn the_doctor_can_be_slowed_down_and_sent_away() {
+        let of = |doctor: Value| doctor_settings(&config(json!({"callboard": {"doctor": doctor}}))).unwrap();
+        let default = DoctorSettings::default();
+        assert_eq!(of(json!({})), Some(default));
+        assert_eq!(of(json!({"rowsPerSecond": 0})), None);
+        let hour = Duration::from_hours(1);
+        let expected = DoctorSettings { rows_per_second: 5, interval: 2 * hour, mends: false };
+        assert_eq!(
+            of(json!({"rowsPerSecond": 5, "interval": {"hours": 2}, "repair": false})),
+            Some(expected)
+        );
     }
 
     #[test]

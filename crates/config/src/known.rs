@@ -108,6 +108,7 @@ pub(crate) const KEYS: &str = "
 
     callboard.api.entityCacheBytes
     callboard.database.schema
+    callboard.doctor.rowsPerSecond callboard.doctor.interval callboard.doctor.repair
     callboard.engine.concurrency callboard.engine.queue callboard.engine.commitBatch callboard.engine.pendingBytes
     callboard.engine.stitchBatch callboard.engine.lease callboard.engine.janitorInterval
     callboard.engine.drainTimeout callboard.engine.changesKept
@@ -127,7 +128,7 @@ pub(crate) const DURATIONS: &str = "
     catalog.processingInterval catalog.stitchingStrategy.pollingInterval catalog.stitchingStrategy.stitchTimeout
     callboard.reading.totalTime callboard.reading.connectTime callboard.reading.idleTime callboard.reading.maxPause
     callboard.engine.lease callboard.engine.janitorInterval callboard.engine.drainTimeout
-    callboard.limits.processorTimeout
+    callboard.limits.processorTimeout callboard.doctor.interval
 ";
 
 pub(crate) const DURATION_UNITS: [&str; 8] =

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_store::{ClaimRequest, Hint, Lane, StoreError, error_chain};
+use callboard_store::{ClaimRequest, Hint, Lane, StoreError};
 
 use crate::engine::Shared;
 

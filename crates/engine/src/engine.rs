@@ -18,7 +18,8 @@ use crate::outage::Outage;
 use crate::processing::Processing;
 use crate::queue::{Queue, Serves};
 use crate::{
-    Catalog, EngineSettings, OrphanStrategy, Pipeline, Wake, claimer, committer, janitor, stitcher, worker,
+    Catalog, EngineSettings, OrphanStrategy, Pipeline, Wake, claimer, committer, doctor, janitor, stitcher,
+    worker,
 };
 
 /// How often a wait for rest looks again.
@@ -175,6 +176,7 @@ impl Engine {
         tasks.spawn(claimer::keep_leases(Arc::clone(&shared)));
         tasks.spawn(stitcher::run(Arc::clone(&shared)));
         tasks.spawn(janitor::run(Arc::clone(&shared)));
+        tasks.spawn(doctor::run(Arc::clone(&shared)));
         let mut committer = JoinSet::new();
         committer.spawn(committer::run(Arc::clone(&shared), commits));
         Ok(RunningEngine { shared, workers, tasks, committer })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use callboard_store::{StoreError, error_chain};
+use callboard_store::StoreError;
 
 use crate::engine::Shared;
 use crate::job::Job;

@@ -16,6 +16,7 @@ mod collector;
 mod committer;
 mod connection;
 mod digest;
+mod doctor;
 mod dry_run;
 mod engine;
 mod error_handler;
@@ -41,6 +42,7 @@ mod wake;
 mod worker;
 
 pub use catalog::{Catalog, CatalogOpError, DryRun, ExistingFile, LocationAnalysis, ProcessorInfo};
+pub use doctor::{Care, CheckedPage, Checkup, DoctorSettings, Finding};
 pub use dry_run::{DryRunEntity, DryRunItem};
 pub use engine::{Engine, EngineError, RunningEngine};
 pub use error_handler::ProcessingErrorHandler;

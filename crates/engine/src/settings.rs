@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ProcessingErrorHandler;
+use crate::{DoctorSettings, ProcessingErrorHandler};
 
 /// Limits of one run of one entity. What is over a limit fails the run with an error that names the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +99,8 @@ pub struct EngineSettings {
     pub drain_timeout: Duration,
     /// Changes that the change log keeps.
     pub changes_kept: u64,
+    /// How the store is looked after; not at all if `None`.
+    pub doctor: Option<DoctorSettings>,
     /// Who is told of entities that cannot be processed.
     pub on_processing_error: Option<ProcessingErrorHandler>,
 }
@@ -119,6 +121,7 @@ impl Default for EngineSettings {
             janitor_interval: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
             changes_kept: 100_000,
+            doctor: Some(DoctorSettings::default()),
             on_processing_error: None,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callboard_store::{Hint, StitchFailure, StitchReport, error_chain};
+use callboard_store::{Hint, StitchFailure, StitchReport};
 
 use crate::engine::Shared;
 
@@ -27,25 +27,22 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         let started = Instant::now();
         let stitched = shared.store.stitch(shared.settings.stitch_batch_max, shared.clock.now()).await;
         shared.outage.note(&stitched, "Failed to load stitchable entities");
-        match stitched {
-            Ok(report) => {
-                record(&report, started);
-                if report.changed > 0 {
-                    shared.wake.changed();
-                }
-                written += report.changed;
-                if !report.has_more {
-                    if written >= MUCH && shared.leases.is_empty() {
-                        written = 0;
-                        shared.wake.tidy();
-                    }
-                    rest(&shared).await;
-                }
+        let Ok(report) = stitched else {
+            metrics::counter!("catalog_stitched_entities_count", "result" => "error").increment(1);
+            tokio::time::sleep(POLL_AFTER_ERROR).await;
+            continue;
+        };
+        record(&report, started);
+        if report.changed > 0 {
+            shared.wake.changed();
+        }
+        written += report.changed;
+        if !report.has_more {
+            if written >= MUCH && shared.leases.is_empty() {
+                written = 0;
+                shared.wake.tidy();
             }
-            Err(_) => {
-                metrics::counter!("catalog_stitched_entities_count", "result" => "error").increment(1);
-                tokio::time::sleep(POLL_AFTER_ERROR).await;
-            }
+            rest(&shared).await;
         }
     }
 }

@@ -14,8 +14,8 @@ use tower_http::compression::predicate::SizeAbove;
 use crate::api_error::{ApiError, render_errors};
 use crate::state::AppState;
 use crate::{
-    actions, catalog, conditional, cors, health, lifecycle, metrics, position, reply, security_headers,
-    target,
+    actions, catalog, conditional, cors, health, index_contents, lifecycle, metrics, position, reply,
+    security_headers, target,
 };
 
 /// Bodies from this length on are compressed; the limit of the middleware that Backstage uses.
@@ -34,6 +34,7 @@ pub(crate) fn app(state: &AppState) -> Router {
     let routes = Router::new()
         .nest(target::MOUNT, catalog)
         .merge(health::routes())
+        .merge(index_contents::routes())
         .merge(metrics::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)

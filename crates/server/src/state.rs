@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::api_error::ApiError;
+use crate::index_contents::Turn;
 use crate::lifecycle::{Lifecycle, not_started};
 use crate::metrics::CatalogGauges;
 use crate::options::ServerOptions;
@@ -21,6 +22,7 @@ pub(crate) struct AppState {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) options: Arc<ServerOptions>,
     pub(crate) metrics: Arc<MetricsState>,
+    pub(crate) index_turn: Turn,
     changes: TaskTracker,
 }
 
@@ -34,7 +36,8 @@ pub(crate) struct MetricsState {
 impl AppState {
     pub(crate) fn new(lifecycle: Lifecycle, options: Arc<ServerOptions>, recorded: PrometheusHandle) -> Self {
         let metrics = Arc::new(MetricsState { recorded, gauges: CatalogGauges::default() });
-        Self { lifecycle, options, metrics, changes: TaskTracker::new() }
+        let index_turn = Turn::default();
+        Self { lifecycle, options, metrics, index_turn, changes: TaskTracker::new() }
     }
 
     /// The catalog; the error is for requests that come before there is one.

@@ -8,6 +8,7 @@
 //! The index is a little behind the store. Whoever has to see a change waits for its position in the change log.
 
 mod build;
+mod compare;
 mod follow;
 mod texts;
 
@@ -24,6 +25,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
+pub use compare::CompareSettings;
+pub(crate) use compare::Contents;
 pub(crate) use texts::Keep;
 use texts::Texts;
 
@@ -152,17 +155,21 @@ impl View {
 
     /// Waits until the index holds what the change log says up to a position; answers whether it came to that in time.
     pub(crate) async fn wait_for(&self, position: i64, limit: Duration) -> bool {
-        let mut positions = self.shared.position.subscribe();
-        if *positions.borrow() < position {
-            // It may be another replica that changed something.
-            self.shared.wanted.notify_one();
-        }
-        let reached = positions.wait_for(|reached| *reached >= position);
-        tokio::time::timeout(limit, reached).await.is_ok_and(|reached| reached.is_ok())
+        self.shared.wait_for(position, limit).await
     }
 }
 
 impl Shared {
+    async fn wait_for(&self, position: i64, limit: Duration) -> bool {
+        let mut positions = self.position.subscribe();
+        if *positions.borrow() < position {
+            // It may be another replica that changed something.
+            self.wanted.notify_one();
+        }
+        let reached = positions.wait_for(|reached| *reached >= position);
+        tokio::time::timeout(limit, reached).await.is_ok_and(|reached| reached.is_ok())
+    }
+
     /// Makes an entity ready for the index. One that cannot be taken apart is found by its names alone.
     fn prepare(&self, entity: &FinalEntity) -> Prepared {
         let FinalEntity { entity_ref, uid, json, .. } = entity;

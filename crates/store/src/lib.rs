@@ -13,6 +13,7 @@
 
 mod change;
 mod claim;
+mod doctor;
 mod error;
 mod errors;
 mod hint;
@@ -34,6 +35,7 @@ mod tables;
 
 pub use change::{Change, ChangeKind};
 pub use claim::{Claim, ClaimRequest, Lane, LeaseToken};
+pub use doctor::{InspectCursor, Inspection, Invariant, Mended, Violation};
 pub use error::{Refusal, StoreError, error_chain};
 pub use errors::{CatalogError, ErrorCategory, ErrorFilter, NewError};
 pub use hint::Hint;

@@ -20,6 +20,7 @@ mod claim;
 mod commit;
 mod counts;
 mod delete;
+mod doctor;
 mod edges;
 mod enter;
 pub(crate) mod error;
@@ -64,8 +65,9 @@ pub use crate::rules::statement::FaultHook;
 use crate::rules::statement::Statement;
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
-    ErrorFilter, FinalEntity, FoundEntities, Hint, Lane, LeaseToken, LocationConflict, MutationReport,
-    NewEntity, Outcome, ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
+    ErrorFilter, FinalEntity, FoundEntities, Hint, InspectCursor, Inspection, Lane, LeaseToken,
+    LocationConflict, Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, Store,
+    StoreError, StoredLocation, Timestamp, Violation,
 };
 use names::Names;
 use session::{Args, Connections};
@@ -278,6 +280,20 @@ impl Store for PostgresStore {
 
     async fn lease_end(&self, job: &str, token: LeaseToken) -> Result<(), StoreError> {
         self.end_job(job, token).await
+    }
+
+    async fn inspect(
+        &self,
+        from: Option<&InspectCursor>,
+        limit: usize,
+        location_store: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Inspection, StoreError> {
+        self.inspect_page(from, limit, location_store, now).await
+    }
+
+    async fn mend(&self, violations: &[Violation], now: Timestamp) -> Result<Mended, StoreError> {
+        self.mend_found(violations, now).await
     }
 
     async fn close(&self) {

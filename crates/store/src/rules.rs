@@ -7,6 +7,7 @@
 pub(crate) mod bucket;
 pub(crate) mod children;
 pub(crate) mod codec;
+pub(crate) mod doctor;
 pub(crate) mod errors;
 pub(crate) mod final_entity;
 pub(crate) mod intake;

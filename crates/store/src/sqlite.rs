@@ -18,6 +18,7 @@ mod codec;
 mod commit;
 mod counts;
 mod delete;
+mod doctor;
 mod edges;
 pub(crate) mod error;
 mod errors;
@@ -56,8 +57,9 @@ pub use crate::rules::statement::FaultHook;
 use crate::rules::statement::{Statement, statements};
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
-    ErrorFilter, FinalEntity, FoundEntities, Lane, LeaseToken, LocationConflict, MutationReport, NewEntity,
-    Outcome, ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
+    ErrorFilter, FinalEntity, FoundEntities, InspectCursor, Inspection, Lane, LeaseToken, LocationConflict,
+    Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, Store, StoreError,
+    StoredLocation, Timestamp, Violation,
 };
 use session::{Args, Connections, Session};
 use writer::{Writer, WriterState};
@@ -273,6 +275,20 @@ impl Store for SqliteStore {
 
     async fn position(&self) -> Result<i64, StoreError> {
         self.newest_position().await
+    }
+
+    async fn inspect(
+        &self,
+        from: Option<&InspectCursor>,
+        limit: usize,
+        location_store: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Inspection, StoreError> {
+        self.inspect_page(from, limit, location_store, now).await
+    }
+
+    async fn mend(&self, violations: &[Violation], now: Timestamp) -> Result<Mended, StoreError> {
+        self.mend_found(violations, now).await
     }
 
     async fn close(&self) {

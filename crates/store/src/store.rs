@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
-    ErrorFilter, FinalEntity, FoundEntities, Hint, LeaseToken, LocationConflict, MutationReport, NewEntity,
-    Outcome, ProviderMutation, StitchReport, StoreError, StoredLocation, Timestamp,
+    ErrorFilter, FinalEntity, FoundEntities, Hint, InspectCursor, Inspection, LeaseToken, LocationConflict,
+    Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, StoreError, StoredLocation,
+    Timestamp, Violation,
 };
 
 /// Where the catalog is kept. Every method is one atomic unit of work.
@@ -200,6 +201,24 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn lease_end(&self, _job: &str, _token: LeaseToken) -> Result<(), StoreError> {
         Ok(())
     }
+
+    // --- the promises ---
+
+    /// Looks at the rows of one page of a pass, of about `limit` of them, for invariants that do not hold. Without
+    /// `from` a pass begins. `location_store` is the provider that hands over registered locations, if they are.
+    ///
+    /// What the page finds is so at one moment. Nothing is written, and nobody waits.
+    async fn inspect(
+        &self,
+        from: Option<&InspectCursor>,
+        limit: usize,
+        location_store: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Inspection, StoreError>;
+
+    /// Mends what was found, as far as it is still so: writes what follows from other rows, and makes due and queues
+    /// what can be made again.
+    async fn mend(&self, violations: &[Violation], now: Timestamp) -> Result<Mended, StoreError>;
 
     /// Ends all work and closes the store.
     async fn close(&self);

@@ -5,6 +5,7 @@
 //! The tables have the same names and columns in all stores. Where a type differs, its values are compared in SQL.
 
 pub(crate) mod damage;
+pub(crate) mod doctor;
 pub(crate) mod histories;
 pub(crate) mod stitching;
 
@@ -33,6 +34,12 @@ pub(crate) trait Tables: Store + Sized {
     const UNSTITCHABLE: &[(&str, &str)];
     /// The same for relations that others have with this entity.
     const UNSTITCHABLE_PEERS: &[(&str, &str)];
+    /// Statements that delete the unprocessed `component:default/d` and nothing else.
+    const LOSE_UNPROCESSED: &[&str];
+    /// A statement that counts five relations too many.
+    const MISCOUNT: &str;
+    /// A statement that has the change log begin again.
+    const LOSE_HEAD: &str;
 
     /// Opens an empty store, if one is to be had.
     async fn open_empty() -> Option<Self>;
@@ -65,6 +72,12 @@ macro_rules! table_suite {
             an_entity_whose_result_cannot_be_read_can_be_deleted
             no_ref_is_forgotten_while_a_result_cannot_be_read
             a_due_entity_that_cannot_be_read_does_not_hold_up_the_others
+        });
+        $crate::tables::table_suite!(@area $store, doctor {
+            what_is_damaged_is_found_and_mended
+            what_only_a_person_can_mend_is_found_and_left
+            locations_are_held_by_their_entities_and_the_other_way_round
+            an_entity_that_awaits_a_full_run_is_in_order
         });
         $crate::tables::table_suite!(@area $store, stitching {
             an_entity_whose_rows_make_no_sense_keeps_what_is_served_and_holds_up_nobody

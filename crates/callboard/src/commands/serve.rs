@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use callboard_config::{Poll, Reloader};
 use callboard_engine::{Catalog, EngineError};
-use callboard_server::{Lifecycle, Server, ServerOptions, View};
+use callboard_server::{CompareSettings, Lifecycle, Server, ServerOptions, View};
 use callboard_store::error_chain;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::running::{Live, Running};
 use crate::logging::Redaction;
-use crate::{CatalogBuilder, Error};
+use crate::{CatalogBuilder, Error, settings};
 
 /// How often the files of the configuration are looked at.
 const RELOAD_POLL: Duration = Duration::from_secs(2);
@@ -29,6 +29,11 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     // First of all, so that a port that is taken is told before anything is touched.
     let options = ServerOptions::from_config(&builder.config)?;
     let entity_cache_bytes = options.entity_cache_bytes;
+    let comparing = settings::doctor_settings(&builder.config)?.map(|settings| CompareSettings {
+        entities_per_second: settings.rows_per_second,
+        interval: settings.interval,
+        mends: settings.mends,
+    });
     let server = Server::bind(options).await?;
     let address = server.local_addr();
     if builder.config.get_opt_bool("catalog.readonly")?.unwrap_or(false) {
@@ -54,8 +59,11 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     let reading = async {
         let catalog = live.catalog().clone();
         let view = view_of(&catalog, entity_cache_bytes).await?;
-        lifecycle.set_ready(catalog, view);
+        lifecycle.set_ready(catalog, view.clone());
         tracing::info!(%address, "listening on http://{address}/api/catalog");
+        if let Some(settings) = comparing {
+            view.keep_comparing(settings).await;
+        }
         std::future::pending::<Result<(), Error>>().await
     };
     let ended = tokio::select! {

@@ -19,7 +19,7 @@ const CHANGES_MAX: usize = 500;
 const ENTITIES_MAX: usize = 64;
 
 /// Text that is read at once.
-const BYTES_MAX: usize = 1 << 20;
+pub(super) const BYTES_MAX: usize = 1 << 20;
 
 /// Longest sleep, in case another process changed something of which there was no hint.
 const POLL: Duration = Duration::from_secs(5);

@@ -65,3 +65,36 @@ async fn a_log_that_was_trimmed_too_early_is_made_up_for() {
     view.keep_up().await;
     assert!(hit(&view, A).is_some());
 }
+
+#[tokio::test]
+async fn an_index_that_agrees_with_the_store_is_found_to_agree() {
+    let (_fixture, view) = fixture(&[component("a"), component("b")]).await;
+    let compared = view.shared.compare_page(None).await.unwrap();
+    assert_eq!((compared.entities, compared.wrong, compared.next), (2, Vec::new(), None));
+    let contents = view.contents().await.unwrap();
+    assert_eq!((contents.position, contents.checksum), (view.position(), view.query(Index::checksum)));
+}
+
+#[tokio::test]
+async fn what_the_index_lacks_has_too_much_or_has_otherwise_is_found() {
+    let (_fixture, view) = fixture(&[component("a"), component("b")]).await;
+    let json = component("c").to_string();
+    let stray = callboard_index::Prepared::new(99, "component:default/c", "u", &json).unwrap();
+    let other = callboard_index::Prepared::new(98, "component:default/b", "u", &json).unwrap();
+    view.shared.index.apply(&[
+        callboard_index::Change::Remove(A.into()),
+        callboard_index::Change::Put(stray),
+        callboard_index::Change::Put(other),
+    ]);
+    let compared = view.shared.compare_page(None).await.unwrap();
+    assert_eq!(compared.wrong, [A, "component:default/b", "component:default/c"]);
+    view.shared.rebuild().await.unwrap();
+    assert_eq!(view.shared.compare_page(None).await.unwrap().wrong, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_index_that_is_behind_is_not_wrong() {
+    let (fixture, view) = fixture(&[component("a")]).await;
+    fixture.ingest(&[component("b")], &[]).await;
+    assert_eq!(view.shared.compare_page(None).await.unwrap().wrong, Vec::<String>::new());
+}

@@ -88,17 +88,9 @@ impl Writer<'_> {
         self.put_bodies(&difference.bodies).await?;
         self.put_results(&difference.results).await?;
         self.peer_relations_delete(&difference.relations_removed).await?;
-        let mut added = difference.relations_added;
-        // In the order of the index, each page of it is visited once.
-        added.sort_unstable();
-        if !added.is_empty() {
-            self.db.write("peer_relations", INSERT_PEER_RELATIONS, relations(&added)).await?;
-        }
+        self.peer_relations_insert(difference.relations_added).await?;
         self.refresh_keys_delete(&difference.keys_removed).await?;
-        if !difference.keys_added.is_empty() {
-            self.db.write("refresh_keys", INSERT_REFRESH_KEYS, keys(&difference.keys_added)).await?;
-        }
-        Ok(())
+        self.refresh_keys_insert(&difference.keys_added).await
     }
 
     async fn put_bodies(&mut self, bodies: &[(i64, &PackedBody)]) -> Result<(), StoreError> {
@@ -160,14 +152,35 @@ impl Writer<'_> {
         self.db.run(DELETE_REFRESH_KEYS_OF, Args::new().with(ids)).await.map(drop)
     }
 
-    async fn peer_relations_delete(&mut self, gone: &[(Triple, i64)]) -> Result<(), StoreError> {
+    /// Inserts those that are not there.
+    pub(super) async fn peer_relations_insert(
+        &mut self,
+        mut added: Vec<(Triple, i64)>,
+    ) -> Result<(), StoreError> {
+        if added.is_empty() {
+            return Ok(());
+        }
+        // In the order of the index, each page of it is visited once.
+        added.sort_unstable();
+        self.db.write("peer_relations", INSERT_PEER_RELATIONS, relations(&added)).await.map(drop)
+    }
+
+    /// Inserts those that are not there.
+    pub(super) async fn refresh_keys_insert(&mut self, added: &[(i64, i64)]) -> Result<(), StoreError> {
+        if added.is_empty() {
+            return Ok(());
+        }
+        self.db.write("refresh_keys", INSERT_REFRESH_KEYS, keys(added)).await.map(drop)
+    }
+
+    pub(super) async fn peer_relations_delete(&mut self, gone: &[(Triple, i64)]) -> Result<(), StoreError> {
         if gone.is_empty() {
             return Ok(());
         }
         self.db.write("peer_relations", DELETE_PEER_RELATIONS, relations(gone)).await.map(drop)
     }
 
-    async fn refresh_keys_delete(&mut self, gone: &[(i64, i64)]) -> Result<(), StoreError> {
+    pub(super) async fn refresh_keys_delete(&mut self, gone: &[(i64, i64)]) -> Result<(), StoreError> {
         if gone.is_empty() {
             return Ok(());
         }

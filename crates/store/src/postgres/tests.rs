@@ -9,12 +9,14 @@ mod plans;
 #[cfg(feature = "testsuite")]
 mod rows;
 
-const STATEMENTS: [&[Statement]; 26] = [
+const STATEMENTS: [&[Statement]; 28] = [
     changes::STATEMENTS,
     claim::STATEMENTS,
     commit::STATEMENTS,
     counts::STATEMENTS,
     delete::STATEMENTS,
+    doctor::MENDING_STATEMENTS,
+    doctor::STATEMENTS,
     edges::STATEMENTS,
     errors::STATEMENTS,
     errors_read::STATEMENTS,

@@ -34,6 +34,15 @@ pub(crate) struct Parts {
     pub(crate) relations: BTreeSet<(i64, i64)>,
 }
 
+/// An entity whose parts cannot be read.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) id: i64,
+    pub(crate) error: StoreError,
+    /// If at least that can be read.
+    pub(crate) body_digest: Option<Digest>,
+}
+
 /// A row of `final_entities`.
 #[derive(Debug)]
 pub(crate) struct FinalRow {
@@ -64,6 +73,10 @@ impl PartsErrors {
             self.of_runs.entry(owner).or_default().push(error());
         }
     }
+
+    fn of_run(&self, owner: i64) -> &[SerializedError] {
+        self.of_runs.get(&owner).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 /// What came of the entities of a batch. Entities that never had a good run are in none of the lists.
@@ -89,15 +102,15 @@ impl Round {
     pub(crate) fn finish(&mut self, all: Vec<Parts>, texts: &HashMap<i64, Arc<str>>, errors: &PartsErrors) {
         for parts in all {
             let (id, body_digest) = (parts.id, parts.body_digest);
-            let of_run = errors.of_runs.get(&id).map(Vec::as_slice).unwrap_or_default();
-            match parts.finish(texts, of_run) {
-                Ok(finished) => {
+            match parts.make(texts, errors) {
+                Ok(row) => {
                     if errors.of_stitching.contains(&id) {
                         self.recovered.push(id);
                     }
-                    match finished {
-                        Some(row) => self.finals.push(row),
-                        None => self.unchanged.push(id),
+                    if parts.stored_etag.as_ref() == Some(&row.etag) {
+                        self.unchanged.push(id);
+                    } else {
+                        self.finals.push(row);
                     }
                 }
                 Err(error) => self.fail(id, &error, Some(body_digest)),
@@ -162,12 +175,12 @@ impl Parts {
         relations.flat_map(|(kind, target)| [*kind, *target]).collect()
     }
 
-    /// The row, or nothing if it is there already.
-    fn finish(
-        self,
+    /// The row. `texts` has all that the relations name.
+    pub(crate) fn make(
+        &self,
         texts: &HashMap<i64, Arc<str>>,
-        errors: &[SerializedError],
-    ) -> Result<Option<FinalRow>, StoreError> {
+        errors: &PartsErrors,
+    ) -> Result<FinalRow, StoreError> {
         let text = |id: &i64| {
             let text = texts.get(id).map(AsRef::as_ref);
             text.ok_or_else(|| StoreError::Inconsistent(format!("no text has the number {id}")))
@@ -177,13 +190,10 @@ impl Parts {
         let mut relations: Vec<(&str, &str)> = relations.collect::<Result<_, StoreError>>()?;
         relations.sort_unstable();
         let relations = relations_json(&relations);
-        let status = status_json(self.own_status.as_deref(), errors);
+        let status = status_json(self.own_status.as_deref(), errors.of_run(self.id));
         let etag = etag(&self.body_digest, &relations, status.as_deref(), self.is_orphan);
-        if self.stored_etag.as_ref() == Some(&etag) {
-            return Ok(None);
-        }
-        let Self { id, uid, is_orphan, .. } = self;
-        Ok(Some(FinalRow { id, uid, etag, is_orphan, relations, status }))
+        let Self { id, uid, is_orphan, .. } = *self;
+        Ok(FinalRow { id, uid, etag, is_orphan, relations, status })
     }
 }
 

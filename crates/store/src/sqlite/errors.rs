@@ -97,11 +97,17 @@ impl Writer<'_> {
             stored.entry(row.int(0)?).or_default().push((row.blob(1)?.to_vec(), row.int(2)?));
         }
         let ErrorDifference { changed, gone, rows } = ErrorDifference::compare(category, sets, stored);
-        if !gone.is_empty() {
-            self.db.run(DELETE_ERRORS, Args::new().with(ids_json(gone))).await?;
-        }
+        self.errors_delete(gone).await?;
         self.errors_put(rows, now).await?;
         Ok(changed)
+    }
+
+    /// Deletes errors by number.
+    pub(super) async fn errors_delete(&mut self, ids: Vec<i64>) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.db.run(DELETE_ERRORS, Args::new().with(ids_json(ids))).await.map(drop)
     }
 
     /// The owners ran well; with these warnings, if there are any.

@@ -16,7 +16,7 @@ use super::session::{Args, Connections};
 use super::write_connection::WriteConnection;
 use super::writer::WriterState;
 use crate::StoreError;
-use crate::rules::statement::{Faults, statements};
+use crate::rules::statement::{Faults, Statement, statements};
 use crate::rules::unused::FORGOTTEN_MIN;
 
 /// Measured: smaller pages waste a tenth of the room on rows of this length and cost a tenth more CPU when entities
@@ -32,6 +32,12 @@ statements! {
         "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'refs'), 0), \
                 coalesce((SELECT max(rank & 281474976710655) FROM stitch_queue), 0)";
 }
+
+// Not among the statements that are prepared on a database which the store made: sqlx owns the table.
+const SELECT_MIGRATIONS: Statement = Statement {
+    name: "SELECT_MIGRATIONS",
+    sql: "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success",
+};
 
 /// How to open a database.
 #[derive(Clone)]
@@ -121,6 +127,27 @@ impl SqliteStore {
         let connections = Connections::new(writer, readers, faults);
         let state = Mutex::new(initial_state(&connections).await?);
         Ok(Self { connections, state, lock })
+    }
+
+    /// Opens the database of another process, which may be at work on it, to look at. Whatever would write fails.
+    ///
+    /// `Schema` if its tables are not those that this program knows.
+    pub async fn open_read_only(options: SqliteOptions) -> Result<Self, StoreError> {
+        let connection =
+            options.connection(options.reader_cache_size_kib)?.create_if_missing(false).read_only(true);
+        let only = WriteConnection::open(connection.clone()).await?;
+        let readers = readers(options.readers.max(1)).connect_with(connection).await?;
+        let connections = Connections::new(only, Some(readers), faults(&options));
+        // A table that is not there is an error, too.
+        let applied = connections.rows(SELECT_MIGRATIONS, Args::new()).await;
+        let applied = applied.ok().and_then(|rows| rows.first()?.int(0).ok()).unwrap_or_default();
+        let known = migrator().iter().map(|migration| migration.version).max().unwrap_or_default();
+        if applied != known {
+            return Err(StoreError::Schema(format!(
+                "it has version {applied}, and this program knows {known}"
+            )));
+        }
+        Ok(Self { connections, state: Mutex::new(WriterState::default()), lock: None })
     }
 }
 

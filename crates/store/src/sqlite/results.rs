@@ -84,7 +84,7 @@ impl Writer<'_> {
     }
 
     async fn write_difference(&mut self, difference: Difference<'_>) -> Result<(), StoreError> {
-        let Difference { bodies, results, mut relations_added, relations_removed, .. } = difference;
+        let Difference { bodies, results, relations_added, relations_removed, .. } = difference;
         for (relation, _) in relations_added.iter().chain(&relations_removed) {
             self.work.add(relation.0, Urgency::Peer);
         }
@@ -112,12 +112,9 @@ impl Writer<'_> {
         self.db.bulk(&PUT_BODIES, bodies, bind_body).await?;
         self.db.bulk(&PUT_RESULTS, results, bind_result).await?;
         self.peer_relations_delete(relations_removed).await?;
-        // In the order of the index, each page of it is visited once.
-        relations_added.sort_unstable();
-        self.db.bulk(&INSERT_PEER_RELATIONS, relations_added, bind_relation).await?;
+        self.peer_relations_insert(relations_added).await?;
         self.refresh_keys_delete(difference.keys_removed).await?;
-        self.db.bulk(&INSERT_REFRESH_KEYS, difference.keys_added, bind_key).await?;
-        Ok(())
+        self.refresh_keys_insert(difference.keys_added).await
     }
 
     /// Removes all traces that the entities' results left outside their own rows, and queues those at which their
@@ -151,11 +148,29 @@ impl Writer<'_> {
         self.db.run(DELETE_REFRESH_KEYS_OF, Args::new().with(json)).await.map(drop)
     }
 
-    async fn peer_relations_delete(&mut self, relations: Vec<(Triple, i64)>) -> Result<(), StoreError> {
+    /// Inserts those that are not there.
+    pub(super) async fn peer_relations_insert(
+        &mut self,
+        mut relations: Vec<(Triple, i64)>,
+    ) -> Result<(), StoreError> {
+        // In the order of the index, each page of it is visited once.
+        relations.sort_unstable();
+        self.db.bulk(&INSERT_PEER_RELATIONS, relations, bind_relation).await.map(drop)
+    }
+
+    pub(super) async fn peer_relations_delete(
+        &mut self,
+        relations: Vec<(Triple, i64)>,
+    ) -> Result<(), StoreError> {
         self.db.bulk(&DELETE_PEER_RELATIONS, relations, bind_relation).await.map(drop)
     }
 
-    async fn refresh_keys_delete(&mut self, keys: Vec<(i64, i64)>) -> Result<(), StoreError> {
+    /// Inserts those that are not there.
+    pub(super) async fn refresh_keys_insert(&mut self, keys: Vec<(i64, i64)>) -> Result<(), StoreError> {
+        self.db.bulk(&INSERT_REFRESH_KEYS, keys, bind_key).await.map(drop)
+    }
+
+    pub(super) async fn refresh_keys_delete(&mut self, keys: Vec<(i64, i64)>) -> Result<(), StoreError> {
         self.db.bulk(&DELETE_REFRESH_KEYS, keys, bind_key).await.map(drop)
     }
 }

@@ -6,13 +6,15 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::codec::{RowExt as _, ids_json};
-use super::session::Args;
+use super::session::{Args, Session};
 use super::statement::bulk_statements;
 use super::writer::Writer;
 use crate::packed::pack;
 use crate::rules::codec::UPSERTED;
 use crate::rules::errors::serialized;
-use crate::rules::final_entity::{FinalRow, Parts, PartsErrors, Round, name_failures, relations_from};
+use crate::rules::final_entity::{
+    FinalRow, Parts, PartsErrors, Round, Unreadable, name_failures, relations_from,
+};
 use crate::rules::statement::statements;
 use crate::{StitchReport, StoreError, Timestamp};
 
@@ -94,17 +96,12 @@ impl Writer<'_> {
     /// Makes final entities, without writing them; keeps the errors of those that cannot be made.
     async fn stitch_round(&mut self, ids: &[i64], now: Timestamp) -> Result<Round, StoreError> {
         let mut round = Round::default();
-        let mut all = Vec::with_capacity(ids.len());
-        for row in self.db.rows(SELECT_PARTS, Args::new().with(ids_json(ids.iter().copied()))).await? {
-            let id = row.int(0)?;
-            // Whatever is wrong with a row that could be fetched is wrong with this entity alone.
-            match parts(id, &row) {
-                Ok(parts) => all.push(parts),
-                Err(error) => round.fail(id, &error, row.digest(1).ok()),
-            }
+        let (all, unreadable) = self.db.parts(ids).await?;
+        for Unreadable { id, error, body_digest } in unreadable {
+            round.fail(id, &error, body_digest);
         }
         let texts = self.ref_texts(Parts::numbers(&all)).await?;
-        let errors = self.errors_of_parts(&all).await?;
+        let errors = self.db.errors_of_parts(&all).await?;
         round.finish(all, &texts, &errors);
         self.stitching_errors_replace(&round.errors(), now).await?;
         Ok(round)
@@ -125,18 +122,6 @@ impl Writer<'_> {
         self.db.bulk(&PUT_FINAL, finals, bind).await.map(drop)
     }
 
-    async fn errors_of_parts(&mut self, parts: &[Parts]) -> Result<PartsErrors, StoreError> {
-        let mut errors = PartsErrors::default();
-        let failing: Vec<i64> = parts.iter().filter(|parts| parts.has_errors).map(|parts| parts.id).collect();
-        if failing.is_empty() {
-            return Ok(errors);
-        }
-        for row in self.db.rows(SELECT_ERRORS_OF_PARTS, Args::new().with(ids_json(failing))).await? {
-            errors.add(row.int(0)?, row.int(1)?, || serialized(row.text(2)));
-        }
-        Ok(errors)
-    }
-
     /// The refs of the stitched entities, if anybody wants to read about each of them.
     async fn refs_to_tell(&mut self, stitched: &[i64]) -> Result<Vec<Arc<str>>, StoreError> {
         if !tracing::enabled!(tracing::Level::DEBUG) {
@@ -144,6 +129,35 @@ impl Writer<'_> {
         }
         let refs = self.ref_texts(stitched.iter().copied()).await?;
         Ok(stitched.iter().map(|id| refs.get(id).cloned().unwrap_or_default()).collect())
+    }
+}
+
+impl Session {
+    /// What the final entities of these are made of; and whose parts cannot be read.
+    pub(super) async fn parts(&mut self, ids: &[i64]) -> Result<(Vec<Parts>, Vec<Unreadable>), StoreError> {
+        let (mut all, mut unreadable) = (Vec::with_capacity(ids.len()), Vec::new());
+        for row in self.rows(SELECT_PARTS, Args::new().with(ids_json(ids.iter().copied()))).await? {
+            let id = row.int(0)?;
+            // Whatever is wrong with a row that could be fetched is wrong with this entity alone.
+            match parts(id, &row) {
+                Ok(parts) => all.push(parts),
+                Err(error) => unreadable.push(Unreadable { id, error, body_digest: row.digest(1).ok() }),
+            }
+        }
+        Ok((all, unreadable))
+    }
+
+    /// The errors of those of the entities that have any.
+    pub(super) async fn errors_of_parts(&mut self, parts: &[Parts]) -> Result<PartsErrors, StoreError> {
+        let mut errors = PartsErrors::default();
+        let failing: Vec<i64> = parts.iter().filter(|parts| parts.has_errors).map(|parts| parts.id).collect();
+        if failing.is_empty() {
+            return Ok(errors);
+        }
+        for row in self.rows(SELECT_ERRORS_OF_PARTS, Args::new().with(ids_json(failing))).await? {
+            errors.add(row.int(0)?, row.int(1)?, || serialized(row.text(2)));
+        }
+        Ok(errors)
     }
 }
 

@@ -27,7 +27,13 @@ const STATEMENTS: [&[Statement]; 18] = [
     results::STATEMENTS,
     stitch::STATEMENTS,
 ];
-const MORE_STATEMENTS: [&[Statement]; 3] = [refs::STATEMENTS, schedule::STATEMENTS, writer::STATEMENTS];
+const MORE_STATEMENTS: [&[Statement]; 5] = [
+    doctor::MENDING_STATEMENTS,
+    doctor::STATEMENTS,
+    refs::STATEMENTS,
+    schedule::STATEMENTS,
+    writer::STATEMENTS,
+];
 
 const BULK_STATEMENTS: [&[&statement::Bulk]; 9] = [
     commit::BULK_STATEMENTS,
@@ -62,7 +68,7 @@ async fn every_statement_prepares() {
 }
 
 /// Statements that look at everything there is, or at a table that is short in a healthy catalog.
-const SCANS: [&str; 14] = [
+const SCANS: [&str; 17] = [
     "COUNT_KINDS",
     "COUNT_OTHERS",
     // What only the search finds: an entity's result is damaged, and so does not say what it left elsewhere.
@@ -73,6 +79,9 @@ const SCANS: [&str; 14] = [
     "SELECT_ALL_UNROOTED",
     "SELECT_ANY_QUEUED",
     "SELECT_COUNTERS",
+    "INSERT_HEAD",
+    "SELECT_HEAD",
+    "SET_HEAD",
     "SELECT_ERRORS",
     "SELECT_ORPHANS",
     "SELECT_POSITION",
@@ -80,8 +89,8 @@ const SCANS: [&str; 14] = [
     "SELECT_UNUSED_REFS",
 ];
 /// What queries walk over that is not a table of the catalog: parameters, and what they find on the way.
-const HARMLESS: [&str; 9] =
-    ["j ", "l ", "CONSTANT ROW", "json_each ", "up", "down", "rooted", "providers", "s"];
+const HARMLESS: [&str; 10] =
+    ["j ", "l ", "CONSTANT ROW", "json_each ", "up", "down", "rooted", "providers", "s", "u"];
 
 #[tokio::test]
 async fn no_statement_walks_over_a_table_that_grows() {

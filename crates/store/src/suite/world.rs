@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     CacheWrite, CatalogError, Claim, ClaimRequest, CommitReport, ErrorFilter, Lane, MutationReport,
     NewEntity, NewError, Outcome, OutcomeKind, PackedBody, Processed, ProviderMutation, RelationKey,
-    StitchReport, Store, StoreError, Timestamp,
+    StitchReport, Store, StoreError, Timestamp, Violation,
 };
 
 /// How long leases last here.
@@ -345,6 +345,22 @@ impl<'s> World<'s> {
             match self.store.orphans_delete(1000, self.now).await.unwrap() {
                 0 => return deleted,
                 count => deleted += count,
+            }
+        }
+    }
+
+    /// What a pass finds wrong, in small pages.
+    pub async fn violations(&self, location_store: Option<&str>) -> Vec<Violation> {
+        const PAGE: usize = 3;
+        let mut found = Vec::new();
+        let mut from = None;
+        loop {
+            let page = self.store.inspect(from.as_ref(), PAGE, location_store, self.now).await.unwrap();
+            found.extend(page.violations);
+            assert!(page.rows <= PAGE);
+            match page.next {
+                Some(next) => from = Some(next),
+                None => return found,
             }
         }
     }

@@ -219,8 +219,10 @@ pub(crate) fn check<S: Tables>(history: &[Op]) {
             apply(&mut world, op).await;
             check_rows(&store).await;
             check_packed(&world, &store).await;
+            assert_eq!(world.violations(None).await, []);
         }
         check_view(&world, &store).await;
+        assert_eq!(world.violations(None).await, []);
         check_rows(&store).await;
         check_packed(&world, &store).await;
     });

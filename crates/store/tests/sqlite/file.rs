@@ -72,6 +72,39 @@ async fn numbers_are_not_reused_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_database_can_be_looked_at_whether_it_is_in_use_or_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("catalog.db");
+    let store = open(&directory).await;
+    let world = World::new(&store);
+    world.full("p", [entity(A, "x")]).await;
+    world.relate(A, []).await;
+    world.stitch().await;
+    for is_in_use in [true, false] {
+        if !is_in_use {
+            store.close().await;
+        }
+        let looking = SqliteStore::open_read_only(SqliteOptions::file(&path)).await.unwrap();
+        let seen = World::new(&looking);
+        assert_eq!(seen.violations(None).await, []);
+        assert_eq!(seen.refs().await, [A]);
+        assert!(looking.entity_refresh(A, world.now).await.is_err());
+        looking.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_to_be_looked_at_is_not_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("catalog.db");
+    let missing = SqliteStore::open_read_only(SqliteOptions::file(&path)).await;
+    assert!(missing.is_err() && !path.exists());
+    std::fs::write(&path, "").unwrap();
+    let empty = SqliteStore::open_read_only(SqliteOptions::file(&path)).await;
+    assert!(empty.is_err());
+}
+
+#[tokio::test]
 async fn a_second_process_is_turned_away() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.db");

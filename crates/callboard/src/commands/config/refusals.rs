@@ -51,7 +51,7 @@ fn faults_of_values(
         integrations.err().map(Error::from),
         ServerOptions::from_config(config).err().map(Error::from),
         Database::from_config(config, directory).err(),
-        settings::engine_settings(config).err(),
+        settings::engine_settings(config).and_then(|_| settings::doctor_settings(config)).err(),
         config_locations.err(),
         disabled,
         wired,

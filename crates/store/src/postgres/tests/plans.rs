@@ -12,7 +12,7 @@ fn all_statements() -> impl Iterator<Item = Statement> {
 }
 
 /// The types of parameters that a statement does not tell by itself.
-const TYPES: [(&str, &str); 26] = [
+const TYPES: [(&str, &str); 29] = [
     ("APPEND_CHANGES", "bigint[], smallint[], bigint"),
     ("DELETE_CONFLICTS", "bigint[], bytea[]"),
     ("DELETE_EDGES", "bigint[], bigint[]"),
@@ -40,7 +40,10 @@ const TYPES: [(&str, &str); 26] = [
     ("QUEUE_STITCH", "bigint[], smallint[]"),
     ("RELEASE_CLAIMED", "bigint[], bigint[]"),
     ("SELECT_HELD", "bigint[], bigint[]"),
+    ("SELECT_KEYS_THERE", "bigint[], bigint[]"),
+    ("SELECT_PEERS_THERE", "bigint[], bigint[], bigint[], bigint[]"),
     ("SELECT_REF_IDS", "text[]"),
+    ("SELECT_REFUSED_THERE", "bigint[], bigint[]"),
     ("SET_LOCATION_KEYS", "bigint[], text[]"),
     ("UPDATE_UNPROCESSED", "bigint[], uuid[], text[], bytea[]"),
 ];
@@ -53,7 +56,7 @@ async fn prepare(connection: &mut PgConnection, Statement { name, sql }: Stateme
 }
 
 /// Statements that look at everything there is, or at a table that is short in a healthy catalog.
-const SCANS: [&str; 19] = [
+const SCANS: [&str; 24] = [
     "COUNT_KINDS",
     "COUNT_OTHERS",
     // What only the search finds: an entity's result is damaged, and so does not say what it left elsewhere.
@@ -71,10 +74,15 @@ const SCANS: [&str; 19] = [
     "SELECT_UNUSED_REFS",
     // One row, or sixteen.
     "APPEND_CHANGES",
+    "CORRECT_COUNT",
+    "INSERT_HEAD",
     "SELECT_CHANGES",
+    "SELECT_COUNTED",
     "SELECT_CYCLE_HINTS",
+    "SELECT_HEAD",
     "SELECT_MENTIONS_GONE",
     "SELECT_POSITION",
+    "SET_HEAD",
 ];
 
 /// The lines of a plan that read a table from its beginning to its end.

@@ -22,6 +22,12 @@ impl Tables for PostgresStore {
         "no text has the number 127",
     )];
 
+    const LOSE_UNPROCESSED: &[&str] = &[
+        "DELETE FROM refresh_state WHERE id = (SELECT id FROM refs WHERE entity_ref = 'component:default/d')",
+    ];
+    const MISCOUNT: &str = "UPDATE counters SET relations = relations + 5 WHERE shard = 3";
+    const LOSE_HEAD: &str = "UPDATE change_head SET position = 0";
+
     async fn open_empty() -> Option<Self> {
         super::open_empty().await
     }

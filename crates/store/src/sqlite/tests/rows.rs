@@ -35,6 +35,14 @@ impl Tables for SqliteStore {
     const UNSTITCHABLE_PEERS: &[(&str, &str)] =
         &[("INSERT INTO peer_relations SELECT min(id), 'x', 1, 1 FROM results", "x is not a number")];
 
+    const LOSE_UNPROCESSED: &[&str] = &[
+        "PRAGMA foreign_keys = OFF",
+        "DELETE FROM refresh_state WHERE id = (SELECT id FROM refs WHERE entity_ref = 'component:default/d')",
+        "PRAGMA foreign_keys = ON",
+    ];
+    const MISCOUNT: &str = "UPDATE meta SET value = value + 5 WHERE key = 'relations'";
+    const LOSE_HEAD: &str = "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'change_log'";
+
     async fn open_empty() -> Option<Self> {
         Some(open_empty().await)
     }
