@@ -108,8 +108,11 @@ async fn a_store_that_fails_early_is_told_and_one_that_fails_late_cuts_the_body(
     fixture.break_store();
     assert!(response.into_body().collect().await.is_err());
     let (status, message) = fixture.call(request()).await.error();
-    assert_eq!(status, 500);
-    assert!(message.starts_with("An internal error occurred logId="), "{message}");
+    assert_eq!(status, 503);
+    assert!(
+        message.starts_with("The catalog's database is unavailable, try again later; logId="),
+        "{message}"
+    );
 }
 
 #[tokio::test]
