@@ -160,16 +160,18 @@ impl Database {
         Ok(Arc::new(SqliteStore::open(options).await?))
     }
 
-    /// Opens a database that is there already. Unless something is to be written, another process may work on it.
+    /// Opens a database that is there already. Where one process at a time may write, another one may work on it unless
+    /// something is to be written.
     pub(crate) async fn open_existing(&self, is_written: bool) -> Result<Arc<dyn Store>, Error> {
         match self {
+            Self::Postgres(postgres) => Ok(Arc::new(postgres.existing().open(Duration::ZERO).await?)),
             Self::Memory => {
                 Err(Error::Setting("the database is in memory: there is nothing to look at".to_owned()))
             }
             Self::File(path) if !path.exists() => {
                 Err(Error::Setting(format!("there is no database {}", path.display())))
             }
-            Self::File(_) if is_written => self.open().await,
+            Self::File(_) if is_written => self.open(Duration::ZERO).await,
             Self::File(path) => Ok(Arc::new(SqliteStore::open_read_only(SqliteOptions::file(path)).await?)),
         }
     }

@@ -1,5 +1,7 @@
 //! `connection` of a PostgreSQL database: an object, or a text in which all of it stands.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -65,7 +67,7 @@ fn parse(text: &str) -> Result<Map<String, Value>, Malformed> {
 
 fn decoded(text: &str) -> Result<String, Malformed> {
     let decoded = percent_decode_str(text).decode_utf8();
-    decoded.map(|text| text.into_owned()).map_err(|_| NOT_A_URL)
+    decoded.map(Cow::into_owned).map_err(|_| NOT_A_URL)
 }
 
 /// Puts what a URL says about encryption into the form that objects have. Other than with PostgreSQL's own programs,
@@ -101,8 +103,8 @@ fn encryption(members: &mut Map<String, Value>) {
 mod tests {
     use super::*;
 
-    fn of(connection: Value) -> Value {
-        members(Some(&connection)).map_or_else(|error| json!(error.0), Value::Object)
+    fn of(connection: &Value) -> Value {
+        members(Some(connection)).map_or_else(|error| json!(error.0), Value::Object)
     }
 
     #[test]
@@ -131,14 +133,14 @@ mod tests {
             ),
         ];
         for (text, expected) in table {
-            assert_eq!(of(json!(text)), expected, "{text}");
+            assert_eq!(of(&json!(text)), expected, "{text}");
         }
     }
 
     #[test]
     fn a_text_within_an_object_counts_more_than_what_stands_beside_it() {
         let connection = json!({"host": "a", "user": "u", "connectionString": "postgres://b/d"});
-        assert_eq!(of(connection), json!({"host": "b", "user": "u", "database": "d"}));
+        assert_eq!(of(&connection), json!({"host": "b", "user": "u", "database": "d"}));
     }
 
     #[test]
@@ -146,7 +148,7 @@ mod tests {
         for connection in
             [json!("hidden-pw"), json!("mysql://u:hidden-pw@h"), json!({"connectionString": 5}), json!(5)]
         {
-            let message = of(connection);
+            let message = of(&connection);
             assert!(message.as_str().is_some_and(|text| text.starts_with("has to be")), "{message}");
             assert!(!message.to_string().contains("hidden-pw"), "{message}");
         }

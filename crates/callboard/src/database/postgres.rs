@@ -107,6 +107,11 @@ impl Postgres {
         })
     }
 
+    /// The same place, where nothing is created.
+    pub(super) fn existing(&self) -> Self {
+        Self { creates_database: false, creates_schema: false, ..self.clone() }
+    }
+
     /// Opens the store, and waits for a server that does not answer yet for as long as `patience` says.
     pub(super) async fn open(&self, patience: Duration) -> Result<PostgresStore, Error> {
         let options = self.options(patience);
@@ -232,13 +237,13 @@ fn pool(sections: &Sections<'_>) -> Result<(u32, Duration), Error> {
     };
     let connections_max = match read("max")? {
         None => CONNECTIONS,
-        Some((key, value)) => match u32::try_from(value) {
-            Ok(value @ 1..=CONNECTIONS_MAX) => value.max(CONNECTIONS_MIN),
-            _ => {
+        Some((key, value)) => {
+            let Ok(value @ 1..=CONNECTIONS_MAX) = u32::try_from(value) else {
                 let wanted = format!("wanted 1 to {CONNECTIONS_MAX}");
                 return Err(Error::Setting(format!("Invalid value in config for key '{key}', {wanted}")));
-            }
-        },
+            };
+            value.max(CONNECTIONS_MIN)
+        }
     };
     let acquire_timeout = match read("acquireTimeoutMillis")? {
         None => ACQUIRE_TIMEOUT,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::Database;
 use super::*;
 
-fn read(backend: Value) -> Result<Postgres, Error> {
+fn read(backend: &Value) -> Result<Postgres, Error> {
     let config = Config::from_value("test", json!({"backend": {"database": backend}}));
     match Database::from_config(&config, Path::new("/"))? {
         Database::Postgres(postgres) => Ok(*postgres),
@@ -14,7 +14,7 @@ fn read(backend: Value) -> Result<Postgres, Error> {
 }
 
 /// Host, user, password and database.
-fn reached(database: Value) -> [Option<String>; 4] {
+fn reached(database: &Value) -> [Option<String>; 4] {
     let postgres = read(database).unwrap();
     let password = postgres.password.map(|password| password.expose().to_owned());
     [postgres.host, postgres.user, password, postgres.database]
@@ -61,7 +61,7 @@ fn the_database_is_the_one_that_backstage_has_for_its_catalog() {
         (json!({"client": "pg", "pluginDivisionMode": "schema"}), ["", "", "", ""]),
     ];
     for (database, expected) in table {
-        assert_eq!(reached(database.clone()), texts(expected), "{database}");
+        assert_eq!(reached(&database), texts(expected), "{database}");
     }
 }
 
@@ -93,7 +93,7 @@ fn what_may_be_created_is_said_in_general_and_for_the_plugin() {
     ] {
         let mut database = json!({"client": "pg"});
         database.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let postgres = read(database).unwrap();
+        let postgres = read(&database).unwrap();
         assert_eq!((postgres.creates_database, postgres.creates_schema), expected, "{more}");
     }
 }
@@ -105,20 +105,20 @@ fn the_pool_and_the_role_are_taken_over() {
         "knexConfig": {"pool": {"min": 1, "max": 30, "acquireTimeoutMillis": 5000}},
         "plugin": {"catalog": {"knexConfig": {"pool": {"max": "7"}}}},
     });
-    let postgres = read(database).unwrap();
+    let postgres = read(&database).unwrap();
     assert_eq!(postgres.role.as_deref(), Some("app"));
     let options = postgres.options(Duration::ZERO);
     assert_eq!((options.writers, options.readers), (4, 3));
     assert_eq!(options.connect_timeout, Duration::from_secs(5));
     let few =
-        read(json!({"client": "pg", "knexConfig": {"pool": {"max": 1}}})).unwrap().options(Duration::ZERO);
+        read(&json!({"client": "pg", "knexConfig": {"pool": {"max": 1}}})).unwrap().options(Duration::ZERO);
     assert_eq!((few.writers, few.readers), (2, 2));
 }
 
 #[test]
 fn encryption_is_as_strict_as_in_backstage() {
     let mode = |ssl: Value| {
-        let postgres = read(json!({"client": "pg", "connection": {"ssl": ssl}})).unwrap();
+        let postgres = read(&json!({"client": "pg", "connection": {"ssl": ssl}})).unwrap();
         // Not one of the environment.
         let options = PgConnectOptions::new_without_pgpass().ssl_mode(PgSslMode::Prefer);
         format!("{:?}", postgres.encryption.apply(options).get_ssl_mode())
@@ -167,7 +167,7 @@ fn what_cannot_be_used_is_refused_by_key_and_without_its_value() {
         ),
     ];
     for (database, key) in table {
-        let message = read(database).unwrap_err().to_string();
+        let message = read(&database).unwrap_err().to_string();
         assert!(message.contains(&format!("'{key}'")), "{message}");
         assert!(!message.contains("hidden-pw"), "{message}");
     }
@@ -175,7 +175,7 @@ fn what_cannot_be_used_is_refused_by_key_and_without_its_value() {
 
 #[test]
 fn a_password_is_not_shown() {
-    let postgres = read(json!({"client": "pg", "connection": "postgres://u:hidden-pw@h/d"})).unwrap();
+    let postgres = read(&json!({"client": "pg", "connection": "postgres://u:hidden-pw@h/d"})).unwrap();
     let options = postgres.options(Duration::ZERO);
     let shown = format!("{postgres:?} {options:?} {}", postgres.place(&options.connection));
     assert!(!shown.contains("hidden-pw"), "{shown}");
