@@ -62,7 +62,7 @@ async fn every_statement_prepares() {
     let mut writer = store.connections.writer().await;
     for (name, sql) in all_statements() {
         let sql = sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(sql));
-        let prepared = writer.get().unwrap().prepare(sql).await;
+        let prepared = writer.idle().await.unwrap().prepare(sql).await;
         assert!(prepared.is_ok(), "{name}: {prepared:?}");
     }
 }
@@ -102,7 +102,7 @@ async fn no_statement_walks_over_a_table_that_grows() {
             continue;
         }
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-        for row in sqlx::query(explain).fetch_all(writer.get().unwrap()).await.unwrap() {
+        for row in sqlx::query(explain).fetch_all(writer.idle().await.unwrap()).await.unwrap() {
             let detail: String = row.get("detail");
             let Some(walked) = detail.strip_prefix("SCAN ") else { continue };
             let is_harmless = walked.ends_with("-ROW VALUES CLAUSE")

@@ -11,7 +11,7 @@ const A: &str = "component:default/a";
 /// How many pages the database may have. Fewer than there are mean: as many as there are.
 async fn limit_pages(store: &SqliteStore, pages: u32) {
     let sql = AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    sqlx::query(sql).execute(store.connections.writer().await.get().unwrap()).await.unwrap();
+    sqlx::query(sql).execute(store.connections.writer().await.idle().await.unwrap()).await.unwrap();
 }
 
 #[tokio::test]

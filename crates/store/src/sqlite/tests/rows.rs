@@ -48,7 +48,7 @@ impl Tables for SqliteStore {
     }
 
     async fn execute(&self, sql: &'static str) {
-        sqlx::query(sql).execute(self.connections.writer().await.get().unwrap()).await.unwrap();
+        sqlx::query(sql).execute(self.connections.writer().await.idle().await.unwrap()).await.unwrap();
     }
 
     async fn rows<T>(&self, sql: String) -> Vec<T>
@@ -56,7 +56,7 @@ impl Tables for SqliteStore {
         T: AnyRow,
     {
         sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .fetch_all(self.connections.writer().await.get().unwrap())
+            .fetch_all(self.connections.writer().await.idle().await.unwrap())
             .await
             .unwrap()
     }
@@ -75,7 +75,7 @@ async fn a_text_that_cannot_be_read_fails_only_those_that_mention_it() {
         let damage = "UPDATE refs SET entity_ref = CAST(x'ff' AS TEXT) WHERE entity_ref = ?1";
         sqlx::query(damage)
             .bind(damaged)
-            .execute(store.connections.writer().await.get().unwrap())
+            .execute(store.connections.writer().await.idle().await.unwrap())
             .await
             .unwrap();
         store.state.lock().await.refs.clear();
