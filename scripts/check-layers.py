@@ -27,6 +27,7 @@ HEAVY_CRATES = {"sqlx", "sqlx-core", "axum", "hyper", "reqwest", "rustls"}
 SOURCE_RULES = [
     (re.compile(r"\bstd::env\b(?!!)|\bstd::\{[^}]*\benv\b"), {"callboard", "bench"}, "reads the environment"),
     (re.compile(r"\bcallboard_store::sqlite\b|\bSqliteStore\b"), {"callboard", "store"}, "names a concrete store"),
+    (re.compile(r"\bcallboard_store::memory\b|\bMemoryStore\b"), {"simulation", "store"}, "names the store of tests"),
 ]
 
 NONE, ALL = "-", "all"

@@ -32,6 +32,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
+            biased;
             () = shared.stopping.cancelled() => {}
             () = shared.wake.claim_wanted() => {}
             () = shared.store.hinted(Hint::Due) => {}
@@ -81,6 +82,7 @@ pub(crate) async fn keep_leases(shared: Arc<Shared>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = shared.drained.cancelled() => return,
             _ = ticks.tick() => {}
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ProcessingErrorHandler;
+use crate::{ProcessingErrorHandler, Randomness};
 
 /// Limits of one run of one entity. What is over a limit fails the run with an error that names the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +101,8 @@ pub struct EngineSettings {
     pub changes_kept: u64,
     /// Who is told of entities that cannot be processed.
     pub on_processing_error: Option<ProcessingErrorHandler>,
+    /// Where random numbers come from.
+    pub randomness: Randomness,
 }
 
 impl Default for EngineSettings {
@@ -120,6 +122,7 @@ impl Default for EngineSettings {
             drain_timeout: Duration::from_secs(10),
             changes_kept: 100_000,
             on_processing_error: None,
+            randomness: Randomness::default(),
         }
     }
 }
