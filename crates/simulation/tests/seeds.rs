@@ -1,8 +1,8 @@
-//! Some hundreds of histories keep the promises. `callboard-simulate` runs as many as one likes.
+//! More than a hundred histories keep the promises. `callboard-simulate` runs as many as one likes.
 
 use callboard_simulation::simulate;
 
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 150;
 /// Each of these once broke a promise.
 const FOUND: [u64; 2] = [89, 419];
 /// Run beside each other.
