@@ -31,6 +31,7 @@ SOURCE_RULES = [
         {"callboard", "store"},
         "names a concrete store",
     ),
+    (re.compile(r"\bcallboard_store::memory\b|\bMemoryStore\b"), {"simulation", "store"}, "names the store of tests"),
 ]
 
 NONE, ALL = "-", "all"

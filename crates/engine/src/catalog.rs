@@ -7,14 +7,17 @@ use callboard_sdk::{Clock, LocationSpec, ScmLocationAnalyzer};
 use callboard_store::{Hint, LocationConflict, Store, StoreError, StoredLocation};
 use uuid::Uuid;
 
-use crate::Pipeline;
 use crate::locations::{LOCATION_STORE, free_location_entity, location_name, registered_location_entity};
 use crate::wake::Wake;
+use crate::{Pipeline, Randomness};
 
 mod analysis;
 mod descriptor;
 
 pub use analysis::{ExistingFile, LocationAnalysis};
+
+/// How often a name is looked for that no other location's entity has, as somebody else may take it meanwhile.
+const NAME_TRIES_MAX: u32 = 5;
 
 /// Why the catalog refused something; the name of each is what Backstage's clients know.
 #[derive(Debug, thiserror::Error)]
@@ -75,17 +78,30 @@ pub struct Catalog {
     clock: Arc<dyn Clock>,
     wake: Wake,
     has_location_store: bool,
+    randomness: Randomness,
     analyzers: Vec<Arc<dyn ScmLocationAnalyzer>>,
 }
 
 impl Catalog {
     /// A catalog over this store; `wake` reaches the engine that works on it, if one does.
     pub fn new(store: Arc<dyn Store>, pipeline: Arc<Pipeline>, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self { store, pipeline, clock, wake, has_location_store: true, analyzers: Vec::new() }
+        Self {
+            store,
+            pipeline,
+            clock,
+            wake,
+            has_location_store: true,
+            randomness: Randomness::default(),
+            analyzers: Vec::new(),
+        }
     }
 
     pub(crate) fn with_location_store(self, has_location_store: bool) -> Self {
         Self { has_location_store, ..self }
+    }
+
+    pub(crate) fn with_randomness(self, randomness: Randomness) -> Self {
+        Self { randomness, ..self }
     }
 
     /// The same, with what knows which descriptor files repositories have; the first that supports a URL is asked.
@@ -102,6 +118,7 @@ impl Catalog {
     /// Comes back when the change log grew since the last time, here or in another process. For one follower of the log.
     pub async fn change(&self) {
         tokio::select! {
+            biased;
             () = self.wake.change() => {}
             () = self.store.hinted(Hint::Changed) => {}
         }
@@ -164,9 +181,21 @@ impl Catalog {
     ) -> Result<StoredLocation, CatalogOpError> {
         self.check_location_store()?;
         self.check_type(spec)?;
-        let entity = free_location_entity(self.store.as_ref(), spec).await?.map_err(CatalogOpError::Input)?;
-        let now = self.clock.now();
-        let location = self.store.location_create(LOCATION_STORE, spec, entity, on_conflict, now).await?;
+        let mut tries = 1;
+        let location = loop {
+            let entity = free_location_entity(self.store.as_ref(), spec, &self.randomness)
+                .await?
+                .map_err(CatalogOpError::Input)?;
+            let now = self.clock.now();
+            match self.store.location_create(LOCATION_STORE, spec, entity, on_conflict, now).await {
+                Err(StoreError::Conflict(_))
+                    if tries < NAME_TRIES_MAX && self.has_lost_name(spec, on_conflict).await? =>
+                {
+                    tries += 1;
+                }
+                created => break created?,
+            }
+        };
         self.wake.claim();
         Ok(location)
     }
@@ -199,6 +228,15 @@ impl Catalog {
         self.wake.claim();
         self.wake.stitch_at_once();
         Ok(())
+    }
+
+    /// Whether a location was refused because its entity's name became another one's since it was looked up.
+    async fn has_lost_name(
+        &self,
+        spec: &LocationSpec,
+        on_conflict: LocationConflict,
+    ) -> Result<bool, StoreError> {
+        Ok(on_conflict == LocationConflict::Refresh || self.store.location_find(spec).await?.is_none())
     }
 
     fn check_location_store(&self) -> Result<(), CatalogOpError> {

@@ -28,6 +28,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         shared.outage.note(&claimed, "Failed to load processing items");
         let rest = claimed.unwrap_or(POLL_AFTER_ERROR);
         tokio::select! {
+            biased;
             () = shared.stopping.cancelled() => {}
             () = shared.wake.claim_wanted() => {}
             () = shared.store.hinted(Hint::Due) => {}
@@ -77,6 +78,7 @@ pub(crate) async fn keep_leases(shared: Arc<Shared>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = shared.drained.cancelled() => return,
             _ = ticks.tick() => {}
         }

@@ -103,6 +103,7 @@ impl Engine {
             pipeline,
             clock: Arc::clone(&clock),
             interval: settings.interval,
+            randomness: settings.randomness.clone(),
             on_error: settings.on_processing_error.clone(),
             cancellation: CancellationToken::new(),
         };
@@ -129,6 +130,7 @@ impl Engine {
         let Shared { store, clock, wake, processing, settings, .. } = self.shared.as_ref();
         Catalog::new(Arc::clone(store), Arc::clone(&processing.pipeline), Arc::clone(clock), wake.clone())
             .with_location_store(settings.has_location_store)
+            .with_randomness(settings.randomness.clone())
     }
 
     /// Connects the providers, all at once, and waits for them. They may take over what providers had that are to be

@@ -18,6 +18,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut job = Job::new("janitor");
     loop {
         tokio::select! {
+            biased;
             () = shared.stopping.cancelled() => break,
             () = shared.wake.tidy_wanted() => {}
             () = tokio::time::sleep(shared.settings.janitor_interval) => {}

@@ -9,6 +9,9 @@
 //! The [`Pipeline`] is pure of storage: an entity goes in, an outcome comes out. Everything else moves claims and
 //! outcomes between it and the store in batches. The truth about what is to be done is in the store alone: queues
 //! and wake-ups in memory may be lost at any moment without losing work.
+//!
+//! Time, randomness and everything slow come in from outside, and a part of the loop that waits for several things looks
+//! at them in a fixed order (`biased`): under simulated time a seed gives the same history again.
 
 mod catalog;
 mod claimer;
@@ -30,6 +33,7 @@ mod outage;
 mod pipeline;
 mod processing;
 mod queue;
+mod randomness;
 mod rules;
 mod run;
 mod settings;
@@ -49,6 +53,7 @@ pub use error_handler::ProcessingErrorHandler;
 pub use locations::LOCATION_STORE;
 pub use order::ProcessorOptions;
 pub use pipeline::{Pipeline, PipelineParts, RulesEnforcer};
+pub use randomness::Randomness;
 pub use rules::{CatalogRules, RulesError};
 pub use settings::{EngineSettings, Interval, OrphanStrategy, RunLimits};
 pub use threads::RunThreads;

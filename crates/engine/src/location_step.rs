@@ -1,6 +1,6 @@
 //! Reading what a Location entity points at.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{MAIN_SEPARATOR, Path};
 use std::sync::Arc;
 
@@ -144,9 +144,14 @@ impl Pipeline {
     }
 }
 
+/// Each target once, however often it is named. Two reads of one target that differ, as it changed between them, would
+/// be taken for one: what only the first one found would stand as long as the second one is good.
 fn targets(entity: &Entity) -> impl Iterator<Item = &str> {
     let many = entity.spec().and_then(|spec| spec.get("targets")).and_then(Value::as_array);
-    entity.spec_str("target").into_iter().chain(many.into_iter().flatten().filter_map(Value::as_str))
+    let all =
+        entity.spec_str("target").into_iter().chain(many.into_iter().flatten().filter_map(Value::as_str));
+    let mut seen = HashSet::new();
+    all.filter(move |target| seen.insert(*target))
 }
 
 /// A target as the readers need it: a relative one is relative to the file that names it.
@@ -235,6 +240,13 @@ mod tests {
     #[test]
     fn the_single_target_comes_before_the_list() {
         let value = json!({"spec": {"targets": ["b", 3, "c"], "target": "a"}});
+        let entity = Entity::from_value(value).unwrap();
+        assert_eq!(targets(&entity).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_target_that_is_named_twice_counts_once() {
+        let value = json!({"spec": {"targets": ["b", "a", "c", "b"], "target": "a"}});
         let entity = Entity::from_value(value).unwrap();
         assert_eq!(targets(&entity).collect::<Vec<_>>(), ["a", "b", "c"]);
     }

@@ -7,25 +7,32 @@ use callboard_model::{
 };
 use callboard_sdk::DeferredEntity;
 use callboard_store::{NewEntity, Store, StoreError, StoredLocation};
-use uuid::Uuid;
+
+use crate::Randomness;
 
 /// The provider in whose bucket registered locations are; the name is Backstage's.
 pub const LOCATION_STORE: &str = "DefaultLocationStore";
 
 /// The Location entity of a location that is to be registered.
 ///
-/// Its name follows from type and target. A location that was pointed elsewhere keeps its ref, though, and so the name
-/// may belong to another one by now: then it is made unique.
+/// One that is registered has its name already. Otherwise the name follows from type and target. A location that was
+/// pointed elsewhere keeps its ref, though, and so the name may belong to another one by now: then it is made unique.
 pub(crate) async fn free_location_entity(
     store: &dyn Store,
     spec: &LocationSpec,
+    randomness: &Randomness,
 ) -> Result<Result<NewEntity, String>, StoreError> {
+    if let Some(registered) = store.location_find(spec).await? {
+        return Ok(registered_location_entity(spec, location_name(&registered)));
+    }
     let name = location_entity_name(&spec.kind, &spec.target);
     let entity_ref = EntityRef::new("Location", "default", &name).to_canonical();
     let holder = store.location_by_ref(&entity_ref).await?;
-    let is_free =
-        holder.is_none_or(|holder| holder.spec.kind == spec.kind && holder.spec.target == spec.target);
-    let name = if is_free { name } else { location_entity_name(&Uuid::new_v4().to_string(), &spec.target) };
+    let name = if holder.is_none() {
+        name
+    } else {
+        location_entity_name(&randomness.uuid().to_string(), &spec.target)
+    };
     Ok(registered_location_entity(spec, &name))
 }
 

@@ -7,12 +7,11 @@ use callboard_model::annotations::MANAGED_BY_LOCATION;
 use callboard_model::{Body, Digest, Entity};
 use callboard_sdk::{CacheState, CancellationToken, Clock, ProcessorError};
 use callboard_store::{CacheWrite, Claim, NewError, Outcome, OutcomeKind, PackedBody, Processed, Timestamp};
-use rand::RngExt as _;
 use serde_json::Value;
 
 use crate::run::{Good, RunInput, RunOutput, RunProgress};
 use crate::settings::Interval;
-use crate::{Pipeline, ProcessingErrorHandler, digest};
+use crate::{Pipeline, ProcessingErrorHandler, Randomness, digest};
 
 /// Failures that a cache survives as long as its content stays the same, in a row or not. Which targets gave entities
 /// is known for longer.
@@ -24,6 +23,7 @@ pub(crate) struct Processing {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) interval: Interval,
+    pub(crate) randomness: Randomness,
     pub(crate) on_error: Option<ProcessingErrorHandler>,
     pub(crate) cancellation: CancellationToken,
 }
@@ -83,7 +83,7 @@ impl Processing {
 
     fn next_update_at(&self) -> Timestamp {
         let Interval { min, max } = self.interval;
-        let rest = if min < max { rand::rng().random_range(min..max) } else { min };
+        let rest = if min < max { self.randomness.duration(min..max) } else { min };
         self.clock.now() + rest
     }
 }

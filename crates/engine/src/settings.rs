@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{DoctorSettings, ProcessingErrorHandler};
+use crate::{DoctorSettings, ProcessingErrorHandler, Randomness};
 
 /// Limits of one run of one entity. What is over a limit fails the run with an error that names the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub struct EngineSettings {
     pub doctor: Option<DoctorSettings>,
     /// Who is told of entities that cannot be processed.
     pub on_processing_error: Option<ProcessingErrorHandler>,
+    /// Where random numbers come from.
+    pub randomness: Randomness,
 }
 
 impl Default for EngineSettings {
@@ -123,6 +125,7 @@ impl Default for EngineSettings {
             changes_kept: 100_000,
             doctor: Some(DoctorSettings::default()),
             on_processing_error: None,
+            randomness: Randomness::default(),
         }
     }
 }

@@ -49,6 +49,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 
 async fn rest(shared: &Shared) {
     tokio::select! {
+        biased;
         () = shared.stopping.cancelled() => return,
         () = shared.wake.stitch_wanted() => {}
         () = shared.store.hinted(Hint::Unstitched) => {}
@@ -60,6 +61,7 @@ async fn rest(shared: &Shared) {
         }
     };
     tokio::select! {
+        biased;
         () = shared.stopping.cancelled() => {}
         () = shared.wake.stitch_wanted_at_once() => {}
         () = is_drained => {}

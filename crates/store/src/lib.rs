@@ -18,6 +18,8 @@ mod error;
 mod errors;
 mod hint;
 mod location;
+#[cfg(feature = "testsuite")]
+pub mod memory;
 mod outcome;
 mod packed;
 pub mod postgres;

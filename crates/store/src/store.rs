@@ -119,7 +119,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     // --- registered locations: row and bucket change together ---
 
-    /// Registers a location and hands over its Location entity to the bucket of `provider`.
+    /// Registers a location and hands over its Location entity to the bucket of `provider`. `Conflict` also if
+    /// `entity` has the ref of another location's, or is not the one that the registered location has.
     async fn location_create(
         &self,
         provider: &str,

@@ -70,6 +70,9 @@ macro_rules! store_suite {
         $crate::store_suite!(@area $open conflicts {
             keys_of_a_child_follow_the_table
             a_refused_parent_is_no_parent
+            a_parent_is_due_when_another_one_no_longer_emits_what_both_did
+            a_parent_is_due_when_another_one_is_gone_that_emitted_the_same
+            a_parent_is_due_when_another_one_comes_with_another_key
             a_parent_may_change_the_key_of_what_only_it_hands_over
             a_refusal_is_an_error_of_the_parent
             a_refused_parent_is_due_when_the_entity_in_its_way_is_deleted
@@ -104,6 +107,7 @@ macro_rules! store_suite {
             registering_hands_over_the_location_entity
             a_location_is_registered_once
             registering_again_may_ask_for_a_refresh
+            a_ref_is_that_of_one_location_only
             a_location_can_point_elsewhere
             a_location_may_be_updated_to_what_it_is
             updates_are_refused_with_reasons

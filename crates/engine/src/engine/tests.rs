@@ -346,3 +346,19 @@ async fn a_process_that_only_serves_hears_of_changes() {
     }
     engine.stop().await;
 }
+
+#[tokio::test]
+async fn a_location_that_was_pointed_elsewhere_leaves_nothing_behind_after_it_was_registered_again() {
+    let store = store().await;
+    let (catalog, mut engine) = running(&store, EngineSettings::default()).await;
+    let other = LocationSpec::new("url", "other");
+    let location = catalog.location_register(&other, LocationConflict::Reject).await.unwrap();
+    let quick = LocationSpec::new("url", "quick");
+    catalog.location_update(&location.id, &quick).await.unwrap();
+    let again = catalog.location_register(&quick, LocationConflict::Refresh).await.unwrap();
+    assert_eq!((&again.id, &again.entity_ref), (&location.id, &location.entity_ref));
+    catalog.location_delete(&location.id).await.unwrap();
+    engine.settled().await.unwrap();
+    assert_eq!(store.providers().await.unwrap(), Vec::<String>::new());
+    engine.stop().await;
+}

@@ -14,6 +14,7 @@ fn processing(parts: PipelineParts) -> Processing {
         pipeline: Arc::new(Pipeline::new(parts)),
         clock: Arc::new(FakeClock::default()),
         interval: Interval::default(),
+        randomness: crate::Randomness::default(),
         on_error: None,
         cancellation: CancellationToken::new(),
     }

@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use super::row::RowExt as _;
 use super::session::Args;
 use super::writer::Writer;
-use crate::rules::intake::Edge;
+use crate::rules::intake::{Edge, heirs};
 use crate::rules::schedule::Run;
 use crate::rules::statement::statements;
 use crate::rules::stitch_work::Urgency;
@@ -129,8 +129,8 @@ impl Writer<'_> {
         self.db.write("edges", DELETE_EDGES, args).await.map(drop)
     }
 
-    /// Takes down which of the targets are orphans now; their final entities say so, and whoever was refused because of
-    /// them is due.
+    /// Takes down which of the targets are orphans now; their final entities say so. Whoever has something to say about
+    /// the targets is due.
     pub(super) async fn sources_lost(
         &mut self,
         targets: &BTreeSet<i64>,
@@ -145,14 +145,11 @@ impl Writer<'_> {
             self.hint_cycle();
         }
         let orphans: Vec<i64> = orphans.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        if orphans.is_empty() {
-            return Ok(());
-        }
         for id in &orphans {
             self.work.add(*id, Urgency::Own);
         }
-        let waiting = self.refused_sources(orphans).await?;
-        self.mark_due(waiting, Lane::Event, Run::InFull, now).await?;
+        let left = self.edges_to(targets.iter().copied()).await?;
+        self.mark_due(heirs(&left, &orphans), Lane::Event, Run::InFull, now).await?;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::session::{Args, Session};
 use super::texts::{escaped, key};
 use super::writer::Writer;
 use crate::rules::intake::new_uid;
-use crate::rules::messages::{location_exists, location_not_found};
+use crate::rules::messages::{location_exists, location_not_found, location_ref_taken};
 use crate::rules::schedule::Run;
 use crate::rules::statement::statements;
 use crate::{Lane, LocationConflict, NewEntity, StoreError, StoredLocation, Timestamp};
@@ -71,7 +71,13 @@ impl PostgresStore {
         let bucket = writer.lock_bucket(provider).await?;
         let location = match (location_by_spec(&mut writer.db, spec).await?, on_conflict) {
             (Some(_), LocationConflict::Reject) => return Err(location_exists(spec)),
-            (Some(existing), LocationConflict::Refresh) => existing,
+            (Some(existing), LocationConflict::Refresh) if *existing.entity_ref == *entity.entity_ref => {
+                existing
+            }
+            (Some(_), LocationConflict::Refresh) => return Err(location_ref_taken(&entity.entity_ref)),
+            (None, _) if location_by_ref(&mut writer.db, &entity.entity_ref).await?.is_some() => {
+                return Err(location_ref_taken(&entity.entity_ref));
+            }
             (None, _) => StoredLocation {
                 id: new_uid(now).to_string(),
                 spec: LocationSpec::new(&spec.kind, &spec.target),
@@ -225,6 +231,11 @@ fn digest(spec: &LocationSpec) -> Digest {
 
 async fn location_by_id(db: &mut Session, id: &str) -> Result<Option<StoredLocation>, StoreError> {
     db.row(SELECT_LOCATION, Args::new().with(escaped(id))).await?.as_ref().map(location).transpose()
+}
+
+async fn location_by_ref(db: &mut Session, entity_ref: &str) -> Result<Option<StoredLocation>, StoreError> {
+    let args = Args::new().with(key(entity_ref));
+    db.row(SELECT_LOCATION_BY_REF, args).await?.as_ref().map(location).transpose()
 }
 
 async fn location_by_spec(

@@ -315,6 +315,15 @@ impl Refusal<'_> {
     }
 }
 
+/// The sources that must run in full because some targets have one source less. `edges` are all that are left to the
+/// targets, of which the `orphans` have no source any more: whoever was refused may have these now. The content of the
+/// others may be that of the source that is gone, so those that are left hand them over again.
+pub(crate) fn heirs(edges: &[Edge], orphans: &[i64]) -> BTreeSet<i64> {
+    let orphans: HashSet<i64> = orphans.iter().copied().collect();
+    let is_heir = |edge: &&Edge| edge.is_refused == orphans.contains(&edge.target);
+    edges.iter().filter(is_heir).map(|edge| edge.source).collect()
+}
+
 /// A uid that grows with time, so that the unique index on it grows at its end.
 pub(crate) fn new_uid(now: Timestamp) -> Uuid {
     let seconds = u64::try_from(now.timestamp()).unwrap_or_default();

@@ -16,6 +16,10 @@ pub(crate) fn location_exists(spec: &LocationSpec) -> StoreError {
     StoreError::Conflict(format!("Location {}:{} already exists", spec.kind, spec.target))
 }
 
+pub(crate) fn location_ref_taken(entity_ref: &str) -> StoreError {
+    StoreError::Conflict(format!("{entity_ref} is the entity of another location"))
+}
+
 pub(crate) fn changes_trimmed(trimmed_to: i64) -> StoreError {
     StoreError::NotFound(format!("the change log begins after position {trimmed_to}"))
 }

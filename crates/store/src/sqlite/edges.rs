@@ -8,7 +8,7 @@ use super::codec::{RowExt as _, ids_json};
 use super::session::Args;
 use super::statement::bulk_statements;
 use super::writer::Writer;
-use crate::rules::intake::Edge;
+use crate::rules::intake::{Edge, heirs};
 use crate::rules::schedule::Run;
 use crate::rules::statement::statements;
 use crate::rules::stitch_work::Urgency;
@@ -125,8 +125,8 @@ impl Writer<'_> {
         self.db.bulk(&DELETE_EDGES, edges, bind).await.map(drop)
     }
 
-    /// Takes down which of the targets are orphans now; their final entities say so, and whoever was refused because of
-    /// them is due.
+    /// Takes down which of the targets are orphans now; their final entities say so. Whoever has something to say about
+    /// the targets is due.
     pub(super) async fn sources_lost(
         &mut self,
         targets: &BTreeSet<i64>,
@@ -143,8 +143,8 @@ impl Writer<'_> {
         for id in &orphans {
             self.work.add(*id, Urgency::Own);
         }
-        let waiting = self.refused_sources(orphans).await?;
-        self.mark_due(waiting, Lane::Event, Run::InFull, now).await?;
+        let left = self.edges_to(targets.iter().copied()).await?;
+        self.mark_due(heirs(&left, &orphans), Lane::Event, Run::InFull, now).await?;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use super::codec::RowExt as _;
 use super::session::{Args, Session};
 use super::writer::Writer;
 use crate::rules::intake::new_uid;
-use crate::rules::messages::{location_exists, location_not_found};
+use crate::rules::messages::{location_exists, location_not_found, location_ref_taken};
 use crate::rules::schedule::Run;
 use crate::rules::statement::statements;
 use crate::{Lane, LocationConflict, NewEntity, StoreError, StoredLocation, Timestamp};
@@ -45,7 +45,13 @@ impl SqliteStore {
         let mut writer = self.synced_writer().await?;
         let location = match (location_by_spec(&mut writer.db, spec).await?, on_conflict) {
             (Some(_), LocationConflict::Reject) => return Err(location_exists(spec)),
-            (Some(existing), LocationConflict::Refresh) => existing,
+            (Some(existing), LocationConflict::Refresh) if *existing.entity_ref == *entity.entity_ref => {
+                existing
+            }
+            (Some(_), LocationConflict::Refresh) => return Err(location_ref_taken(&entity.entity_ref)),
+            (None, _) if location_by_ref(&mut writer.db, &entity.entity_ref).await?.is_some() => {
+                return Err(location_ref_taken(&entity.entity_ref));
+            }
             (None, _) => StoredLocation {
                 id: new_uid(now).to_string(),
                 spec: LocationSpec::new(&spec.kind, &spec.target),
@@ -112,8 +118,7 @@ impl SqliteStore {
         &self,
         entity_ref: &str,
     ) -> Result<Option<StoredLocation>, StoreError> {
-        let row = self.reader().await?.row(SELECT_LOCATION_BY_REF, Args::new().with(entity_ref)).await?;
-        row.as_ref().map(location).transpose()
+        location_by_ref(&mut self.reader().await?, entity_ref).await
     }
 
     pub(super) async fn get_location(&self, id: &str) -> Result<Option<StoredLocation>, StoreError> {
@@ -155,6 +160,11 @@ impl Writer<'_> {
 
 async fn location_by_id(db: &mut Session, id: &str) -> Result<Option<StoredLocation>, StoreError> {
     db.row(SELECT_LOCATION, Args::new().with(id)).await?.as_ref().map(location).transpose()
+}
+
+async fn location_by_ref(db: &mut Session, entity_ref: &str) -> Result<Option<StoredLocation>, StoreError> {
+    let args = Args::new().with(entity_ref);
+    db.row(SELECT_LOCATION_BY_REF, args).await?.as_ref().map(location).transpose()
 }
 
 async fn location_by_spec(

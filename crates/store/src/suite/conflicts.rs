@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "a rule's name says what it is")]
 
 use super::world::{World, entity, keyed};
-use crate::{Conflict, ErrorCategory, NewEntity};
+use crate::{Conflict, ErrorCategory, Lane, NewEntity};
 
 const ROOT: &str = "location:default/root";
 const OTHER: &str = "location:default/other";
@@ -52,6 +52,39 @@ pub async fn a_refused_parent_is_no_parent(world: World<'_>) {
     world.emit(OTHER, []).await;
     world.stitch().await;
     assert!(world.is_orphan(A).await);
+}
+
+/// Two parents hand over an entity under the same key and in different words, those of `OTHER` being the last.
+async fn with_two_parents(world: &World<'_>) {
+    world.full("p", [entity(ROOT, "x"), entity(OTHER, "x")]).await;
+    world.emit(ROOT, [keyed(A, "of root", "k")]).await;
+    world.emit(OTHER, [keyed(A, "of other", "k")]).await;
+    world.process_all().await;
+}
+
+async fn root_runs_in_full(world: &World<'_>) {
+    let claim = world.claim_one(ROOT).await;
+    assert_eq!((claim.lane, claim.fingerprint), (Lane::Event, None));
+}
+
+pub async fn a_parent_is_due_when_another_one_no_longer_emits_what_both_did(world: World<'_>) {
+    with_two_parents(&world).await;
+    world.refresh(OTHER).await;
+    world.emit(OTHER, []).await;
+    root_runs_in_full(&world).await;
+}
+
+pub async fn a_parent_is_due_when_another_one_is_gone_that_emitted_the_same(world: World<'_>) {
+    with_two_parents(&world).await;
+    world.full("p", [entity(ROOT, "x")]).await;
+    root_runs_in_full(&world).await;
+}
+
+pub async fn a_parent_is_due_when_another_one_comes_with_another_key(world: World<'_>) {
+    with_two_parents(&world).await;
+    world.refresh(OTHER).await;
+    world.emit(OTHER, [keyed(A, "of other", "j")]).await;
+    root_runs_in_full(&world).await;
 }
 
 pub async fn a_parent_may_change_the_key_of_what_only_it_hands_over(world: World<'_>) {

@@ -54,6 +54,22 @@ pub async fn registering_again_may_ask_for_a_refresh(world: World<'_>) {
     assert_eq!((claim.lane, claim.fingerprint), (crate::Lane::Interactive, None));
 }
 
+pub async fn a_ref_is_that_of_one_location_only(world: World<'_>) {
+    let first = create(&world, "a").await;
+    let entity = NewEntity { entity_ref: location_entity("a").entity_ref, ..location_entity("b") };
+    let store = world.store;
+    for on_conflict in [LocationConflict::Reject, LocationConflict::Refresh] {
+        let taken = store.location_create(PROVIDER, &spec("b"), entity.clone(), on_conflict, world.now).await;
+        assert_eq!(message(taken), "location:default/a is the entity of another location");
+    }
+    let other = location_entity("other");
+    let refused =
+        store.location_create(PROVIDER, &spec("a"), other, LocationConflict::Refresh, world.now).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))));
+    assert_eq!(store.locations_list(None, 9).await.unwrap(), [first]);
+    assert_eq!(world.due().await, ["location:default/a"]);
+}
+
 pub async fn a_location_can_point_elsewhere(world: World<'_>) {
     let first = create(&world, "a").await;
     world.emit("location:default/a", [entity("component:default/a", "x")]).await;
