@@ -79,7 +79,7 @@ impl Breakage {
             if self == Self::KeepsChildren
                 && let OutcomeKind::Processed(processed) = &mut outcome.kind
             {
-                processed.kept_groups = memory.inspect(|tables| {
+                processed.kept_groups = memory.look(|tables| {
                     tables.edges.values().flat_map(|by| by.values()).map(|edge| edge.group).collect()
                 });
             }

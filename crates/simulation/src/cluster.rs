@@ -180,6 +180,8 @@ fn settings(store: &SharedStore) -> EngineSettings {
         janitor_interval: Duration::from_secs(7),
         drain_timeout: Duration::from_secs(3),
         changes_kept: dice.one_of([10, 100_000]),
+        // The oracle looks at the tables.
+        doctor: None,
         ..EngineSettings::default()
     }
 }

@@ -14,8 +14,9 @@ use callboard_model::{Digest, LocationSpec};
 use callboard_store::memory::MemoryStore;
 use callboard_store::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
-    ErrorFilter, FinalEntity, FoundEntities, Hint, Lane, LeaseToken, LocationConflict, MutationReport,
-    NewEntity, Outcome, ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
+    ErrorFilter, FinalEntity, FoundEntities, Hint, InspectCursor, Inspection, Lane, LeaseToken,
+    LocationConflict, Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, Store,
+    StoreError, StoredLocation, Timestamp, Violation,
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -76,7 +77,7 @@ impl SharedStore {
     }
 
     fn check(&self) {
-        if let Err(promise) = self.memory.inspect(check_tables) {
+        if let Err(promise) = self.memory.look(check_tables) {
             self.trace.break_promise(promise);
         }
     }
@@ -102,7 +103,7 @@ impl SharedStore {
         now: Timestamp,
     ) -> Result<CommitReport, StoreError> {
         let Self { memory, trace, .. } = self;
-        let before = memory.inspect(|tables| Commit::begin(tables, batch));
+        let before = memory.look(|tables| Commit::begin(tables, batch));
         #[cfg(test)]
         let (original, changed) = (batch, self.breakage.map(|it| it.before_commit(memory, batch)));
         #[cfg(test)]
@@ -115,7 +116,7 @@ impl SharedStore {
         for line in before.describe(&report) {
             trace.say(format_args!("replica {replica} commits {line}"));
         }
-        if let Err(promise) = memory.inspect(|tables| before.check(tables, &report)) {
+        if let Err(promise) = memory.look(|tables| before.check(tables, &report)) {
             trace.break_promise(promise);
         }
         self.count_runs(batch, &report);
@@ -443,6 +444,20 @@ impl Store for FaultyStore {
 
     async fn lease_end(&self, job: &str, token: LeaseToken) -> Result<(), StoreError> {
         self.write("lease_end", self.shared.memory.lease_end(job, token)).await
+    }
+
+    async fn inspect(
+        &self,
+        from: Option<&InspectCursor>,
+        limit: usize,
+        location_store: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Inspection, StoreError> {
+        self.shared.memory.inspect(from, limit, location_store, now).await
+    }
+
+    async fn mend(&self, violations: &[Violation], now: Timestamp) -> Result<Mended, StoreError> {
+        self.shared.memory.mend(violations, now).await
     }
 
     async fn close(&self) {}

@@ -106,7 +106,7 @@ impl Simulation {
     }
 
     fn look<T>(&self, look: impl FnOnce(&Tables) -> T) -> T {
-        self.shared.memory.inspect(look)
+        self.shared.memory.look(look)
     }
 
     async fn history(&mut self) -> Result<(), String> {

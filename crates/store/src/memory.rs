@@ -39,8 +39,9 @@ pub use tables::{GoodRun, Row, Shown, Tables};
 
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
-    ErrorFilter, FinalEntity, FoundEntities, Hint, Lane, LeaseToken, LocationConflict, MutationReport,
-    NewEntity, Outcome, ProviderMutation, StitchReport, Store, StoreError, StoredLocation, Timestamp,
+    ErrorFilter, FinalEntity, FoundEntities, Hint, InspectCursor, Inspection, Lane, LeaseToken,
+    LocationConflict, Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, Store,
+    StoreError, StoredLocation, Timestamp, Violation,
 };
 
 /// A store in memory. Clones share its tables, as replicas do.
@@ -91,7 +92,7 @@ impl MemoryStore {
     }
 
     /// Looks at the tables between two units of work.
-    pub fn inspect<T>(&self, look: impl FnOnce(&Tables) -> T) -> T {
+    pub fn look<T>(&self, look: impl FnOnce(&Tables) -> T) -> T {
         look(&self.tables())
     }
 
@@ -316,6 +317,26 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    /// Fails: tests look at the tables themselves.
+    async fn inspect(
+        &self,
+        _from: Option<&InspectCursor>,
+        _limit: usize,
+        _location_store: Option<&str>,
+        _now: Timestamp,
+    ) -> Result<Inspection, StoreError> {
+        Err(no_doctor())
+    }
+
+    /// Fails.
+    async fn mend(&self, _violations: &[Violation], _now: Timestamp) -> Result<Mended, StoreError> {
+        Err(no_doctor())
+    }
+
     /// Does nothing: other replicas may still use it.
     async fn close(&self) {}
+}
+
+fn no_doctor() -> StoreError {
+    StoreError::Internal("the store of tests does not look after itself".into())
 }
