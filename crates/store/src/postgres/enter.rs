@@ -28,8 +28,9 @@ const NO_PERMISSION: &str = "42501";
 const CREATED_MEANWHILE: [&str; 2] = ["42P04", "23505"];
 
 impl PostgresOptions {
-    /// Sees that there are a database and a schema to work in, and creates what may be created.
-    pub(super) async fn enter(&self) -> Result<(), StoreError> {
+    /// Sees that there are a database and a schema to work in, and creates what may be created. As long as the connection
+    /// is open, nobody can take the database away.
+    pub(super) async fn enter(&self) -> Result<PgConnection, StoreError> {
         let mut connection = match self.connect_once(self).await {
             Err(error) if self.creates_database && has_code(&error, &[NO_DATABASE]) => {
                 self.create_database(error).await?;
@@ -41,7 +42,7 @@ impl PostgresOptions {
         if let Some(schema) = &self.schema {
             self.find_schema(&mut connection, schema).await?;
         }
-        Ok(connection.close().await?)
+        Ok(connection)
     }
 
     async fn connect_once(&self, options: &Self) -> Result<PgConnection, sqlx::Error> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{Executor as _, PgPool, Row as _};
+use sqlx::{Connection as _, Executor as _, PgPool, Row as _};
 use tokio::time::Instant;
 
 use super::PostgresStore;
@@ -194,8 +194,9 @@ impl PostgresOptions {
 
     /// Sees that the database can be written to, and that its tables are those that this program knows.
     async fn prepare(&self, writers: &PgPool) -> Result<(), StoreError> {
-        self.enter().await?;
+        let entered = self.enter().await?;
         let _first = writers.acquire().await?;
+        entered.close().await?;
         self.migrate().await.map_err(in_the_schema)
     }
 }
