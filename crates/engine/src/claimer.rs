@@ -6,6 +6,7 @@ use std::time::Duration;
 use callboard_store::{ClaimRequest, Hint, Lane, StoreError};
 
 use crate::engine::Shared;
+use crate::outage::Part;
 
 /// Claims taken at once.
 const CLAIM_BATCH_MAX: usize = 500;
@@ -25,7 +26,7 @@ const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 pub(crate) async fn run(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {
         let claimed = claim(&shared).await;
-        shared.outage.note(&claimed, "Failed to load processing items");
+        shared.outage.note(Part::Claimer, &claimed, "Failed to load processing items");
         let rest = claimed.unwrap_or(POLL_AFTER_ERROR);
         tokio::select! {
             biased;
@@ -88,7 +89,7 @@ pub(crate) async fn keep_leases(shared: Arc<Shared>) {
         }
         let until = shared.clock.now() + shared.settings.lease;
         let extended = shared.store.leases_extend(&held, until).await;
-        shared.outage.note(&extended, "cannot prolong leases");
+        shared.outage.mention(&extended, "cannot prolong leases");
         let Ok(lost) = extended else { continue };
         // Those that were committed meanwhile are not lost.
         let held = shared.leases.all();

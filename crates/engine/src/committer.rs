@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::claimer;
 use crate::engine::Shared;
+use crate::outage::Part;
 use crate::worker::Finished;
 
 /// Tries of a batch before it is given up, while the store answers otherwise; its leases then run out, and the work is
@@ -20,11 +21,22 @@ const TRIES_MAX: u32 = 6;
 const BACKOFF: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
+/// What comes after a transaction that failed.
+const TRIED_AGAIN: &str = "tried-again";
+const GIVEN_UP: &str = "given-up";
+
 /// A batch of fewer outcomes than these, for none of which anybody waits, waits a little for more.
 const FEW: usize = 32;
 const LINGER: Duration = Duration::from_millis(5);
 
 pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finished>) {
+    // Counters are there from the start, so that their first event is an increase.
+    for result in ["changed", "unchanged", "errors", "failed"] {
+        processed(result).increment(0);
+    }
+    for next in [TRIED_AGAIN, GIVEN_UP] {
+        failed_tries(next).increment(0);
+    }
     // Half of the memory for outcomes, so that the other half can be filled while a batch is written.
     let max =
         BatchMax { outcomes: shared.settings.commit_batch_max, kib: shared.pending_kib_max as usize / 2 };
@@ -101,8 +113,8 @@ async fn write(shared: &Shared, heads: &[Head], outcomes: &[Outcome]) {
 
 /// The store does not take these outcomes. Their leases run out, and the work is done again.
 fn give_up(shared: &Shared, heads: &[Head], outcomes: &[Outcome], error: &StoreError) {
-    failed_tries("given-up").increment(1);
-    metrics::counter!("catalog_processed_entities_count", "result" => "failed").increment(heads.len() as u64);
+    failed_tries(GIVEN_UP).increment(1);
+    processed("failed").increment(heads.len() as u64);
     for outcome in outcomes {
         shared.leases.remove(outcome.id, outcome.token);
     }
@@ -119,6 +131,11 @@ fn give_up(shared: &Shared, heads: &[Head], outcomes: &[Outcome], error: &StoreE
     }
 }
 
+/// Runs that came to an end.
+fn processed(result: &'static str) -> metrics::Counter {
+    metrics::counter!("catalog_processed_entities_count", "result" => result)
+}
+
 /// Transactions of the loop that failed.
 fn failed_tries(next: &'static str) -> metrics::Counter {
     metrics::counter!("callboard_store_commit_failures_total", "next" => next)
@@ -132,11 +149,11 @@ async fn commit(shared: &Shared, outcomes: &[Outcome]) -> Result<CommitReport, S
         let result = shared.store.commit(outcomes, hand_out, now + shared.settings.lease, now).await;
         if !matches!(&result, Err(error) if error.is_retryable()) {
             // Whatever it is, it is an answer, and errors are told by whoever takes the batch apart.
-            shared.outage.answered();
+            shared.outage.answered(Part::Committer);
             return result;
         }
-        failed_tries("tried-again").increment(1);
-        shared.outage.note(&result, "cannot write outcomes");
+        failed_tries(TRIED_AGAIN).increment(1);
+        shared.outage.note(Part::Committer, &result, "cannot write outcomes");
         if tries >= TRIES_MAX && !is_worth_waiting(shared).await {
             return result;
         }
@@ -187,7 +204,7 @@ fn conclude_one(head: &Head, outcome: &Outcome, is_refused: bool) {
         OutcomeKind::Failed(_) => "errors",
         OutcomeKind::Abandoned => return,
     };
-    metrics::counter!("catalog_processed_entities_count", "result" => result).increment(1);
+    processed(result).increment(1);
     if result != "failed" {
         let seconds = head.started.elapsed().as_secs_f64();
         metrics::histogram!("catalog_processing_duration_seconds", "result" => result).record(seconds);

@@ -27,13 +27,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Ok(true) => {}
             Ok(false) => continue,
             Err(error) => {
-                shared.outage.note(&Err::<(), _>(error), "cannot tidy the store");
+                shared.outage.mention(&Err::<(), _>(error), "cannot tidy the store");
                 continue;
             }
         }
-        shared.outage.note(&delete_orphans(&shared).await, "Failed to delete orphaned entities");
+        shared.outage.mention(&delete_orphans(&shared).await, "Failed to delete orphaned entities");
         let tidied = shared.store.tidy(shared.settings.changes_kept, shared.clock.now()).await;
-        shared.outage.note(&tidied, "cannot tidy the store");
+        shared.outage.mention(&tidied, "cannot tidy the store");
     }
     job.give_back(&shared).await;
 }

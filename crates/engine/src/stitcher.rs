@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use callboard_store::{Hint, StitchFailure, StitchReport};
 
 use crate::engine::Shared;
+use crate::outage::Part;
 
 /// Longest sleep, in case another process left work of which there was no hint.
 const POLL: Duration = Duration::from_secs(5);
@@ -22,13 +23,17 @@ const GATHER_POLL: Duration = Duration::from_millis(50);
 const MUCH: usize = 1_000;
 
 pub(crate) async fn run(shared: Arc<Shared>) {
+    // Counters are there from the start, so that their first event is an increase.
+    for result in ["changed", "unchanged", "abandoned", "error"] {
+        stitched(result).increment(0);
+    }
     let mut written = 0;
     while !shared.stopping.is_cancelled() {
         let started = Instant::now();
-        let stitched = shared.store.stitch(shared.settings.stitch_batch_max, shared.clock.now()).await;
-        shared.outage.note(&stitched, "Failed to load stitchable entities");
-        let Ok(report) = stitched else {
-            metrics::counter!("catalog_stitched_entities_count", "result" => "error").increment(1);
+        let made = shared.store.stitch(shared.settings.stitch_batch_max, shared.clock.now()).await;
+        shared.outage.note(Part::Stitcher, &made, "Failed to load stitchable entities");
+        let Ok(report) = made else {
+            stitched("error").increment(1);
             tokio::time::sleep(POLL_AFTER_ERROR).await;
             continue;
         };
@@ -69,6 +74,10 @@ async fn rest(shared: &Shared) {
     }
 }
 
+fn stitched(result: &'static str) -> metrics::Counter {
+    metrics::counter!("catalog_stitched_entities_count", "result" => result)
+}
+
 fn record(report: &StitchReport, started: Instant) {
     let StitchReport { changed, unchanged, abandoned, ref failed, .. } = *report;
     for StitchFailure { entity_ref, error } in failed {
@@ -80,7 +89,7 @@ fn record(report: &StitchReport, started: Instant) {
     // They were made together, so each took its share.
     let share = started.elapsed() / u32::try_from(total.max(1)).unwrap_or(u32::MAX);
     for (result, count) in results.into_iter().filter(|(_, count)| *count > 0) {
-        metrics::counter!("catalog_stitched_entities_count", "result" => result).increment(count as u64);
+        stitched(result).increment(count as u64);
         metrics::histogram!("catalog_stitching_duration_seconds", "result" => result)
             .record_many(share, count);
     }

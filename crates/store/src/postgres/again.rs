@@ -12,6 +12,10 @@ const TRIES_MAX: u32 = 4;
 /// longer fits the tables.
 const AGAIN: [&str; 3] = ["40P01", "40001", "0A000"];
 
+/// Why a method is begun again: rows that others changed, or a transaction that the database ended.
+const INTERRUPTED: &str = "interrupted";
+const ENDED: &str = "ended";
+
 /// Why a transaction of ours cannot go on. If it is no better the next time, callers may try again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Interrupted {
@@ -56,8 +60,7 @@ impl Tries {
         if self.begun >= TRIES_MAX || (interrupted.is_none() && !is_ended) {
             return Some(result);
         }
-        let reason = if interrupted.is_some() { "interrupted" } else { "ended" };
-        metrics::counter!("callboard_store_retries_total", "reason" => reason).increment(1);
+        retries(if interrupted.is_some() { INTERRUPTED } else { ENDED }).increment(1);
         if interrupted == Some(&Interrupted::NeedsGraph) {
             self.graph = Graph::Exclusive;
         } else {
@@ -66,6 +69,17 @@ impl Tries {
             tokio::time::sleep(Duration::from_millis(millis)).await;
         }
         None
+    }
+}
+
+fn retries(reason: &'static str) -> metrics::Counter {
+    metrics::counter!("callboard_store_retries_total", "reason" => reason)
+}
+
+/// Counters are there from the start, so that their first event is an increase.
+pub(super) fn begin_counters() {
+    for reason in [INTERRUPTED, ENDED] {
+        retries(reason).increment(0);
     }
 }
 

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _, PgPool, Row as _};
 use tokio::time::Instant;
 
-use super::PostgresStore;
+use super::{PostgresStore, again};
 use super::enter::in_the_schema;
 use super::hints::Hints;
 use super::log::Given;
@@ -226,6 +226,7 @@ impl PostgresStore {
     /// `Unavailable` if the server does not answer in time; `Refused` if somebody has to put something right; `Schema` if a
     /// newer version of this program wrote it in a form that this one does not know.
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
+        again::begin_counters();
         let replaced = Replaced::default();
         let writers = options.writer_pool(&replaced);
         let deadline = Instant::now().checked_add(options.patience);
