@@ -20,7 +20,8 @@ statements! {
     SELECT_CHANGES =
         "SELECT m.value, h.position, (SELECT p.stamp FROM change_log p WHERE p.position = $1), \
                 c.position, c.kind, c.stamp, coalesce(r.long_ref, r.entity_ref) \
-         FROM change_head h CROSS JOIN (SELECT value FROM meta WHERE key = 'changes_trimmed_to') m \
+         FROM (SELECT position FROM change_head LIMIT 1) h \
+         CROSS JOIN (SELECT value FROM meta WHERE key = 'changes_trimmed_to' LIMIT 1) m \
          LEFT JOIN LATERAL (SELECT * FROM change_log l WHERE l.position > $1 ORDER BY l.position LIMIT $2) c ON true \
          LEFT JOIN refs r ON r.id = c.id ORDER BY c.position";
     SELECT_POSITION = "SELECT position FROM change_head";

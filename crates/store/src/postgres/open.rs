@@ -6,12 +6,12 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _, PgPool, Row as _};
 use tokio::time::Instant;
 
-use super::{PostgresStore, again};
 use super::enter::in_the_schema;
 use super::hints::Hints;
 use super::log::Given;
 use super::names::Names;
 use super::session::{Connections, Pool, Replaced};
+use super::{PostgresStore, again};
 use crate::rules::statement::Faults;
 use crate::{StoreError, error_chain};
 
@@ -28,14 +28,12 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Prepared statements get one plan for all parameters, and on tables that were empty or small then it would read all of
 /// them for ever. Every statement of the loop has an index, so that is what it takes.
-const PLANS: [(&str, &str); 6] = [
+const PLANS: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
-    // Plans that take what is switched off look expensive enough to be compiled.
-    ("jit", "off"),
 ];
 
 /// How to open a database.
@@ -126,6 +124,8 @@ impl PostgresOptions {
             ("idle_in_transaction_session_timeout", millis(IDLE_TIMEOUT)),
             // Only messages that say something about a failure.
             ("client_min_messages", "warning".to_owned()),
+            // Nothing here runs for as long as compiling it takes, whatever it is estimated at.
+            ("jit", "off".to_owned()),
         ];
         settings.extend(self.schema.as_deref().map(|schema| ("search_path", quoted(schema))));
         settings.extend(self.role.clone().map(|role| ("role", role)));

@@ -70,7 +70,8 @@ impl PostgresStore {
             return Ok(StitchReport::default());
         }
         // It neither mentions refs that it has to look up first nor asks about the graph, so it does not hold that.
-        let db = self.connections.begin().await?;
+        let mut db = self.connections.begin().await?;
+        db.defer_flush().await?;
         let mut writer = Writer::new(self, db, Graph::Shared, Interned::default());
         let (mut queued, has_more) = writer.db.queued(limit).await?;
         let found = queued.len();

@@ -15,6 +15,7 @@ use crate::{Hint, StoreError};
 
 statements! {
     QUEUE_STITCH = "INSERT INTO stitch_queue (id, rank) SELECT * FROM unnest($1, $2)";
+    DEFER_FLUSH = "SELECT set_config('synchronous_commit', 'off', true)";
     // Sums that many add to at once are kept in shards, so that they rarely wait for each other.
     ADD_COUNTERS =
         "UPDATE counters SET relations = relations + $1, mentions_gone = mentions_gone + $2, \
@@ -41,6 +42,14 @@ pub(super) struct Writer<'s> {
     pub(super) hints: HintSet,
     /// Whoever commits outcomes stitches them, too.
     pub(super) is_stitched_here: bool,
+}
+
+impl Session {
+    /// The commit will not wait for the disk. If the server dies, the database is what it was some commits ago: for what
+    /// is done again by itself then.
+    pub(super) async fn defer_flush(&mut self) -> Result<(), StoreError> {
+        self.run(DEFER_FLUSH, Args::new()).await.map(drop)
+    }
 }
 
 impl<'s> Writer<'s> {
