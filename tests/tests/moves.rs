@@ -117,26 +117,3 @@ fn two_files_that_swap_their_entities_come_to_rest() {
 fn two_files_that_swap_their_entities_come_to_rest_where_orphans_are_kept() {
     swap_entities("keep");
 }
-
-#[test]
-fn another_case_of_a_name_is_the_same_entity_in_a_new_spelling() {
-    let home = Home::new();
-    home.write("a.yaml", component("Foo"));
-    let daemon = home.start(&home.config().location("file", "a.yaml"));
-    let entity_ref = "component:default/foo";
-    let first = daemon.wait_for("the entity", |api| api.entity(entity_ref));
-    assert_eq!(first["metadata"]["name"], "Foo");
-    for name in ["foo", "FOO"] {
-        home.write("a.yaml", component(name));
-        let entity = daemon.wait_for(name, |api| {
-            let entity = api.entity(entity_ref).expect("the entity was gone for a moment");
-            (entity["metadata"]["name"] == name).then_some(entity)
-        });
-        assert_eq!(entity["metadata"]["uid"], first["metadata"]["uid"], "{name}");
-        // Whoever asks in the old spelling finds it, too.
-        assert_eq!(daemon.api().entity("component:default/Foo").as_ref(), Some(&entity));
-        assert_eq!(entity["relations"], first["relations"]);
-    }
-    assert_eq!(daemon.api().errors(), [Value::Null; 0]);
-    assert_eq!(settled_snapshot(&daemon).len(), 2);
-}

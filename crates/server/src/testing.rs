@@ -1,7 +1,7 @@
 //! What the tests of endpoints share: the application over a store in memory, and requests to it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -109,7 +109,8 @@ pub(crate) struct Fixture {
     pub(crate) app: Router,
     pub(crate) catalog: Catalog,
     pub(crate) lifecycle: Lifecycle,
-    is_store_broken: Arc<AtomicBool>,
+    /// How many statements the store still takes.
+    statements_left: Arc<AtomicUsize>,
 }
 
 /// An answer, with its whole body.
@@ -147,11 +148,13 @@ impl Fixture {
 
     /// As [`Self::new`], but not ready yet.
     pub(crate) async fn starting(options: ServerOptions) -> Self {
-        let is_store_broken = Arc::new(AtomicBool::new(false));
+        let statements_left = Arc::new(AtomicUsize::new(usize::MAX));
         let mut sqlite = SqliteOptions::memory();
-        let flag = Arc::clone(&is_store_broken);
-        sqlite.fault = Some(Arc::new(move |_| flag.load(Ordering::Relaxed)));
-        Self::of(catalog(sqlite, Vec::new()).await, options, is_store_broken)
+        let left = Arc::clone(&statements_left);
+        let take = |left: usize| left.checked_sub(1);
+        let fails = move |_: &str| left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err();
+        sqlite.fault = Some(Arc::new(fails));
+        Self::of(catalog(sqlite, Vec::new()).await, options, statements_left)
     }
 
     /// As [`Self::new`], with a processor that finds something behind every URL.
@@ -162,27 +165,42 @@ impl Fixture {
         fixture
     }
 
-    fn of(catalog: Catalog, options: ServerOptions, is_store_broken: Arc<AtomicBool>) -> Self {
+    fn of(catalog: Catalog, options: ServerOptions, statements_left: Arc<AtomicUsize>) -> Self {
         let lifecycle = Lifecycle::new();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let state = AppState::new(lifecycle.clone(), Arc::new(options), metrics);
-        Self { app: router::app(&state), state, catalog, lifecycle, is_store_broken }
+        Self { app: router::app(&state), state, catalog, lifecycle, statements_left }
     }
 
     /// From now on every statement fails.
     pub(crate) fn break_store(&self) {
-        self.is_store_broken.store(true, Ordering::Relaxed);
+        self.break_store_after(0);
+    }
+
+    /// The same after so many of them.
+    pub(crate) fn break_store_after(&self, statements: usize) {
+        self.statements_left.store(statements, Ordering::Relaxed);
+    }
+
+    /// No further statement fails.
+    pub(crate) fn mend_store(&self) {
+        self.statements_left.store(usize::MAX, Ordering::Relaxed);
     }
 
     /// Brings in entities, as if a provider had handed over the first ones and processing them had emitted `children`.
     pub(crate) async fn ingest(&self, roots: &[Value], children: &[Value]) {
+        self.bring_in(roots, children).await;
+        if let Some(view) = self.lifecycle.view() {
+            view.keep_up().await;
+        }
+    }
+
+    /// The same, without having the view hear of it.
+    pub(crate) async fn bring_in(&self, roots: &[Value], children: &[Value]) {
         let mut children: Vec<NewEntity> = children.iter().map(new_entity).collect();
         self.hand_over(roots).await;
         while self.process(|claim| good(claim, std::mem::take(&mut children))).await {}
         while self.catalog.store().stitch(1000, Standstill.now()).await.unwrap().has_more {}
-        if let Some(view) = self.lifecycle.view() {
-            view.keep_up().await;
-        }
     }
 
     /// Brings in an entity whose processing fails.

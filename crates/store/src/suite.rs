@@ -26,6 +26,7 @@ pub mod relations;
 pub mod requests;
 pub mod stitching;
 pub mod texts;
+pub mod traps;
 pub mod world;
 
 pub use crate::rules::statement::FaultHook;
@@ -221,6 +222,11 @@ macro_rules! store_suite {
             an_error_is_found_by_any_location
             entities_with_texts_of_any_kind_go_without_a_trace
         });
+        $crate::store_suite!(@area $open traps {
+            both_ends_of_a_relation_follow_its_target_its_type_and_deletions
+            a_group_of_thousands_is_stitched_once_for_all_of_its_members
+            a_name_in_another_case_is_the_same_entity
+        });
     };
     (@area $open:ident $area:ident { $($rule:ident)* }) => {
         mod $area {
@@ -251,6 +257,24 @@ macro_rules! fault_suite {
             async fn a_failed_commit_keeps_its_leases() {
                 $crate::suite::faults::a_failed_commit_keeps_its_leases(super::$open).await;
             }
+
+            mod traps {
+                #[tokio::test]
+                async fn a_digest_never_advances_without_its_stitch_work() {
+                    $crate::suite::traps::a_digest_never_advances_without_its_stitch_work(
+                        super::super::$open,
+                    )
+                    .await;
+                }
+
+                #[tokio::test]
+                async fn a_final_entity_is_never_written_without_its_change() {
+                    $crate::suite::traps::a_final_entity_is_never_written_without_its_change(
+                        super::super::$open,
+                    )
+                    .await;
+                }
+            }
         }
     };
 }
@@ -261,28 +285,32 @@ macro_rules! fault_suite {
 #[macro_export]
 macro_rules! shared_store_suite {
     ($open:ident) => {
-        mod openings {
-            $crate::shared_store_suite!(@rules $open {
+        mod shared {
+            $crate::shared_store_suite!(@rules $open openings {
                 a_job_is_done_by_one_at_a_time
                 a_late_outcome_of_a_lease_that_another_took_over_is_refused
                 a_ref_that_one_forgot_is_good_for_the_other
-                claims_are_disjoint
                 new_content_is_not_lost_to_a_claim_at_the_same_time
                 the_log_has_no_gaps_while_many_write
                 two_providers_bring_in_the_same_entities_at_once
                 what_one_did_the_other_one_hears_of
                 what_one_wrote_the_other_one_reads
             });
+            $crate::shared_store_suite!(@rules $open traps {
+                two_replicas_never_claim_the_same_row
+            });
         }
     };
-    (@rules $open:ident { $($rule:ident)* }) => {
-        $(
-            #[tokio::test]
-            async fn $rule() {
-                let Some((stores, _watch)) = super::$open().await else { return };
-                let worlds = stores.each_ref().map(|store| $crate::suite::world::World::new(store));
-                $crate::suite::openings::$rule(worlds).await;
-            }
-        )*
+    (@rules $open:ident $area:ident { $($rule:ident)* }) => {
+        mod $area {
+            $(
+                #[tokio::test]
+                async fn $rule() {
+                    let Some((stores, _watch)) = super::super::$open().await else { return };
+                    let worlds = stores.each_ref().map(|store| $crate::suite::world::World::new(store));
+                    $crate::suite::$area::$rule(worlds).await;
+                }
+            )*
+        }
     };
 }

@@ -98,3 +98,59 @@ async fn an_index_that_is_behind_is_not_wrong() {
     fixture.ingest(&[component("b")], &[]).await;
     assert_eq!(view.shared.compare_page(None).await.unwrap().wrong, Vec::<String>::new());
 }
+
+/// All endpoints that know of it say that each entity has this title, and has it once.
+async fn agree_on(fixture: &Fixture, names: &[String], title: &str) {
+    for name in names {
+        let path = format!("/api/catalog/entities/by-name/component/default/{name}");
+        assert_eq!(fixture.get(&path).await.json()["metadata"]["title"], title, "{name}");
+    }
+    let sorted = "by-query?orderField=metadata.title,asc&orderField=metadata.name,asc&limit=1000";
+    for query in
+        ["by-query?limit=1000", sorted, &format!("by-query?filter=metadata.title={title}&limit=1000")]
+    {
+        let list = fixture.get(&format!("/api/catalog/entities/{query}")).await.json();
+        let items = list["items"].as_array().unwrap();
+        let mut found: Vec<&str> =
+            items.iter().map(|entity| entity["metadata"]["name"].as_str().unwrap()).collect();
+        found.sort_unstable();
+        assert_eq!(found, names, "{query}");
+        assert!(items.iter().all(|entity| entity["metadata"]["title"] == title), "{query}");
+    }
+    let facets = fixture.get("/api/catalog/entity-facets?facet=metadata.title").await.json();
+    let expected = json!([{ "value": title, "count": names.len() }]);
+    assert_eq!(facets["facets"]["metadata.title"], expected);
+}
+
+/// An entity was there by its name and in no list, for ever (backstage#35734).
+#[tokio::test]
+async fn an_index_that_fails_amid_an_update_has_all_of_it_the_next_time() {
+    // More than are taken in at once.
+    let names: Vec<String> = (0..150).map(|number| format!("c{number:03}")).collect();
+    let titled = |title: &str| -> Vec<Value> {
+        let entity = |name: &String| {
+            let mut entity = component(name);
+            entity["metadata"]["title"] = json!(title);
+            entity
+        };
+        names.iter().map(entity).collect()
+    };
+    let (fixture, view) = fixture(&titled("first")).await;
+    let mut statements = 0;
+    loop {
+        let title = format!("after-{statements}");
+        fixture.bring_in(&titled(&title), &[]).await;
+        fixture.break_store_after(statements);
+        let has_failed = view.shared.keep_up().await.is_err();
+        fixture.mend_store();
+        view.keep_up().await;
+        agree_on(&fixture, &names, &title).await;
+        let built = View::of(&fixture.catalog, CACHE_BYTES).await.unwrap();
+        assert_eq!(built.query(Index::checksum), view.query(Index::checksum));
+        if !has_failed {
+            break;
+        }
+        statements += 1;
+    }
+    assert!(statements > 1, "following takes several statements");
+}

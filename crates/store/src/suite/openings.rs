@@ -33,18 +33,6 @@ pub async fn a_late_outcome_of_a_lease_that_another_took_over_is_refused(
     assert_eq!(first.get(A).await["spec"]["content"], "good");
 }
 
-pub async fn claims_are_disjoint([first, second]: [World<'_>; 2]) {
-    let all = 400;
-    first.full("p", (0..all).map(|n| entity(&format!("component:default/{n}"), "x"))).await;
-    let claims = join_all((0..20).map(|n| if n % 2 == 0 { &first } else { &second }.claim(30))).await;
-    let mut ids: Vec<_> = claims.into_iter().flatten().map(|claim| claim.id).collect();
-    ids.extend(first.claim(all).await.into_iter().map(|claim| claim.id));
-    ids.sort();
-    assert_eq!(ids.len(), all);
-    ids.dedup();
-    assert_eq!(ids.len(), all);
-}
-
 pub async fn what_one_wrote_the_other_one_reads([first, second]: [World<'_>; 2]) {
     first.full("p", [entity(A, "x")]).await;
     second.relate(A, [relation(A, "dependsOn", "component:default/b")]).await;

@@ -38,6 +38,7 @@ const REFS: [&str; 6] = [
     "api:default/f",
 ];
 const KEYS: [&str; 3] = ["", "k", "j"];
+const TYPES: [&str; 2] = ["likes", "knows"];
 
 fn given() -> impl Strategy<Value = Given> {
     (0..REFS.len(), 0..2_u8, prop_oneof![3 => Just(0_usize), 2 => Just(1), 1 => Just(2)])
@@ -95,7 +96,7 @@ async fn apply(world: &mut World<'_>, op: &Op) {
                 kept_groups: if *kept { vec![0] } else { Vec::new() },
                 relations: relations
                     .iter()
-                    .map(|(from, to)| relation(REFS[*from], "likes", REFS[*to]))
+                    .map(|(from, to)| relation(REFS[*from], TYPES[usize::from(*content) % 2], REFS[*to]))
                     .collect(),
                 refresh_keys: keys.iter().map(u8::to_string).collect(),
                 ..processed(&claim.entity_ref, &content.to_string())
@@ -186,6 +187,25 @@ pub(super) async fn check_packed(world: &World<'_>, store: &impl Tables) {
     assert_eq!(store.counts(world.now).await.unwrap().relations, count);
 }
 
+/// Each final entity has the relations of all results that start at it, and no others.
+async fn check_relations(world: &World<'_>, store: &impl Tables) {
+    let texts = store.rows::<(i64, String)>("SELECT id, entity_ref FROM refs".to_owned()).await;
+    let texts: BTreeMap<i64, String> = texts.into_iter().collect();
+    let mut expected: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let results = "SELECT id, relations FROM results".to_owned();
+    for (id, relations) in store.rows::<(i64, Vec<u8>)>(results).await {
+        expected.entry(&texts[&id]).or_default();
+        for (source, kind, target) in unpack_relations(id, &relations).unwrap() {
+            let text = format!("{} {}", texts[&kind].trim_start_matches("::type:"), texts[&target]);
+            expected.entry(&texts[&source]).or_default().insert(text);
+        }
+    }
+    for entity_ref in world.refs().await {
+        let relations: Vec<String> = expected[&*entity_ref].iter().cloned().collect();
+        assert_eq!(world.relations_of(&entity_ref).await, relations, "{entity_ref}");
+    }
+}
+
 /// Stitching everything again changes nothing, and so does deleting orphans once all are gone.
 async fn check_view(world: &World<'_>, store: &impl Tables) {
     world.stitch().await;
@@ -221,7 +241,12 @@ pub(crate) fn check<S: Tables>(history: &[Op]) {
             check_packed(&world, &store).await;
             assert_eq!(world.violations(None).await, []);
         }
+        world.stitch().await;
+        check_relations(&world, &store).await;
         check_view(&world, &store).await;
+        // Orphans were deleted.
+        world.stitch().await;
+        check_relations(&world, &store).await;
         assert_eq!(world.violations(None).await, []);
         check_rows(&store).await;
         check_packed(&world, &store).await;

@@ -4,8 +4,9 @@
 
 use callboard_store::Store as _;
 use callboard_store::postgres::{PostgresOptions, PostgresStore};
-use callboard_store::suite::FaultHook;
 use callboard_store::suite::cluster::{Cluster, Watch};
+use callboard_store::suite::world::World;
+use callboard_store::suite::{self, FaultHook};
 use sqlx::postgres::PgConnectOptions;
 
 fn cluster() -> Option<&'static Cluster> {
@@ -48,3 +49,10 @@ callboard_store::store_suite!(open);
 // A history takes half a second here.
 callboard_store::fault_suite!(open_with_faults, 1);
 callboard_store::shared_store_suite!(open_twice);
+
+#[tokio::test]
+async fn sources_in_each_others_way_leave_what_one_after_the_other_would() {
+    let Some((stores, _watch)) = open_twice().await else { return };
+    let worlds = stores.each_ref().map(|store| World::new(store));
+    suite::traps::sources::sources_in_each_others_way_leave_what_one_after_the_other_would(worlds).await;
+}
