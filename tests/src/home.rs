@@ -43,6 +43,12 @@ impl Home {
         AppConfig::new(&self.database)
     }
 
+    /// Makes the database of this home one of this version, as a newer program would, for programs that know
+    /// `compatible_from` or later.
+    pub fn make_database_newer(&self, version: i64, compatible_from: i64) {
+        store::make_newer(&self.database, version, compatible_from);
+    }
+
     /// Writes a file beside its place and moves it there, so that nobody reads half of it. Answers its path.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);

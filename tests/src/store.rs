@@ -1,11 +1,16 @@
 //! Where the daemons under test keep their catalogs.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use callboard_store::suite::cluster::Cluster;
+use callboard_store::suite::{leases, newer};
 use serde_json::{Value, json};
+
+/// The schema that daemons have their tables in.
+const SCHEMA: &str = "callboard";
 
 /// Names the store: `sqlite`, which is the default, or `postgres`.
 const STORE: &str = "CALLBOARD_TEST_STORE";
@@ -35,6 +40,27 @@ pub fn new_postgres_url(cluster: &Cluster) -> String {
 /// `backend.database` with that URL.
 pub fn at_url(url: &str) -> Value {
     json!({ "client": "pg", "connection": { "connectionString": url } })
+}
+
+/// The leases of entities and jobs that daemons hold in the PostgreSQL database at this URL, or did not give back.
+pub fn held_leases(url: &str) -> BTreeSet<String> {
+    block_on(leases::held(&url.parse().unwrap(), SCHEMA))
+}
+
+/// Makes what `backend.database` says a database of this version, for programs that know `compatible_from` or later.
+pub(crate) fn make_newer(database: &Value, version: i64, compatible_from: i64) {
+    let connection = &database["connection"];
+    match connection.as_str() {
+        Some(path) => block_on(newer::sqlite(Path::new(path), version, compatible_from)),
+        None => {
+            let url = connection["connectionString"].as_str().unwrap();
+            block_on(newer::postgres(&url.parse().unwrap(), SCHEMA, version, compatible_from));
+        }
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// `backend.database` of a daemon in this folder.

@@ -16,8 +16,17 @@ fn it_tells_its_version() {
 fn its_help_names_every_command() {
     let finished = Home::new().run(&["--help"]);
     assert_eq!(finished.code, Some(0));
-    for word in ["serve", "ingest", "validate", "doctor", "processors", "config", "--config", "--log-format"]
-    {
+    for word in [
+        "serve",
+        "ingest",
+        "validate",
+        "doctor",
+        "migrate",
+        "processors",
+        "config",
+        "--config",
+        "--log-format",
+    ] {
         assert!(finished.stdout.contains(word), "no {word} in {}", finished.stdout);
     }
 }

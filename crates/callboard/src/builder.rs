@@ -195,6 +195,10 @@ impl CatalogBuilder {
                 let (repair, format) = (*repair, *format);
                 commands::doctor::run(self, repair, format).await
             }
+            Some(Command::Migrate { check, format }) => {
+                let (check, format) = (*check, *format);
+                commands::migrate::run(self, check, format).await
+            }
             Some(Command::Validate { targets, format }) => {
                 let (targets, format) = (targets.clone(), *format);
                 commands::validate::run(self, &targets, format).await
@@ -213,7 +217,12 @@ impl CatalogBuilder {
 
 /// What checks files or the configuration itself has no need of an app-config.yaml.
 fn is_config_needed(cli: &Cli) -> bool {
-    matches!(cli.command, None | Some(Command::Serve | Command::Ingest { .. } | Command::Doctor { .. }))
+    matches!(
+        cli.command,
+        None | Some(
+            Command::Serve | Command::Ingest { .. } | Command::Doctor { .. } | Command::Migrate { .. }
+        )
+    )
 }
 
 fn current_directory() -> Result<PathBuf, Error> {

@@ -9,6 +9,7 @@ const EXAMPLES: &str = "Examples:
   callboard --config a.yaml --config b.yaml   run it on two files; the later one wins
   callboard validate catalog-info.yaml        check a file the way the daemon would
   callboard ingest --once                     walk every location once, for CI and cron
+  callboard migrate --check                   tell whether the database is in this version's form
   callboard doctor                            check that nothing in the database is lost or stale
   callboard config print                      show every setting and the file and line it comes from
 
@@ -30,6 +31,18 @@ Examples:
   callboard doctor                          look, change nothing
   callboard doctor --repair                 mend; what only a person can mend is told
   callboard doctor --format json | jq '.findings[].subject'";
+
+const MIGRATE: &str =
+    "The daemon does the same when it starts, unless backend.database.skipMigrations is set. Daemons of the
+version before may be at work on a PostgreSQL database meanwhile.
+
+Code 0: the database is in the form that this version needs, or in a newer one that it can work with.
+Code 1: it could not be brought there; with --check: migrations are pending, or there is no such
+database, or a newer version left it in a form that this one does not know.
+
+Examples:
+  callboard migrate                         create the database, or migrate it
+  callboard migrate --check                 look, change nothing";
 
 /// A catalog ingestion daemon with processor plugins, compatible with the Backstage catalog.
 #[derive(Debug, Parser)]
@@ -97,6 +110,16 @@ pub(crate) enum Command {
         #[arg(long)]
         repair: bool,
         /// How the findings look.
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
+    },
+    /// Bring the database to the form that this version needs, and end.
+    #[command(after_help = MIGRATE)]
+    Migrate {
+        /// Change nothing, and tell whether there is something to do: with code 1 if so.
+        #[arg(long)]
+        check: bool,
+        /// How the result looks.
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },

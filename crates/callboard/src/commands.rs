@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod ingest;
+pub(crate) mod migrate;
 mod output;
 pub(crate) mod processors;
 pub(crate) mod running;

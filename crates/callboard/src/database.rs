@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_config::Config;
-use callboard_store::Store;
 use callboard_store::sqlite::{SqliteOptions, SqliteStore};
+use callboard_store::{Migrated, Schema, Store, StoreError};
 use serde_json::Value;
 
 use crate::Error;
@@ -18,6 +18,27 @@ use postgres::Postgres;
 /// The file in which Backstage keeps this plugin's tables in a `directory`.
 const FILE_IN_DIRECTORY: &str = "catalog.sqlite";
 const DEFAULT_FILE: &str = "callboard.db";
+
+/// What brings a database to the form that this program knows, for messages.
+const MIGRATE: &str =
+    "'callboard migrate' brings it up, or the daemon itself without 'backend.database.skipMigrations'";
+
+/// What may be done to a database that is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// It is created and migrated.
+    Migrated,
+    /// It has to be there, in the form that this program knows.
+    AsItIs,
+}
+
+impl Opening {
+    /// What `skipMigrations` says about the opening by a daemon.
+    pub(crate) fn from_config(config: &Config) -> Result<Self, Error> {
+        let is_skipped = Sections::of(config)?.0.flag("skipMigrations")?.unwrap_or(false);
+        Ok(if is_skipped { Self::AsItIs } else { Self::Migrated })
+    }
+}
 
 /// Where the catalog is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,38 +163,94 @@ impl Database {
     }
 
     /// Opens it, and waits for a server that does not answer yet for as long as `patience` says.
-    pub(crate) async fn open(&self, patience: Duration) -> Result<Arc<dyn Store>, Error> {
-        tracing::info!("Performing database migration");
+    pub(crate) async fn open(&self, opening: Opening, patience: Duration) -> Result<Arc<dyn Store>, Error> {
+        if opening == Opening::Migrated {
+            tracing::info!("Performing database migration");
+        }
+        let is_migrated = opening == Opening::Migrated;
         let options = match self {
-            Self::Postgres(postgres) => return Ok(Arc::new(postgres.open(patience).await?)),
+            Self::Postgres(postgres) => return Ok(Arc::new(postgres.open(opening, patience).await?)),
+            // Nobody else could migrate it.
             Self::Memory => SqliteOptions::memory(),
             Self::File(path) => {
-                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                    std::fs::create_dir_all(folder).map_err(|source| Error::Io {
-                        what: format!("cannot create the directory {} of the database", folder.display()),
-                        source,
-                    })?;
+                if is_migrated {
+                    create_folder(path)?
+                } else {
+                    expect_file(path)?
                 }
-                SqliteOptions::file(path)
+                let mut options = SqliteOptions::file(path);
+                options.migrates = is_migrated;
+                options
             }
         };
-        Ok(Arc::new(SqliteStore::open(options).await?))
+        Ok(Arc::new(SqliteStore::open(options).await.map_err(told)?))
     }
 
     /// Opens a database that is there already. Where one process at a time may write, another one may work on it unless
     /// something is to be written.
     pub(crate) async fn open_existing(&self, is_written: bool) -> Result<Arc<dyn Store>, Error> {
         match self {
-            Self::Postgres(postgres) => Ok(Arc::new(postgres.existing().open(Duration::ZERO).await?)),
-            Self::Memory => {
-                Err(Error::Setting("the database is in memory: there is nothing to look at".to_owned()))
+            Self::Memory => Err(in_memory()),
+            Self::File(path) if !is_written => {
+                expect_file(path)?;
+                let opened = SqliteStore::open_read_only(SqliteOptions::file(path)).await;
+                Ok(Arc::new(opened.map_err(told)?))
             }
-            Self::File(path) if !path.exists() => {
-                Err(Error::Setting(format!("there is no database {}", path.display())))
-            }
-            Self::File(_) if is_written => self.open(Duration::ZERO).await,
-            Self::File(path) => Ok(Arc::new(SqliteStore::open_read_only(SqliteOptions::file(path)).await?)),
+            Self::File(_) | Self::Postgres(_) => self.open(Opening::AsItIs, Duration::ZERO).await,
         }
+    }
+
+    /// Which form it has. Changes nothing.
+    pub(crate) async fn schema(&self) -> Result<Schema, Error> {
+        match self {
+            Self::Memory => Err(in_memory()),
+            Self::File(path) => {
+                expect_file(path)?;
+                SqliteStore::schema(SqliteOptions::file(path)).await.map_err(told)
+            }
+            Self::Postgres(postgres) => postgres.schema().await,
+        }
+    }
+
+    /// Creates and migrates it, and waits for a server that does not answer yet for as long as `patience` says.
+    pub(crate) async fn migrate(&self, patience: Duration) -> Result<Migrated, Error> {
+        match self {
+            Self::Memory => Err(in_memory()),
+            Self::File(path) => {
+                create_folder(path)?;
+                SqliteStore::migrate(SqliteOptions::file(path)).await.map_err(told)
+            }
+            Self::Postgres(postgres) => postgres.migrate(patience).await,
+        }
+    }
+}
+
+fn create_folder(path: &Path) -> Result<(), Error> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|source| Error::Io {
+        what: format!("cannot create the directory {} of the database", folder.display()),
+        source,
+    })
+}
+
+fn expect_file(path: &Path) -> Result<(), Error> {
+    if path.exists() {
+        return Ok(());
+    }
+    Err(Error::Setting(format!("there is no database {}; {MIGRATE}", path.display())))
+}
+
+fn in_memory() -> Error {
+    Error::Setting("the database is in memory: there is nothing to look at".to_owned())
+}
+
+/// An error of the store, with what to do about it.
+fn told(error: StoreError) -> Error {
+    match error {
+        StoreError::Outdated(schema) => {
+            Error::Setting(format!("the database is not migrated: {schema}; {MIGRATE}"))
+        }
+        error => error.into(),
     }
 }
 
@@ -191,6 +268,24 @@ mod tests {
     fn of(database: &Value) -> Result<Database, Error> {
         let config = Config::from_value("test", json!({"backend": {"database": database}}));
         Database::from_config(&config, Path::new("/base"))
+    }
+
+    #[test]
+    fn whether_a_daemon_migrates_is_said_for_all_plugins_or_for_this_one() {
+        let of = |database: Value| {
+            Opening::from_config(&Config::from_value("test", json!({"backend": {"database": database}})))
+        };
+        let plugin = |skips: bool| json!({"catalog": {"skipMigrations": skips}});
+        for (database, expected) in [
+            (json!({}), Opening::Migrated),
+            (json!({"skipMigrations": true}), Opening::AsItIs),
+            (json!({"plugin": plugin(true)}), Opening::AsItIs),
+            (json!({"skipMigrations": true, "plugin": plugin(false)}), Opening::Migrated),
+        ] {
+            assert_eq!(of(database.clone()).unwrap(), expected, "{database}");
+        }
+        let message = of(json!({"skipMigrations": "maybe"})).unwrap_err().to_string();
+        assert!(message.contains("'backend.database.skipMigrations'"), "{message}");
     }
 
     #[test]

@@ -255,7 +255,6 @@ pub(crate) const STANDINGS: &[(&str, Standing)] = &[
         "backend.database.knexConfig.searchPath",
         Standing::Ignored("the tables are in the schema of 'callboard.database.schema'"),
     ),
-    ("backend.database.skipMigrations", Standing::Ignored("migrations are applied at every start")),
     (
         "backend.hsts",
         Standing::Ignored("the header 'Strict-Transport-Security' is always that of the default"),

@@ -264,7 +264,7 @@ pub(crate) async fn give_back(shared: &Shared, claims: &[Claim]) {
     };
     let outcomes: Vec<_> = claims.iter().map(abandoned).collect();
     for batch in outcomes.chunks(shared.settings.commit_batch_max) {
-        if let Err(error) = shared.store.commit(batch, 0, shared.clock.now(), shared.clock.now()).await {
+        if let Err(error) = commit(shared, batch).await {
             tracing::warn!(
                 error = error_chain(&error),
                 "leases are not given back and run out by themselves"

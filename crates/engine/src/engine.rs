@@ -306,7 +306,7 @@ impl RunningEngine {
     }
 
     /// Begins nothing new, lets what is under way end (for a limited time), writes its outcomes, and gives back
-    /// the rest.
+    /// the rest: no lease is left that would have to run out.
     pub async fn stop(mut self) {
         self.shared.stopping.cancel();
         let mut unworked = self.shared.queue.close();
@@ -314,13 +314,13 @@ impl RunningEngine {
         if tokio::time::timeout(self.shared.settings.drain_timeout, drain).await.is_err() {
             tracing::warn!(runs = self.workers.len(), "runs under way did not end in time and are given up");
             self.shared.processing.cancellation.cancel();
-            self.workers.shutdown().await;
+            while self.workers.join_next().await.is_some() {}
         }
         // The workers held the senders, so the committer ends when it has written everything.
         while self.committer.join_next().await.is_some() {}
         self.shared.drained.cancel();
         while self.tasks.join_next().await.is_some() {}
-        // What was being claimed or handed out when the queue closed.
+        // What was being claimed or handed out when the queue closed, and what was given up.
         unworked.extend(self.shared.queue.close());
         committer::give_back(&self.shared, &unworked).await;
     }

@@ -1,5 +1,6 @@
 //! A worker: takes claims, runs them, and hands on what came out.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,19 +25,32 @@ pub(crate) struct Finished {
 }
 
 pub(crate) async fn run(shared: Arc<Shared>, serves: Serves, outcomes: mpsc::Sender<Finished>) {
+    let mut given_up = pin!(shared.processing.cancellation.cancelled());
     while let Some(claim) = shared.queue.pop(serves).await {
-        tracing::debug!("Processing {}", claim.entity_ref);
-        let started = Instant::now();
-        record_delay(&shared, &claim);
-        let outcome = shared.processing.process(&claim).await;
-        let had_failed = claim.result_digest.is_some_and(digest::is_failed);
-        let Some(room) = room(&shared, &outcome).await else { return };
-        let Claim { entity_ref, uid, .. } = claim;
-        let finished = Finished { entity_ref, uid, had_failed, started, outcome, room };
-        if outcomes.send(finished).await.is_err() {
-            return;
+        tokio::select! {
+            biased;
+            // The queue is closed, and what comes into it now is given back.
+            () = &mut given_up => return shared.queue.push(vec![claim]),
+            is_taken = work(&shared, &claim, &outcomes) => {
+                if !is_taken {
+                    return;
+                }
+            }
         }
     }
+}
+
+/// Runs a claim; answers whether what came out was taken.
+async fn work(shared: &Shared, claim: &Claim, outcomes: &mpsc::Sender<Finished>) -> bool {
+    tracing::debug!("Processing {}", claim.entity_ref);
+    let started = Instant::now();
+    record_delay(shared, claim);
+    let outcome = shared.processing.process(claim).await;
+    let had_failed = claim.result_digest.is_some_and(digest::is_failed);
+    let Some(room) = room(shared, &outcome).await else { return false };
+    let entity_ref = Arc::clone(&claim.entity_ref);
+    let finished = Finished { entity_ref, uid: claim.uid, had_failed, started, outcome, room };
+    outcomes.send(finished).await.is_ok()
 }
 
 fn record_delay(shared: &Shared, claim: &Claim) {

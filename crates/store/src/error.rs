@@ -1,5 +1,7 @@
 //! Why a store could not do something, by what the caller can do about it.
 
+use crate::Schema;
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,9 +27,12 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The schema is newer or older than this program can work with.
+    /// The schema is newer than this program can work with, or was not made by it.
     #[error("the database schema does not fit: {0}")]
     Schema(String),
+    /// The schema is older than this program, and was not to be migrated.
+    #[error("the database is not migrated: {0}")]
+    Outdated(Schema),
     /// The database holds something that this program did not write.
     #[error("inconsistent row: {0}")]
     Inconsistent(String),
@@ -79,6 +84,7 @@ impl StoreError {
             | Self::InUse(_)
             | Self::Refused { .. }
             | Self::Schema(_)
+            | Self::Outdated(_)
             | Self::Inconsistent(_)
             | Self::Internal(_) => false,
         }

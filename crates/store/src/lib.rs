@@ -26,6 +26,7 @@ pub mod postgres;
 mod provider;
 mod read;
 mod rules;
+mod schema;
 mod sql;
 pub mod sqlite;
 mod store;
@@ -48,6 +49,7 @@ pub use outcome::{
 pub use packed::PackedBody;
 pub use provider::{MutationReport, ProviderMutation};
 pub use read::{Ancestor, Counts, EntityPage, FinalEntity, FoundEntities, StitchFailure, StitchReport};
+pub use schema::{Migrated, Schema};
 pub use store::Store;
 
 /// A moment in UTC.

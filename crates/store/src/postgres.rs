@@ -57,6 +57,8 @@ use callboard_model::{Digest, LocationSpec};
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+#[cfg(test)]
+pub(crate) use migrate::MIGRATIONS;
 pub use open::PostgresOptions;
 pub use sqlx::postgres::{PgConnectOptions, PgSslMode};
 

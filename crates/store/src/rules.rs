@@ -12,6 +12,7 @@ pub(crate) mod errors;
 pub(crate) mod final_entity;
 pub(crate) mod intake;
 pub(crate) mod messages;
+pub(crate) mod migrations;
 pub(crate) mod names;
 pub(crate) mod outcome;
 pub(crate) mod read;

@@ -26,6 +26,7 @@ mod forget;
 mod intake;
 mod leases;
 mod locations;
+mod migrate;
 mod open;
 mod orphans;
 mod provider;
@@ -50,6 +51,8 @@ use sqlx::sqlite::SqliteRow;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+#[cfg(test)]
+pub(crate) use migrate::MIGRATIONS;
 pub use open::SqliteOptions;
 
 pub use crate::rules::statement::FaultHook;

@@ -10,7 +10,7 @@ use callboard_providers::ConfigLocationProvider;
 use callboard_sdk::{Clock, SystemClock};
 use callboard_store::{Counts, Store, StoreError};
 
-use crate::database::Database;
+use crate::database::{Database, Opening};
 use crate::wiring::{Wired, locations};
 use crate::{CatalogBuilder, Error, checks, settings};
 
@@ -59,7 +59,8 @@ impl Running {
                 providers.push(provider);
             }
         }
-        let store = Database::from_config(config, &directory)?.open(patience).await?;
+        let opening = Opening::from_config(config)?;
+        let store = Database::from_config(config, &directory)?.open(opening, patience).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let is_processing = engine_settings.is_some();
         let pipeline = Arc::clone(&wired.pipeline);

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use callboard_config::{Config, Secret};
 use callboard_store::postgres::{PgConnectOptions, PgSslMode, PostgresOptions, PostgresStore};
-use callboard_store::{Refusal, StoreError};
+use callboard_store::{Migrated, Refusal, Schema, StoreError};
 use serde_json::{Map, Value};
 
 use super::connection::members;
-use super::{Section, Sections};
+use super::{MIGRATE, Opening, Section, Sections};
 use crate::Error;
 
 const PREFIX: &str = "backstage_plugin_";
@@ -107,30 +107,42 @@ impl Postgres {
         })
     }
 
-    /// The same place, where nothing is created.
-    pub(super) fn existing(&self) -> Self {
-        Self { creates_database: false, creates_schema: false, ..self.clone() }
-    }
-
     /// Opens the store, and waits for a server that does not answer yet for as long as `patience` says.
-    pub(super) async fn open(&self, patience: Duration) -> Result<PostgresStore, Error> {
-        let options = self.options(patience);
+    pub(super) async fn open(&self, opening: Opening, patience: Duration) -> Result<PostgresStore, Error> {
+        let options = self.options(opening, patience);
         let place = self.place(&options.connection);
         tracing::info!("the catalog is kept in PostgreSQL: {place}");
-        PostgresStore::open(options).await.map_err(|error| match error {
-            StoreError::Refused { refusal, source } => {
-                Error::Setting(format!("{} ({place}): {source}; {}", refusal, self.advice(refusal)))
-            }
-            error => error.into(),
-        })
+        PostgresStore::open(options).await.map_err(|error| self.told(opening, &place, error))
     }
 
-    fn options(&self, patience: Duration) -> PostgresOptions {
+    pub(super) async fn schema(&self) -> Result<Schema, Error> {
+        let options = self.options(Opening::AsItIs, Duration::ZERO);
+        let place = self.place(&options.connection);
+        PostgresStore::schema(options).await.map_err(|error| self.told(Opening::AsItIs, &place, error))
+    }
+
+    pub(super) async fn migrate(&self, patience: Duration) -> Result<Migrated, Error> {
+        let options = self.options(Opening::Migrated, patience);
+        let place = self.place(&options.connection);
+        PostgresStore::migrate(options).await.map_err(|error| self.told(Opening::Migrated, &place, error))
+    }
+
+    fn told(&self, opening: Opening, place: &str, error: StoreError) -> Error {
+        match error {
+            StoreError::Refused { refusal, source } => {
+                Error::Setting(format!("{refusal} ({place}): {source}; {}", self.advice(refusal, opening)))
+            }
+            error => super::told(error),
+        }
+    }
+
+    fn options(&self, opening: Opening, patience: Duration) -> PostgresOptions {
         let mut options = PostgresOptions::new(self.connection());
         options.schema = Some(self.schema.clone());
         options.role.clone_from(&self.role);
-        options.creates_database = self.creates_database;
-        options.creates_schema = self.creates_schema;
+        options.migrates = opening == Opening::Migrated;
+        options.creates_database = options.migrates && self.creates_database;
+        options.creates_schema = options.migrates && self.creates_schema;
         options.readers = self.connections_max / 2;
         options.writers = self.connections_max - options.readers;
         options.connect_timeout = self.acquire_timeout;
@@ -171,9 +183,12 @@ impl Postgres {
     }
 
     /// What to do about a refusal.
-    fn advice(&self, refusal: Refusal) -> String {
+    fn advice(&self, refusal: Refusal, opening: Opening) -> String {
         let key = &self.key;
+        let is_migrated = opening == Opening::Migrated;
         match refusal {
+            Refusal::Database if self.creates_database && !is_migrated => MIGRATE.to_owned(),
+            Refusal::Schema if self.creates_schema && !is_migrated => MIGRATE.to_owned(),
             Refusal::Login => {
                 format!("see '{key}': its user and password, and what the server allows (pg_hba.conf)")
             }

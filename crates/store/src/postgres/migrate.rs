@@ -11,18 +11,20 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres};
 
 use super::error::{TABLE_EXISTS, has_code};
-use super::open::{PostgresOptions, quoted};
+use super::open::PostgresOptions;
 use super::row::{RowExt as _, uuid};
-use crate::StoreError;
+use crate::rules::migrations::{self, Applied, Migration, migrations};
+use crate::{Migrated, Schema, StoreError};
 
 /// All migrations, by number from 1.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../../migrations/postgres/0001_init.sql")];
+pub(crate) const MIGRATIONS: &[Migration] = migrations!("postgres": "0001_init");
 
 /// How long to wait before it is asked again whether another process has finished. A statement that waits would hold a
 /// snapshot, for which the other one may wait.
 const PAUSE: Duration = Duration::from_millis(200);
 
 const TRY_LOCK: &str = "SELECT pg_try_advisory_xact_lock(3, hashtext(coalesce(current_schema(), '')))";
+const HAS_TABLE: &str = "SELECT to_regclass('_callboard_migrations') IS NOT NULL";
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS _callboard_migrations \
     (version bigint NOT NULL PRIMARY KEY, checksum uuid NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())";
 const SELECT_APPLIED: &str = "SELECT version, checksum FROM _callboard_migrations ORDER BY version";
@@ -34,62 +36,82 @@ enum Step {
     /// Another process migrates.
     Busy,
     /// There was a migration to apply, and maybe there is another one.
-    Applied,
+    Applied { from: i64, name: &'static str },
     /// There was none.
-    Done,
+    Done(Schema),
 }
 
 impl PostgresOptions {
-    /// Brings the tables to the form that this program knows.
-    pub(super) async fn migrate(&self) -> Result<(), StoreError> {
+    /// Which form the tables have. Changes nothing.
+    pub(super) async fn schema_there(&self) -> Result<Schema, StoreError> {
         let (connection, settings) = self.alone();
         let mut connection = connection.connect().await?;
-        loop {
+        let begin = format!("BEGIN READ ONLY; {}", settings.as_deref().unwrap_or_default());
+        let mut tx = connection.begin_with(AssertSqlSafe(begin)).await?;
+        let schema = self.look(&mut tx).await?;
+        tx.commit().await?;
+        connection.close().await?;
+        Ok(schema)
+    }
+
+    /// Brings the tables to the form that this program knows.
+    pub(super) async fn bring_up(&self) -> Result<Migrated, StoreError> {
+        let (connection, settings) = self.alone();
+        let mut connection = connection.connect().await?;
+        let (mut first, mut applied) = (None, Vec::new());
+        let schema = loop {
             let begin = format!("BEGIN; {}", settings.as_deref().unwrap_or_default());
             let mut tx = connection.begin_with(AssertSqlSafe(begin)).await?;
             let step = self.step(&mut tx).await?;
             tx.commit().await?;
             match step {
                 Step::Busy => tokio::time::sleep(PAUSE).await,
-                Step::Applied => {}
-                Step::Done => break,
+                Step::Applied { from, name } => {
+                    first = first.or(Some(from));
+                    applied.push(name);
+                }
+                Step::Done(schema) => break schema,
             }
-        }
+        };
         connection.close().await?;
-        Ok(())
+        Ok(Migrated { from: first.unwrap_or(schema.version), applied, schema })
     }
 
     async fn step(&self, tx: &mut PgConnection) -> Result<Step, StoreError> {
+        // Where there is nothing to do, nothing has to be allowed.
+        let schema = self.look(tx).await?;
+        if schema.pending.is_empty() {
+            return Ok(Step::Done(schema));
+        }
         if !query(TRY_LOCK).fetch_one(&mut *tx).await?.flag(0)? {
             return Ok(Step::Busy);
         }
-        if let Some(schema) = &self.schema {
-            let create = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(schema)));
-            sqlx::raw_sql(create).execute(&mut *tx).await?;
-        }
+        // Whoever held the lock until now may have done it.
+        let schema = self.look(tx).await?;
+        let Some((version, Migration { name, sql })) = migrations::next(self.migrations, &schema) else {
+            return Ok(Step::Done(schema));
+        };
         query(CREATE_TABLE).execute(&mut *tx).await?;
-        let applied = query(SELECT_APPLIED).fetch_all(&mut *tx).await?;
-        let mut is_newer = false;
-        for row in &applied {
-            let version = row.int(0)?;
-            match migration(version) {
-                Some(sql) if uuid(&Digest::of(sql)) != row.uid(1)? => return Err(other_form(version)),
-                Some(_) => {}
-                None => is_newer = true,
-            }
-        }
-        if is_newer {
-            let row = query(SELECT_COMPATIBLE).fetch_one(&mut *tx).await?;
-            let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-            return if row.int(0)? <= known { Ok(Step::Done) } else { Err(too_new()) };
-        }
-        let Some((version, sql)) = (1..).zip(MIGRATIONS).nth(applied.len()) else { return Ok(Step::Done) };
         if let Err(error) = sqlx::raw_sql(sql).execute(&mut *tx).await {
             let error = StoreError::from(error);
-            return Err(if has_code(&error, TABLE_EXISTS) { of_another_program() } else { error });
+            let is_taken = version == 1 && has_code(&error, TABLE_EXISTS);
+            return Err(if is_taken { migrations::of_another_program() } else { error });
         }
-        query(INSERT_APPLIED).bind(version).bind(uuid(&Digest::of(sql))).execute(&mut *tx).await?;
-        Ok(Step::Applied)
+        query(INSERT_APPLIED).bind(version).bind(checksum(sql)).execute(&mut *tx).await?;
+        Ok(Step::Applied { from: schema.version, name })
+    }
+
+    async fn look(&self, tx: &mut PgConnection) -> Result<Schema, StoreError> {
+        let mut applied = Applied::default();
+        if query(HAS_TABLE).fetch_one(&mut *tx).await?.flag(0)? {
+            let rows = query(SELECT_APPLIED).fetch_all(&mut *tx).await?;
+            let rows = rows.iter().map(|row| Ok((row.int(0)?, row.uid(1)?)));
+            applied.migrations = rows.collect::<Result<_, StoreError>>()?;
+        }
+        if !applied.migrations.is_empty() {
+            applied.compatible_from = query(SELECT_COMPATIBLE).fetch_one(tx).await?.int(0)?;
+        }
+        migrations::schema(self.migrations, &applied, checksum)
     }
 }
 
@@ -98,102 +120,10 @@ fn query(sql: &'static str) -> Query<'static, Postgres, PgArguments> {
     sqlx::query(sql).persistent(false)
 }
 
-fn migration(version: i64) -> Option<&'static str> {
-    let index = usize::try_from(version).ok()?.checked_sub(1)?;
-    MIGRATIONS.get(index).copied()
-}
-
-fn other_form(version: i64) -> StoreError {
-    StoreError::Schema(format!(
-        "migration {version} was applied in another form than this program knows; run the version that created the \
-         database, or restore a backup"
-    ))
-}
-
-fn of_another_program() -> StoreError {
-    StoreError::Schema(
-        "the database holds tables of another program; this one needs a database or a schema of its own"
-            .to_owned(),
-    )
-}
-
-fn too_new() -> StoreError {
-    StoreError::Schema(
-        "a newer version of this program migrated the database to a form that this one does not know; run that version, \
-         or restore a backup from before the upgrade"
-            .to_owned(),
-    )
+fn checksum(sql: &'static str) -> uuid::Uuid {
+    uuid(&Digest::of(sql))
 }
 
 #[cfg(test)]
 #[cfg(feature = "testsuite")]
-mod tests {
-    use super::super::PostgresStore;
-    use super::super::tests::cluster;
-    use super::*;
-    use crate::Store as _;
-
-    /// A database without tables.
-    async fn options() -> Option<PostgresOptions> {
-        let mut options = PostgresOptions::new(cluster()?.database().await);
-        options.schema = Some("of \"callboard\"".to_owned());
-        Some(options)
-    }
-
-    /// Opens the tables of a program that knows migrations which this one does not know.
-    async fn open_newer(changes: &'static str) -> Option<Result<PostgresStore, StoreError>> {
-        let options = options().await?;
-        let store = PostgresStore::open(options.clone()).await.unwrap();
-        let mut connection = options.alone().0.connect().await.unwrap();
-        sqlx::raw_sql(changes).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        store.close().await;
-        Some(PostgresStore::open(options).await)
-    }
-
-    #[tokio::test]
-    async fn of_those_who_open_at_once_one_makes_the_tables() {
-        let Some(options) = options().await else { return };
-        let opened = futures::future::join_all((0..4).map(|_| PostgresStore::open(options.clone()))).await;
-        for store in opened {
-            assert!(store.unwrap().earliest_due().await.unwrap().is_none());
-        }
-    }
-
-    #[tokio::test]
-    async fn tables_of_a_newer_program_are_used_if_it_allows_that() {
-        let newer = "INSERT INTO _callboard_migrations (version, checksum) VALUES (99, gen_random_uuid())";
-        let Some(opened) = open_newer(newer).await else { return };
-        assert!(opened.is_ok());
-    }
-
-    #[tokio::test]
-    async fn tables_of_a_much_newer_program_are_left_alone() {
-        let newer = "INSERT INTO _callboard_migrations (version, checksum) VALUES (99, gen_random_uuid()); \
-                     UPDATE meta SET value = 99 WHERE key = 'compatible_from'";
-        let Some(opened) = open_newer(newer).await else { return };
-        let error = opened.unwrap_err();
-        assert!(
-            matches!(&error, StoreError::Schema(advice) if advice.contains("run that version")),
-            "{error}"
-        );
-    }
-
-    #[tokio::test]
-    async fn tables_of_another_program_are_left_alone() {
-        let Some(cluster) = cluster() else { return };
-        let options = PostgresOptions::new(cluster.database().await);
-        let mut connection = options.alone().0.connect().await.unwrap();
-        sqlx::raw_sql("CREATE TABLE refresh_state ()").execute(&mut connection).await.unwrap();
-        let error = PostgresStore::open(options).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Schema(advice) if advice.contains("of its own")), "{error}");
-        sqlx::raw_sql("SELECT FROM refresh_state").execute(&mut connection).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn migrations_in_another_form_are_told() {
-        let other = "UPDATE _callboard_migrations SET checksum = gen_random_uuid()";
-        let Some(opened) = open_newer(other).await else { return };
-        assert!(matches!(opened, Err(StoreError::Schema(advice)) if advice.contains("migration 1")));
-    }
-}
+mod tests;

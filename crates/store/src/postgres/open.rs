@@ -9,11 +9,13 @@ use tokio::time::Instant;
 use super::enter::in_the_schema;
 use super::hints::Hints;
 use super::log::Given;
+use super::migrate::MIGRATIONS;
 use super::names::Names;
 use super::session::{Connections, Pool, Replaced};
 use super::{PostgresStore, again};
+use crate::rules::migrations::Migration;
 use crate::rules::statement::Faults;
-use crate::{StoreError, error_chain};
+use crate::{Migrated, Schema, StoreError, error_chain};
 
 /// Room for every prepared statement, so that none is prepared twice.
 const STATEMENT_CACHE: usize = 256;
@@ -39,6 +41,10 @@ const PLANS: [(&str, &str); 5] = [
 /// How to open a database.
 #[derive(Clone)]
 #[non_exhaustive]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something else, and all combinations make sense"
+)]
 pub struct PostgresOptions {
     /// The server, the database and the user; and the name that the server knows this program by, if another one than
     /// `callboard` is given.
@@ -69,6 +75,10 @@ pub struct PostgresOptions {
     /// PgBouncer in its mode `transaction`. Nothing then outlives a transaction: statements are prepared anew for each, and
     /// there are no hints from other processes.
     pub pooler: bool,
+    /// Whether opening brings the tables to the form that this program knows. Otherwise older ones are refused.
+    pub migrates: bool,
+    /// All that this program knows.
+    pub(super) migrations: &'static [Migration],
     /// Makes statements fail.
     #[cfg(feature = "testsuite")]
     pub fault: Option<super::FaultHook>,
@@ -105,6 +115,8 @@ impl PostgresOptions {
             lock_timeout: Duration::from_secs(10),
             patience: Duration::from_mins(1),
             pooler: false,
+            migrates: true,
+            migrations: MIGRATIONS,
             #[cfg(feature = "testsuite")]
             fault: None,
         }
@@ -197,7 +209,39 @@ impl PostgresOptions {
         let entered = self.enter().await?;
         let _first = writers.acquire().await?;
         entered.close().await?;
-        self.migrate().await.map_err(in_the_schema)
+        if self.migrates {
+            return self.bring_up().await.map(drop).map_err(in_the_schema);
+        }
+        let schema = self.schema_there().await?;
+        if schema.pending.is_empty() { Ok(()) } else { Err(StoreError::Outdated(schema)) }
+    }
+
+    /// Does what needs a server that answers, and waits for one that does not answer yet.
+    async fn patiently<T>(&self, attempt: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let deadline = Instant::now().checked_add(self.patience);
+        let mut told_at: Option<Instant> = None;
+        loop {
+            let error = match attempt().await {
+                Ok(done) => {
+                    if told_at.is_some() {
+                        tracing::info!("the database is available");
+                    }
+                    return Ok(done);
+                }
+                Err(error) => error,
+            };
+            if !error.is_retryable() || deadline.is_some_and(|deadline| Instant::now() + PAUSE >= deadline) {
+                return Err(error);
+            }
+            if told_at.is_none_or(|told_at| told_at.elapsed() >= TOLD_EVERY) {
+                told_at = Some(Instant::now());
+                tracing::warn!(
+                    error = error_chain(&error),
+                    "the database is not available yet; waiting for it"
+                );
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 
@@ -221,36 +265,47 @@ async fn refuse_read_only(connection: &mut PgConnection) -> Result<(), sqlx::Err
 }
 
 impl PostgresStore {
-    /// Opens a database, and creates or migrates its tables. Others may have it open.
+    /// Opens a database, and creates or migrates its tables unless that is not wanted. Others may have it open.
     ///
     /// `Unavailable` if the server does not answer in time; `Refused` if somebody has to put something right; `Schema` if a
-    /// newer version of this program wrote it in a form that this one does not know.
+    /// newer version of this program wrote it in a form that this one does not know; `Outdated` if it was not to be migrated
+    /// and would have to be.
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
         again::begin_counters();
         let replaced = Replaced::default();
         let writers = options.writer_pool(&replaced);
-        let deadline = Instant::now().checked_add(options.patience);
-        let mut told_at: Option<Instant> = None;
-        while let Err(error) = options.prepare(&writers.connections).await {
-            if !error.is_retryable() || deadline.is_some_and(|deadline| Instant::now() + PAUSE >= deadline) {
-                return Err(error);
-            }
-            if told_at.is_none_or(|told_at| told_at.elapsed() >= TOLD_EVERY) {
-                told_at = Some(Instant::now());
-                tracing::warn!(
-                    error = error_chain(&error),
-                    "the database is not available yet; waiting for it"
-                );
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        if told_at.is_some() {
-            tracing::info!("the database is available");
-        }
+        options.patiently(async || options.prepare(&writers.connections).await).await?;
         let readers = options.reader_pool();
         let hints = options.hint_pool().map(Hints::begin);
         let connections = Connections { writers, readers, replaced, faults: faults(&options) };
         Ok(Self { connections, names: Names::default(), given: Given::default(), hints })
+    }
+
+    /// Which form the tables of a database have. Changes nothing, but for the database and the schema if these are to be
+    /// created.
+    ///
+    /// Errors are those of [`open`](Self::open).
+    pub async fn schema(options: PostgresOptions) -> Result<Schema, StoreError> {
+        let look = async || {
+            let entered = options.enter().await?;
+            let schema = options.schema_there().await;
+            entered.close().await?;
+            schema
+        };
+        options.patiently(look).await
+    }
+
+    /// Creates or migrates the tables of a database, and does nothing else. Others may have it open.
+    ///
+    /// Errors are those of [`open`](Self::open).
+    pub async fn migrate(options: PostgresOptions) -> Result<Migrated, StoreError> {
+        let migrate = async || {
+            let entered = options.enter().await?;
+            let migrated = options.bring_up().await.map_err(in_the_schema);
+            entered.close().await?;
+            migrated
+        };
+        options.patiently(migrate).await
     }
 }
 

@@ -1,10 +1,8 @@
 //! What SQLite's result codes mean to a caller.
 
 use sqlx::error::DatabaseError;
-use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
-use crate::StoreError;
 use crate::sql::Meaning;
 
 /// Primary result codes that another try may not see: BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN
@@ -24,39 +22,4 @@ pub(crate) fn meaning(error: &(dyn DatabaseError + 'static)) -> Option<Meaning> 
     } else {
         Meaning::Defect
     })
-}
-
-impl From<MigrateError> for StoreError {
-    fn from(error: MigrateError) -> Self {
-        match error {
-            MigrateError::VersionMissing(version) => Self::Schema(format!(
-                "migration {version} was applied by a newer version of this program; run that version, or restore a \
-                 backup from before the upgrade"
-            )),
-            MigrateError::VersionMismatch(version) => Self::Schema(format!(
-                "migration {version} was applied in another form than this program knows; run the version that \
-                 created the database, or restore a backup"
-            )),
-            MigrateError::Dirty(version) => {
-                Self::Schema(format!("migration {version} was applied in part; restore a backup"))
-            }
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
-            other => Self::Internal(Box::new(other)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_newer_schema_says_what_to_do() {
-        let error = StoreError::from(MigrateError::VersionMissing(7));
-        assert!(
-            matches!(&error, StoreError::Schema(advice) if advice.contains("run that version")),
-            "{error}"
-        );
-        assert!(!error.is_retryable());
-    }
 }

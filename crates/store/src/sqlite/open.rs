@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqlStr};
 use tokio::sync::Mutex;
 
 use super::SqliteStore;
 use super::codec::RowExt as _;
+use super::migrate::{self, MIGRATIONS};
 use super::session::{Args, Connections};
 use super::write_connection::WriteConnection;
 use super::writer::WriterState;
-use crate::StoreError;
-use crate::rules::statement::{Faults, Statement, statements};
+use crate::rules::migrations::Migration;
+use crate::rules::statement::{Faults, statements};
 use crate::rules::unused::FORGOTTEN_MIN;
+use crate::{Migrated, Schema, StoreError};
 
 /// Measured: smaller pages waste a tenth of the room on rows of this length and cost a tenth more CPU when entities
 /// come in; larger ones make the steady state, which changes single small rows, write more.
@@ -32,12 +33,6 @@ statements! {
         "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'refs'), 0), \
                 coalesce((SELECT max(rank & 281474976710655) FROM stitch_queue), 0)";
 }
-
-// Not among the statements that are prepared on a database which the store made: sqlx owns the table.
-const SELECT_MIGRATIONS: Statement = Statement {
-    name: "SELECT_MIGRATIONS",
-    sql: "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success",
-};
 
 /// How to open a database.
 #[derive(Clone)]
@@ -55,6 +50,10 @@ pub struct SqliteOptions {
     pub reader_cache_size_kib: u32,
     /// After how many pages in the write-ahead log they are moved to the database file.
     pub wal_autocheckpoint: u32,
+    /// Whether opening brings the tables to the form that this program knows. Otherwise older ones are refused.
+    pub migrates: bool,
+    /// All that this program knows.
+    pub(super) migrations: &'static [Migration],
     /// Makes statements fail.
     #[cfg(feature = "testsuite")]
     pub fault: Option<super::FaultHook>,
@@ -81,6 +80,8 @@ impl SqliteOptions {
             cache_size_kib: 5 * 1024,
             reader_cache_size_kib: 1024,
             wal_autocheckpoint: 2000,
+            migrates: true,
+            migrations: MIGRATIONS,
             #[cfg(feature = "testsuite")]
             fault: None,
         }
@@ -107,17 +108,33 @@ impl SqliteOptions {
             // At each statement that takes long, its whole text would be a warning.
             .disable_statement_logging())
     }
+
+    /// A connection for who only looks.
+    fn looking(&self) -> Result<SqliteConnectOptions, StoreError> {
+        Ok(self.connection(self.reader_cache_size_kib)?.create_if_missing(false).read_only(true))
+    }
+
+    /// Refuses tables that are older than this program.
+    async fn see_that_it_is_migrated(&self, connection: &mut WriteConnection) -> Result<(), StoreError> {
+        let schema = migrate::schema(connection.get()?, self.migrations).await?;
+        if schema.pending.is_empty() { Ok(()) } else { Err(StoreError::Outdated(schema)) }
+    }
 }
 
 impl SqliteStore {
-    /// Opens a database, creates or migrates its tables, and makes this process its only user.
+    /// Opens a database, creates or migrates its tables unless that is not wanted, and makes this process its only user.
     ///
-    /// `InUse` if another process has it open; `Schema` if a newer version of this program wrote it.
+    /// `InUse` if another process has it open; `Schema` if a newer version of this program wrote it in a form that this one
+    /// does not know; `Outdated` if it was not to be migrated and would have to be.
     pub async fn open(options: SqliteOptions) -> Result<Self, StoreError> {
         let lock = options.path.as_deref().map(lock).transpose()?;
         let faults = faults(&options);
         let mut writer = WriteConnection::open(options.connection(options.cache_size_kib)?).await?;
-        migrator().run(writer.get()?).await?;
+        if options.migrates {
+            migrate::migrate(writer.get()?, options.migrations).await?;
+        } else {
+            options.see_that_it_is_migrated(&mut writer).await?;
+        }
         let readers = if options.path.is_some() {
             let connection = options.connection(options.reader_cache_size_kib)?;
             Some(readers(options.readers.max(1)).connect_with(connection.read_only(true)).await?)
@@ -131,23 +148,42 @@ impl SqliteStore {
 
     /// Opens the database of another process, which may be at work on it, to look at. Whatever would write fails.
     ///
-    /// `Schema` if its tables are not those that this program knows.
+    /// `Schema` and `Outdated` if its tables are not those that this program knows.
     pub async fn open_read_only(options: SqliteOptions) -> Result<Self, StoreError> {
-        let connection =
-            options.connection(options.reader_cache_size_kib)?.create_if_missing(false).read_only(true);
-        let only = WriteConnection::open(connection.clone()).await?;
-        let readers = readers(options.readers.max(1)).connect_with(connection).await?;
+        let mut only = WriteConnection::open(options.looking()?).await?;
+        options.see_that_it_is_migrated(&mut only).await?;
+        let readers = readers(options.readers.max(1)).connect_with(options.looking()?).await?;
         let connections = Connections::new(only, Some(readers), faults(&options));
-        // A table that is not there is an error, too.
-        let applied = connections.rows(SELECT_MIGRATIONS, Args::new()).await;
-        let applied = applied.ok().and_then(|rows| rows.first()?.int(0).ok()).unwrap_or_default();
-        let known = migrator().iter().map(|migration| migration.version).max().unwrap_or_default();
-        if applied != known {
-            return Err(StoreError::Schema(format!(
-                "it has version {applied}, and this program knows {known}"
-            )));
-        }
         Ok(Self { connections, state: Mutex::new(WriterState::default()), lock: None })
+    }
+
+    /// Which form the tables of a database have, that may be in use. Changes nothing.
+    ///
+    /// `Schema` if this program cannot work with them.
+    pub async fn schema(options: SqliteOptions) -> Result<Schema, StoreError> {
+        let mut connection = WriteConnection::open(options.looking()?).await?;
+        let schema = migrate::schema(connection.get()?, options.migrations).await;
+        connection.close().await;
+        schema
+    }
+
+    /// Creates or migrates the tables of a database, and does nothing else. One that needs nothing may be in use.
+    ///
+    /// `InUse` if another process has it open; `Schema` if a newer version of this program wrote it in a form that this one
+    /// does not know.
+    pub async fn migrate(options: SqliteOptions) -> Result<Migrated, StoreError> {
+        let is_there = options.path.as_deref().is_some_and(Path::exists);
+        if is_there {
+            let schema = Self::schema(options.clone()).await?;
+            if schema.pending.is_empty() {
+                return Ok(Migrated { from: schema.version, applied: Vec::new(), schema });
+            }
+        }
+        let _lock = options.path.as_deref().map(lock).transpose()?;
+        let mut connection = WriteConnection::open(options.connection(options.cache_size_kib)?).await?;
+        let migrated = migrate::migrate(connection.get()?, options.migrations).await;
+        connection.close().await;
+        migrated
     }
 }
 
@@ -170,17 +206,6 @@ fn readers(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
         .test_before_acquire(false)
         .acquire_timeout(Duration::from_mins(1))
-}
-
-fn migrator() -> Migrator {
-    let init = include_str!("../../../../migrations/sqlite/0001_init.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "init".into(),
-        MigrationType::Simple,
-        SqlStr::from_static(init),
-        false,
-    )])
 }
 
 /// Takes the lock file beside the database. The operating system drops the lock when the process ends, however it

@@ -11,7 +11,7 @@ use callboard_providers::ConfigLocationProvider;
 use callboard_server::{ServerError, ServerOptions};
 
 use crate::builder::Added;
-use crate::database::Database;
+use crate::database::{Database, Opening};
 use crate::wiring::{Wired, locations};
 use crate::{CatalogBuilder, Error, checks, settings};
 
@@ -50,7 +50,7 @@ fn faults_of_values(
     [
         integrations.err().map(Error::from),
         ServerOptions::from_config(config).err().map(Error::from),
-        Database::from_config(config, directory).err(),
+        Database::from_config(config, directory).and_then(|_| Opening::from_config(config)).err(),
         settings::engine_settings(config).and_then(|_| settings::doctor_settings(config)).err(),
         config_locations.err(),
         disabled,

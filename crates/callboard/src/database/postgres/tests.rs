@@ -107,11 +107,12 @@ fn the_pool_and_the_role_are_taken_over() {
     });
     let postgres = read(&database).unwrap();
     assert_eq!(postgres.role.as_deref(), Some("app"));
-    let options = postgres.options(Duration::ZERO);
+    let options = postgres.options(Opening::Migrated, Duration::ZERO);
     assert_eq!((options.writers, options.readers), (4, 3));
     assert_eq!(options.connect_timeout, Duration::from_secs(5));
-    let few =
-        read(&json!({"client": "pg", "knexConfig": {"pool": {"max": 1}}})).unwrap().options(Duration::ZERO);
+    let few = read(&json!({"client": "pg", "knexConfig": {"pool": {"max": 1}}}))
+        .unwrap()
+        .options(Opening::Migrated, Duration::ZERO);
     assert_eq!((few.writers, few.readers), (2, 2));
 }
 
@@ -176,7 +177,7 @@ fn what_cannot_be_used_is_refused_by_key_and_without_its_value() {
 #[test]
 fn a_password_is_not_shown() {
     let postgres = read(&json!({"client": "pg", "connection": "postgres://u:hidden-pw@h/d"})).unwrap();
-    let options = postgres.options(Duration::ZERO);
+    let options = postgres.options(Opening::Migrated, Duration::ZERO);
     let shown = format!("{postgres:?} {options:?} {}", postgres.place(&options.connection));
     assert!(!shown.contains("hidden-pw"), "{shown}");
     assert!(
