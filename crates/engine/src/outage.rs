@@ -3,8 +3,13 @@
 //! All of them go on asking. It is told once that it does not answer, and once that it does again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use callboard_store::{StoreError, error_chain};
+
+/// Rests between tries of what cannot be done without.
+const BACKOFF: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
@@ -22,6 +27,28 @@ impl Outage {
             (false, _) => tracing::warn!(error, "{what}"),
             (true, false) => tracing::warn!(error, "{what}; trying again until the database takes it"),
             (true, true) => tracing::debug!(error, "{what}"),
+        }
+    }
+
+    /// Asks until there is an answer other than that another try may help.
+    pub(crate) async fn ride_through<T, F>(
+        &self,
+        what: &'static str,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut rest = BACKOFF;
+        loop {
+            let result = ask().await;
+            if !matches!(&result, Err(error) if error.is_retryable()) {
+                self.answered();
+                return result;
+            }
+            self.note(&result, what);
+            tokio::time::sleep(rest).await;
+            rest = (rest * 2).min(BACKOFF_MAX);
         }
     }
 
