@@ -14,6 +14,8 @@
 //! | `CALLBOARD_TEST_STORE` | `postgres`: the daemons keep their catalogs in PostgreSQL; otherwise in SQLite |
 //! | `CALLBOARD_TEST_POSTGRES` | URL of a PostgreSQL server to be used, instead of one that is started |
 //! | `CALLBOARD_REQUIRE_POSTGRES=1` | a missing PostgreSQL server is a failure; otherwise the tests that are about it say so and do nothing |
+//! | `CALLBOARD_DISTURBANCES` | how many rounds of disturbances replicas on one database go through; 5 if it is not there |
+//! | `CALLBOARD_DISTURBANCES_SEED` | the seed of their order, for one that was printed |
 //! | `CALLBOARD_CRASH_ROUNDS` | how often each crash test kills the daemon; 12 if it is not there |
 #![expect(
     clippy::unwrap_used,
@@ -29,6 +31,7 @@ mod config;
 pub mod corpus;
 mod daemon;
 pub mod descriptors;
+pub mod generated;
 mod home;
 mod metrics;
 mod process;
@@ -46,6 +49,6 @@ pub use home::Home;
 pub use metrics::Metrics;
 pub use process::Finished;
 pub use raw_http::{RawConnection, RawReply, raw_request};
-pub use settle::{Snapshot, settled_snapshot, snapshot};
+pub use settle::{Snapshot, settled_replicas, settled_snapshot, snapshot};
 pub use upstream::{Answer, Exchange, Upstream};
 pub use wait::wait_for;

@@ -1,6 +1,7 @@
 //! The whole catalog at a moment, and the moment at which it no longer changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice;
 
 use serde_json::Value;
 
@@ -25,15 +26,23 @@ pub fn snapshot(api: &Api) -> Snapshot {
 /// Waits until every location, and everything that failed, was looked at twice more and nothing changed meanwhile.
 /// What came from a location is looked at again only when it changed.
 pub fn settled_snapshot(daemon: &Daemon) -> Snapshot {
+    settled_replicas(slice::from_ref(daemon))
+}
+
+/// The same of daemons that work on one database, and until all of them show the same.
+pub fn settled_replicas(daemons: &[Daemon]) -> Snapshot {
+    let (first, others) = daemons.split_first().expect("there is a daemon");
     let mut last: Option<(Seen, u64)> = None;
-    daemon.wait_for("the catalog to settle", |api| {
-        let results = api.metrics().by_label("catalog_processed_entities_count", "result");
-        let runs = |result: &str| results.get(result).copied().unwrap_or_default();
+    let is_shown_by = |other: &Daemon, catalog: &Snapshot| snapshot(other.api()) == *catalog;
+    first.wait_for("the catalog to settle", |api| {
+        let runs = |result| -> u64 { daemons.iter().map(|daemon| runs_with(daemon.api(), result)).sum() };
         let now = Seen::look(api, runs("changed"));
         let visits = runs("unchanged") + runs("errors");
         match &last {
-            Some((before, since)) if *before == now && !now.has_orphans() => {
-                (visits >= since + 2 * now.visited_each_cycle()).then_some(now.catalog)
+            Some((before, since)) if *before == now && now.is_complete() => {
+                let is_settled = visits >= since + 2 * now.visited_each_cycle()
+                    && others.iter().all(|other| is_shown_by(other, &now.catalog));
+                is_settled.then_some(now.catalog)
             }
             _ => {
                 last = Some((now, visits));
@@ -43,22 +52,29 @@ pub fn settled_snapshot(daemon: &Daemon) -> Snapshot {
     })
 }
 
+fn runs_with(api: &Api, result: &str) -> u64 {
+    api.metrics().labelled("catalog_processed_entities_count", "result", result)
+}
+
 #[derive(PartialEq)]
 struct Seen {
     catalog: Snapshot,
     failing: BTreeSet<String>,
     changes: u64,
+    unstitched: u64,
 }
 
 impl Seen {
     fn look(api: &Api, changes: u64) -> Self {
         let failing = api.errors().into_iter().map(|error| error["entityRef"].to_string()).collect();
-        Self { catalog: snapshot(api), failing, changes }
+        let unstitched = api.metrics().sum("catalog_stitching_queue_length");
+        Self { catalog: snapshot(api), failing, changes, unstitched }
     }
 
-    /// Orphans are on their way out.
-    fn has_orphans(&self) -> bool {
-        self.catalog.values().any(|entity| entity["metadata"]["annotations"].get(ORPHAN).is_some())
+    /// Nothing waits to be shown, and there are no orphans, which are on their way out.
+    fn is_complete(&self) -> bool {
+        let is_orphan = |entity: &Value| entity["metadata"]["annotations"].get(ORPHAN).is_some();
+        self.unstitched == 0 && !self.catalog.values().any(is_orphan)
     }
 
     /// At least one, as before the first run there is nothing to be seen.

@@ -27,7 +27,16 @@ pub fn is_postgres() -> bool {
 
 /// The PostgreSQL server of this process. Without one, says so and answers nothing, unless one is required.
 pub fn postgres() -> Option<&'static Cluster> {
-    cluster(std::env::var_os("CALLBOARD_REQUIRE_POSTGRES").is_some_and(|value| value == "1"))
+    cluster(is_postgres_required())
+}
+
+/// A PostgreSQL server that the caller may crash, in the same way.
+pub fn own_postgres() -> Option<Cluster> {
+    Cluster::durable(is_postgres_required())
+}
+
+fn is_postgres_required() -> bool {
+    std::env::var_os("CALLBOARD_REQUIRE_POSTGRES").is_some_and(|value| value == "1")
 }
 
 /// The URL of a database of its own, which the first daemon creates.

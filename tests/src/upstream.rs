@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A client that sends nothing for so long is left alone.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -27,6 +27,8 @@ pub struct Upstream {
 /// A request and the status that it was answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
+    /// When the request was understood.
+    pub at: Instant,
     /// Path of the URL, decoded.
     pub path: String,
     /// Status of the answer.
@@ -120,8 +122,8 @@ impl Upstream {
 
     /// How often the path, without its first slash, was answered with this status.
     pub fn count(&self, path: &str, status: u16) -> usize {
-        let wanted = Exchange { path: format!("/{path}"), status };
-        self.exchanges().into_iter().filter(|exchange| *exchange == wanted).count()
+        let path = format!("/{path}");
+        self.exchanges().into_iter().filter(|it| it.path == path && it.status == status).count()
     }
 
     /// Begins a new list of exchanges.
@@ -176,7 +178,7 @@ fn converse(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     let answer = shared.find(&path);
     let status = answer.status(known.as_deref());
     // Before the answer: whoever has seen its effect finds it in the list.
-    shared.exchanges.lock().unwrap().push(Exchange { path, status });
+    shared.exchanges.lock().unwrap().push(Exchange { at: Instant::now(), path, status });
     answer.send(stream, status, &shared.stop)
 }
 

@@ -18,6 +18,9 @@ use callboard_bench::test_bed::SourceKind;
 /// More threads than this would measure the machine's scheduler.
 const CLIENTS_RANGE: RangeInclusive<i64> = 1..=256;
 
+/// All of them share the machine with the server.
+const REPLICAS_RANGE: RangeInclusive<i64> = 2..=16;
+
 /// The times of all answers are kept until the end of a measurement.
 const SECONDS_RANGE: RangeInclusive<u64> = 1..=600;
 
@@ -37,6 +40,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Measure a daemon while it ingests a catalog, keeps it and sees a change
     Ingest(Ingest),
+    /// Measure one daemon, and then several, while they ingest a catalog into a PostgreSQL that is started for it
+    Replicas(Replicas),
     /// Measure how fast a daemon at rest answers, over connections that stay open
     Read(Read),
 }
@@ -157,6 +162,40 @@ pub(crate) struct Read {
     /// For the daemon to come to rest
     #[arg(long, default_value = "5m", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replicas {
+    #[command(flatten)]
+    pub(crate) content: Content,
+
+    /// The daemon
+    #[arg(long, default_value = "target/release/callboard")]
+    pub(crate) binary: PathBuf,
+
+    /// Daemons on one database
+    #[arg(
+        long = "replicas",
+        value_name = "NUMBER",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u16).range(REPLICAS_RANGE)
+    )]
+    pub(crate) daemons: u16,
+
+    /// The processing interval: a first pass has to take less than a third of it
+    #[arg(long, default_value = "40s", value_parser = parse_duration)]
+    pub(crate) interval: Duration,
+
+    /// For each of both runs
+    #[arg(long, default_value = "5m", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+
+    /// Leave the catalogs and the daemons' logs
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
 }
 
 /// What runs, and what is left of it.

@@ -61,6 +61,11 @@ pub enum BenchError {
     #[error("gave up after {} s while waiting for {waiting_for}", timeout.as_secs_f64())]
     TimedOut { timeout: Duration, waiting_for: String },
 
+    #[error(
+        "the first pass took {first_pass:.1} s, which is too long to tell cycles of {interval} s from each other"
+    )]
+    IntervalTooShort { first_pass: f64, interval: f64 },
+
     #[error("interrupted")]
     Interrupted,
 

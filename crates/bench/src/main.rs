@@ -13,21 +13,23 @@ use serde::Serialize;
 
 use callboard_bench::BenchError;
 use callboard_bench::generate::Population;
-use callboard_bench::generate::app_config::{ConfigPlan, Source};
+use callboard_bench::generate::app_config::{ConfigPlan, Locations, Source};
 use callboard_bench::generate::layout::CatalogPlan;
 use callboard_bench::ingest::{self, IngestPlan};
 use callboard_bench::interrupt::{Interrupt, wait_for_signal};
 use callboard_bench::read::scenario::Scenario;
 use callboard_bench::read::{self, ReadPlan};
+use callboard_bench::replicas::{self, ReplicasPlan};
 use callboard_bench::serve::FileServer;
 use callboard_bench::test_bed::{SourceKind, TestBedPlan};
-use cli::{Cli, Command, Content, Format, Generate, Ingest, Read, Serve, base_url};
+use cli::{Cli, Command, Content, Format, Generate, Ingest, Read, Replicas, Serve, base_url};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Generate(arguments) => generate(arguments),
         Command::Serve(arguments) => serve(&arguments),
         Command::Ingest(arguments) => ingest(arguments),
+        Command::Replicas(arguments) => replicas(arguments),
         Command::Read(arguments) => read(arguments),
     };
     match done {
@@ -50,7 +52,7 @@ fn generate(arguments: Generate) -> Result<(), BenchError> {
         database: None,
         processing_interval: arguments.interval,
     };
-    let config_file = config.write(&catalog)?;
+    let config_file = config.write(&catalog, &catalog.folder)?;
     print(&format!(
         "{} entities in {} files, {} bytes of YAML\n{}\n",
         arguments.content.entities,
@@ -84,6 +86,19 @@ fn ingest(arguments: Ingest) -> Result<(), BenchError> {
         change_one: arguments.change_one,
     };
     print_report(&ingest::run(&plan, &Interrupt::watch())?, format)
+}
+
+fn replicas(arguments: Replicas) -> Result<(), BenchError> {
+    let plan = ReplicasPlan {
+        binary: arguments.binary,
+        catalog: catalog_plan(&arguments.content),
+        locations: arguments.content.locations.unwrap_or(Locations::PerFile),
+        replicas: usize::from(arguments.daemons),
+        interval: arguments.interval,
+        timeout: arguments.timeout,
+        keep: arguments.keep,
+    };
+    print_report(&replicas::run(&plan, &Interrupt::watch())?, arguments.format)
 }
 
 fn read(arguments: Read) -> Result<(), BenchError> {

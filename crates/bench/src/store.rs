@@ -88,6 +88,11 @@ impl PostgresServer {
         }
     }
 
+    /// What the server said of transactions that waited for each other, if its log can be seen.
+    pub(crate) fn deadlocks(&self) -> Vec<String> {
+        self.cluster.as_ref().map(Cluster::deadlocks).unwrap_or_default()
+    }
+
     /// `backend.database` of the daemon.
     pub(crate) fn database(&self) -> Value {
         json!({ "client": "pg", "connection": { "connectionString": self.url } })

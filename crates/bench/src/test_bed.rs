@@ -94,7 +94,7 @@ impl TestBed {
             database: postgres.as_ref().map(PostgresServer::database),
             processing_interval: Some(plan.interval),
         };
-        let config_file = config.write(&catalog)?;
+        let config_file = config.write(&catalog, &catalog.folder)?;
 
         let setup = Setup {
             entities: plan.catalog.population.entities(),

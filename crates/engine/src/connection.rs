@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use callboard_model::{Digest, Entity};
 use callboard_sdk::{Clock, DeferredEntity, EntityProviderConnection, EntityProviderMutation, ProviderError};
-use callboard_store::{Lane, NewEntity, ProviderMutation, Store, StoreError, error_chain};
+use callboard_store::{Lane, MutationReport, NewEntity, ProviderMutation, Store, StoreError, error_chain};
 
 use crate::Wake;
 use crate::engine::Shared;
+use crate::outage::Outage;
 
 /// The connection of one provider.
 #[derive(Debug)]
@@ -18,6 +20,9 @@ pub(crate) struct Connection {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     wake: Wake,
+    outage: Arc<Outage>,
+    /// Whether an outage is ridden through: a provider that cannot be connected ends the process, which would not help.
+    is_connecting: AtomicBool,
 }
 
 impl Connection {
@@ -27,6 +32,27 @@ impl Connection {
             store: Arc::clone(&shared.store),
             clock: Arc::clone(&shared.clock),
             wake: shared.wake.clone(),
+            outage: Arc::clone(&shared.outage),
+            is_connecting: AtomicBool::new(true),
+        }
+    }
+
+    /// From now on the provider hears of outages, and tries again at its own pace.
+    pub(crate) fn connected(&self) {
+        self.is_connecting.store(false, Ordering::Relaxed);
+    }
+
+    fn is_connecting(&self) -> bool {
+        self.is_connecting.load(Ordering::Relaxed)
+    }
+
+    async fn mutate(&self, mutation: ProviderMutation, lane: Lane) -> Result<MutationReport, StoreError> {
+        let Self { provider, store, clock, .. } = self;
+        if self.is_connecting() {
+            let mutate = || store.provider_mutate(provider, mutation.clone(), lane, clock.now());
+            self.outage.ride_through("cannot take what a provider hands over", mutate).await
+        } else {
+            store.provider_mutate(provider, mutation, lane, clock.now()).await
         }
     }
 }
@@ -46,11 +72,7 @@ impl EntityProviderConnection for Connection {
                 return Err(ProviderError::Failed(format!("this version cannot take {other:?}")));
             }
         };
-        let report = self
-            .store
-            .provider_mutate(&self.provider, mutation, lane, self.clock.now())
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let report = self.mutate(mutation, lane).await.map_err(|error| unavailable(&error))?;
         for conflict in &report.conflicts {
             tracing::warn!(
                 "Source {} detected conflicting entityRef {} already referenced by {} and now also {}",
@@ -69,7 +91,13 @@ impl EntityProviderConnection for Connection {
     }
 
     async fn refresh(&self, keys: &[String]) -> Result<(), ProviderError> {
-        self.store.refresh_by_keys(keys, self.clock.now()).await.map_err(|error| unavailable(&error))?;
+        let refresh = || self.store.refresh_by_keys(keys, self.clock.now());
+        let refreshed = if self.is_connecting() {
+            self.outage.ride_through("cannot take what a provider wants refreshed", refresh).await
+        } else {
+            refresh().await
+        };
+        refreshed.map_err(|error| unavailable(&error))?;
         self.wake.claim();
         Ok(())
     }

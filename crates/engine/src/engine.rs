@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: EngineSettings,
     pub(crate) wake: Wake,
-    pub(crate) outage: Outage,
+    pub(crate) outage: Arc<Outage>,
     pub(crate) queue: Queue,
     pub(crate) leases: Leases,
     pub(crate) processing: Processing,
@@ -116,7 +116,7 @@ impl Engine {
             queue: Queue::new(settings.queue_max),
             settings,
             wake: Wake::default(),
-            outage: Outage::default(),
+            outage: Arc::default(),
             leases: Leases::default(),
             processing,
             stopping: CancellationToken::new(),
@@ -134,18 +134,17 @@ impl Engine {
     }
 
     /// Connects the providers, all at once, and waits for them. They may take over what providers had that are to be
-    /// evicted.
+    /// evicted. A store that does not answer is waited for, here and in [`start`](Self::start).
     pub async fn connect(&self) -> Result<(), EngineError> {
         if self.shared.settings.provider_orphans == OrphanStrategy::Delete {
             release_missing_providers(&self.shared, &self.providers).await?;
         }
         let connections = self.providers.iter().map(|provider| async {
             let name = provider.name().to_owned();
-            let connection = Connection::new(&name, &self.shared);
-            provider
-                .connect(Arc::new(connection))
-                .await
-                .map_err(|source| EngineError::Provider { name, source })
+            let connection = Arc::new(Connection::new(&name, &self.shared));
+            let connected = provider.connect(Arc::clone(&connection) as _).await;
+            connection.connected();
+            connected.map_err(|source| EngineError::Provider { name, source })
         });
         futures::future::try_join_all(connections).await.map(drop)
     }
@@ -154,7 +153,8 @@ impl Engine {
     pub async fn start(self) -> Result<RunningEngine, EngineError> {
         let shared = self.shared;
         let fingerprint = shared.processing.pipeline.fingerprint();
-        let due = shared.store.fingerprint_apply(fingerprint, shared.clock.now()).await?;
+        let apply = || shared.store.fingerprint_apply(fingerprint, shared.clock.now());
+        let due = shared.outage.ride_through("cannot begin", apply).await?;
         if due > 0 {
             tracing::info!(entities = due, "the processors changed: all entities are processed afresh");
         }
@@ -192,10 +192,11 @@ async fn release_missing_providers(
     providers: &[Arc<dyn EntityProvider>],
 ) -> Result<(), EngineError> {
     let installed = installed(shared, providers);
-    let mut gone = shared.store.providers().await?;
+    let mut gone = known_providers(shared).await?;
     gone.retain(|name| !installed.contains(&name.as_str()));
     if !gone.is_empty() {
-        shared.store.providers_release(&gone, shared.clock.now()).await?;
+        let release = || shared.store.providers_release(&gone, shared.clock.now());
+        shared.outage.ride_through("cannot release what a provider had that is gone", release).await?;
     }
     Ok(())
 }
@@ -206,7 +207,7 @@ async fn evict_missing_providers(
     providers: &[Arc<dyn EntityProvider>],
 ) -> Result<(), EngineError> {
     let installed = installed(shared, providers);
-    let known = shared.store.providers().await?;
+    let known = known_providers(shared).await?;
     let orphaned: Vec<_> = known.iter().filter(|name| !installed.contains(&name.as_str())).collect();
     if orphaned.is_empty() {
         return Ok(());
@@ -216,8 +217,11 @@ async fn evict_missing_providers(
     tracing::warn!("Installed providers were: {}", quoted(installed.iter().copied()));
     tracing::warn!("Orphaned providers were thus: {}", quoted(orphaned.iter().map(|name| name.as_str())));
     for name in orphaned {
-        let empty = ProviderMutation::Full(Vec::new());
-        match shared.store.provider_mutate(name, empty, Lane::New, shared.clock.now()).await {
+        let evict = || {
+            let empty = ProviderMutation::Full(Vec::new());
+            shared.store.provider_mutate(name, empty, Lane::New, shared.clock.now())
+        };
+        match shared.outage.ride_through("cannot evict a provider that is gone", evict).await {
             Ok(_) => tracing::info!("Removed entities for orphaned provider {name}"),
             Err(error) => tracing::error!(
                 error = error_chain(&error),
@@ -226,6 +230,10 @@ async fn evict_missing_providers(
         }
     }
     Ok(())
+}
+
+async fn known_providers(shared: &Shared) -> Result<Vec<String>, StoreError> {
+    shared.outage.ride_through("cannot read the names of the providers", || shared.store.providers()).await
 }
 
 /// Names of all providers that may have a bucket.
@@ -237,14 +245,15 @@ fn installed<'a>(shared: &Shared, providers: &'a [Arc<dyn EntityProvider>]) -> V
 /// Brings back the entities of registered locations that were deleted by themselves, as other providers do when they
 /// connect.
 async fn hand_over_locations(shared: &Shared) -> Result<(), EngineError> {
-    let mut entities = registered_locations(shared.store.as_ref()).await?;
+    let read = || registered_locations(shared.store.as_ref());
+    let mut entities = shared.outage.ride_through("cannot read the registered locations", read).await?;
     loop {
         Connection::new(LOCATION_STORE, shared)
             .apply_mutation(EntityProviderMutation::Full { entities: entities.clone() })
             .await
             .map_err(|source| EngineError::Provider { name: LOCATION_STORE.to_owned(), source })?;
         // What another process registered or removed since they were read was undone in the bucket.
-        let now = registered_locations(shared.store.as_ref()).await?;
+        let now = shared.outage.ride_through("cannot read the registered locations", read).await?;
         if now == entities {
             return Ok(());
         }

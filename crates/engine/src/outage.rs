@@ -4,8 +4,13 @@
 //! a full disk, what only reads is answered all the time.
 
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use callboard_store::{StoreError, error_chain};
+
+/// Rests between tries of what cannot be done without.
+const BACKOFF: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// A part that asks for the same again until it is answered.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +18,8 @@ pub(crate) enum Part {
     Claimer = 1,
     Committer = 2,
     Stitcher = 4,
+    /// Those who connect providers and begin.
+    Start = 8,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +49,28 @@ impl Outage {
     pub(crate) fn mention<T>(&self, result: &Result<T, StoreError>, what: &'static str) {
         if let Err(error) = result {
             tell(error, what, self.waiting.load(Ordering::Relaxed) != 0);
+        }
+    }
+
+    /// Asks until there is an answer other than that another try may help.
+    pub(crate) async fn ride_through<T, F>(
+        &self,
+        what: &'static str,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut rest = BACKOFF;
+        loop {
+            let result = ask().await;
+            if !matches!(&result, Err(error) if error.is_retryable()) {
+                self.answered(Part::Start);
+                return result;
+            }
+            self.note(Part::Start, &result, what);
+            tokio::time::sleep(rest).await;
+            rest = (rest * 2).min(BACKOFF_MAX);
         }
     }
 

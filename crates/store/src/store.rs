@@ -44,7 +44,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// The earliest moment at which [`claim`](Self::claim) will find something.
     async fn next_due_at(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Makes every entity due whose last good run had other processors than these. Answers how many.
+    /// Makes every entity due whose last good run had other processors than these, and those whose run is under way unless
+    /// these were applied last as well: it did not begin with others then. Answers how many.
     async fn fingerprint_apply(&self, fingerprint: Digest, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Makes final entities for up to `limit` queued refs, appends to the change log, and empties the queue by

@@ -68,6 +68,7 @@ macro_rules! store_suite {
             leases_can_be_prolonged_while_they_are_held
             nothing_is_due_in_an_empty_catalog
             new_processors_make_everything_due_that_ran_with_the_old_ones
+            only_new_processors_make_due_what_is_under_way
             a_job_is_leased_prolonged_and_given_back
         });
         $crate::store_suite!(@area $open conflicts {

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::generate::Identity;
 
@@ -34,11 +35,21 @@ pub const LOCATION_KIND: &str = "location";
 
 /// An interval of `i` means that the time between two visits is drawn evenly from `i` to 1.5 `i`.
 pub const MEAN_CYCLE_IN_INTERVALS: f64 = 1.25;
+pub const LONGEST_CYCLE_IN_INTERVALS: f64 = 1.5;
 
 /// Arguments that make the daemon serve with that configuration until it is killed.
 pub fn arguments(config: &Path) -> Vec<OsString> {
     vec!["serve".into(), "--config".into(), config.into()]
 }
+
+/// Gives [`POSITION`] in the change log, and [`CHECKSUM`] of all that the API serves: equal positions have equal sums.
+/// Not while that changes.
+pub const INDEX_PATH: &str = "/.callboard/v1/index";
+pub const POSITION: &str = "position";
+pub const CHECKSUM: &str = "checksum";
+
+/// What is due is looked for at least this often.
+pub const CLAIM_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where the API begins. It is asked without a token: the configuration switches the check off.
 pub const API_PATH: &str = "/api/catalog";

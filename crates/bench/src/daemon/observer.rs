@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::contract;
 use super::metrics::Samples;
 use super::process::Daemon;
@@ -190,6 +192,15 @@ impl Observer {
     pub(crate) fn serves(&self, identity: &Identity, text: &str) -> bool {
         let response = http_client::get(self.daemon.address, &contract::entity_path(identity), &[]);
         response.is_ok_and(|response| response.status == 200 && response.body.contains(text))
+    }
+
+    /// What the daemon's index holds, as position and checksum; nothing while it changes.
+    pub(crate) fn index(&self) -> Option<(i64, String)> {
+        let response = http_client::get(self.daemon.address, contract::INDEX_PATH, &[]).ok()?;
+        let contents: Value =
+            (response.status == 200).then(|| serde_json::from_str(&response.body).ok())??;
+        let position = contents.get(contract::POSITION)?.as_i64()?;
+        Some((position, contents.get(contract::CHECKSUM)?.as_str()?.to_owned()))
     }
 
     /// Size of the database with its journals, or of all tables with their indexes.

@@ -11,7 +11,7 @@ use super::layout::{Catalog, FILES_GLOB, INDEX_FILE, write_file};
 use super::population::Kind;
 use crate::error::BenchError;
 
-/// The configuration, in the folder of the catalog.
+/// The configuration, in the folder of the daemon.
 pub const CONFIG_FILE: &str = "app-config.yaml";
 
 /// The folder, below that of the catalog, that holds nothing but the database.
@@ -64,9 +64,9 @@ pub struct ConfigPlan {
 }
 
 impl ConfigPlan {
-    /// Writes the configuration, as JSON, which every YAML parser reads and which needs no quoting rules here.
-    pub fn write(&self, catalog: &Catalog) -> Result<PathBuf, BenchError> {
-        let path = catalog.folder.join(CONFIG_FILE);
+    /// Writes the configuration into `folder`, as JSON, which every YAML parser reads and which needs no quoting rules here.
+    pub fn write(&self, catalog: &Catalog, folder: &Path) -> Result<PathBuf, BenchError> {
+        let path = folder.join(CONFIG_FILE);
         let store = catalog.folder.join(STORE_FOLDER);
         std::fs::create_dir_all(&store).map_err(BenchError::file("create the folder", &store))?;
         write_file(&path, &format!("{:#}\n", self.config(catalog)?))?;

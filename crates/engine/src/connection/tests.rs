@@ -19,6 +19,8 @@ fn connect(provider: &str, store: &Arc<dyn Store>) -> Connection {
         store: Arc::clone(store),
         clock: Arc::new(SystemClock),
         wake: Wake::default(),
+        outage: Arc::default(),
+        is_connecting: AtomicBool::new(false),
     }
 }
 

@@ -1,4 +1,6 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use callboard_model::{Entity, LocationSpec};
@@ -101,6 +103,32 @@ async fn start(slow: usize, queue_max: usize) -> (Arc<dyn Store>, Catalog, Runni
         tokio::task::yield_now().await;
     }
     (store, catalog, running)
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_at_the_start_is_waited_for() {
+    let (is_away, struck) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(BTreeSet::new())));
+    let mut options = SqliteOptions::memory();
+    // Each statement fails the first time.
+    let (away, strikes) = (Arc::clone(&is_away), Arc::clone(&struck));
+    options.fault =
+        Some(Arc::new(move |name| away.load(Ordering::Relaxed) && strikes.lock().unwrap().insert(name)));
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.unwrap());
+    let engine = engine(&store, vec![Arc::new(Slow(1))], EngineSettings::default()).unwrap();
+    register(&engine.catalog()).await;
+    let empty = ProviderMutation::Full(Vec::new());
+    store.provider_mutate(LOCATION_STORE, empty.clone(), Lane::New, engine.shared.clock.now()).await.unwrap();
+    Slow(2).connect(Arc::new(Connection::new("gone", &engine.shared))).await.unwrap();
+
+    let (warnings, _guard) = Warnings::collect();
+    is_away.store(true, Ordering::Relaxed);
+    engine.connect().await.unwrap();
+    let running = engine.start().await.unwrap();
+    is_away.store(false, Ordering::Relaxed);
+    assert!(struck.lock().unwrap().len() > 5, "{struck:?}");
+    assert!(!warnings.all().is_empty());
+    assert_eq!(store.providers().await.unwrap(), [LOCATION_STORE, "slow"]);
+    running.stop().await;
 }
 
 #[tokio::test]

@@ -77,10 +77,11 @@ impl Tables {
 
     pub(super) fn fingerprint_apply(&mut self, fingerprint: Digest, now: Timestamp) -> u64 {
         let mut marked = 0;
+        let are_new = self.applied.replace(fingerprint) != Some(fingerprint);
         for row in self.rows.values_mut().filter(|row| row.schedule.fingerprint != Some(fingerprint)) {
             // What waits anyway will run with the new processors, but a run under way has the old ones.
             let waits = row.schedule.next_update_at.is_some() && !row.is_due_later(now);
-            if !waits || row.is_leased(now) {
+            if !waits || (are_new && row.is_leased(now)) {
                 row.wish(Lane::Periodic, Run::IfChanged, now);
                 marked += 1;
             }

@@ -26,10 +26,14 @@ statements! {
                              fingerprint = NULL \
          WHERE id = ANY($1)";
     SELECT_IDS_BY_KEYS = "SELECT DISTINCT id FROM refresh_keys WHERE key = ANY($1)";
+    // One row if other processors were applied last.
+    SET_APPLIED =
+        "INSERT INTO meta (key, value) VALUES ('applied_fingerprint', $1) \
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE meta.value <> excluded.value";
     // Those that are due anyway need no mark, unless their run began with the old processors.
     MARK_DUE_BY_FINGERPRINT =
         "WITH l AS MATERIALIZED (SELECT id FROM schedule WHERE fingerprint IS DISTINCT FROM $1 \
-               AND (next_update_at IS NULL OR next_update_at > $2 OR lease_until > $2) \
+               AND (next_update_at IS NULL OR next_update_at > $2 OR ($3 AND lease_until > $2)) \
                ORDER BY id FOR NO KEY UPDATE) \
          UPDATE schedule s SET next_update_at = least(s.next_update_at, $2), wished = true FROM l WHERE s.id = l.id";
     // The lease ends with the row that says when the entity is due next.
@@ -106,7 +110,13 @@ impl Writer<'_> {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         self.hints.add(Hint::Due);
-        let args = Args::new().with(uuid(&fingerprint)).with(whole_micros(now));
+        let is_new = self.db.run(SET_APPLIED, Args::new().with(beginning(&fingerprint))).await? > 0;
+        let args = Args::new().with(uuid(&fingerprint)).with(whole_micros(now)).with(is_new);
         self.db.run(MARK_DUE_BY_FINGERPRINT, args).await
     }
+}
+
+/// As much of a digest as `meta` has room for.
+fn beginning(digest: &Digest) -> i64 {
+    digest.as_bytes().first_chunk().map(|bytes| i64::from_be_bytes(*bytes)).unwrap_or_default()
 }

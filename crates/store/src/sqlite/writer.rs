@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use callboard_model::Digest;
 use foldhash::HashSet;
 use tokio::sync::MutexGuard;
 
@@ -35,6 +36,8 @@ bulk_statements! {
 #[derive(Debug, Default)]
 pub(super) struct WriterState {
     pub(super) leases: Leases,
+    /// The processors that were applied last.
+    pub(super) applied: Option<Digest>,
     pub(super) refs: RefCache,
     /// The number that the next new ref gets.
     pub(super) next_ref: i64,
@@ -62,6 +65,8 @@ pub(super) struct Writer<'s> {
     relations_added: i64,
     granted: Vec<(i64, Lease)>,
     released: Vec<i64>,
+    /// Processors that it applies.
+    pub(super) applied: Option<Digest>,
 }
 
 impl<'s> Writer<'s> {
@@ -75,6 +80,7 @@ impl<'s> Writer<'s> {
             relations_added: 0,
             granted: Vec::new(),
             released: Vec::new(),
+            applied: None,
         }
     }
 
@@ -99,8 +105,9 @@ impl<'s> Writer<'s> {
     /// Writes what was collected, commits, and brings the memory up to date.
     pub(super) async fn finish(mut self) -> Result<(), StoreError> {
         self.flush().await?;
-        let Self { db, mut state, names, granted, released, .. } = self;
+        let Self { db, mut state, names, granted, released, applied, .. } = self;
         db.commit().await?;
+        state.applied = applied.or(state.applied);
         for (text, id) in names.into_texts() {
             state.refs.insert(text, id);
         }

@@ -135,6 +135,24 @@ pub async fn new_processors_make_everything_due_that_ran_with_the_old_ones(mut w
     assert_eq!(world.due().await.len(), 3);
 }
 
+pub async fn only_new_processors_make_due_what_is_under_way(mut world: World<'_>) {
+    let run_while = async |world: &World<'_>, fingerprint: &str| {
+        let claim = world.claim(1).await.remove(0);
+        let marked = world.store.fingerprint_apply(Digest::of(fingerprint), world.now).await.unwrap();
+        world.end(&claim, OutcomeKind::Processed(Box::new(processed("component:default/a", "x")))).await;
+        marked
+    };
+    world.store.fingerprint_apply(Digest::of("processors"), world.now).await.unwrap();
+    world.full("p", [entity("component:default/a", "x")]).await;
+    // As when another process with the same processors starts.
+    assert_eq!(run_while(&world, "processors").await, 0);
+    assert_eq!(world.due().await, Vec::<String>::new());
+    world.full("p", [entity("component:default/a", "y")]).await;
+    assert_eq!(run_while(&world, "other processors").await, 1);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.due().await, ["component:default/a"]);
+}
+
 pub async fn a_job_is_leased_prolonged_and_given_back(world: World<'_>) {
     let until = world.now + LEASE;
     for _ in 0..2 {

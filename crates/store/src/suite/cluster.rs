@@ -190,8 +190,21 @@ impl Cluster {
 
     /// Looks after a database. Of somebody else's server nothing can be seen.
     pub fn watch(&self, database: &PgConnectOptions) -> Watch {
-        let log = self.keeper.as_ref().and(self.options.get_socket()).map(|directory| directory.join("log"));
-        Watch { log, database: database.get_database().unwrap_or_default().to_owned() }
+        Watch { log: self.log(), database: database.get_database().unwrap_or_default().to_owned() }
+    }
+
+    /// What the server said of transactions that waited for each other, in all databases. Of somebody else's server nothing
+    /// can be seen.
+    ///
+    /// # Panics
+    ///
+    /// If the log cannot be read.
+    pub fn deadlocks(&self) -> Vec<String> {
+        deadlocks(self.log().as_deref(), "")
+    }
+
+    fn log(&self) -> Option<PathBuf> {
+        self.keeper.as_ref().and(self.options.get_socket()).map(|directory| directory.join("log"))
     }
 
     /// The URL of a database of this name, which nobody has to have created yet.
@@ -274,11 +287,7 @@ pub struct Watch {
 
 impl Watch {
     fn deadlocks(&self) -> Vec<String> {
-        let log = self.log.as_ref().map(|log| fs::read(log).unwrap()).unwrap_or_default();
-        let prefix = format!("{}:", self.database);
-        let lines = String::from_utf8_lossy(&log).into_owned();
-        let lines = lines.lines().filter(|line| line.starts_with(&prefix) && line.contains(DEADLOCK));
-        lines.map(str::to_owned).collect()
+        deadlocks(self.log.as_deref(), &format!("{}:", self.database))
     }
 }
 
@@ -288,6 +297,17 @@ impl Drop for Watch {
             assert_eq!(self.deadlocks(), Vec::<String>::new());
         }
     }
+}
+
+/// Lines of the log that begin so.
+fn deadlocks(log: Option<&Path>, start: &str) -> Vec<String> {
+    let log = log.map(|log| fs::read(log).unwrap()).unwrap_or_default();
+    let lines = String::from_utf8_lossy(&log).into_owned();
+    lines
+        .lines()
+        .filter(|line| line.starts_with(start) && line.contains(DEADLOCK))
+        .map(str::to_owned)
+        .collect()
 }
 
 async fn execute(connection: &mut PgConnection, sql: String) -> sqlx::Result<()> {
