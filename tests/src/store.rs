@@ -59,12 +59,11 @@ pub fn held_leases(url: &str) -> BTreeSet<String> {
 /// Makes what `backend.database` says a database of this version, for programs that know `compatible_from` or later.
 pub(crate) fn make_newer(database: &Value, version: i64, compatible_from: i64) {
     let connection = &database["connection"];
-    match connection.as_str() {
-        Some(path) => block_on(newer::sqlite(Path::new(path), version, compatible_from)),
-        None => {
-            let url = connection["connectionString"].as_str().unwrap();
-            block_on(newer::postgres(&url.parse().unwrap(), SCHEMA, version, compatible_from));
-        }
+    if let Some(path) = connection.as_str() {
+        block_on(newer::sqlite(Path::new(path), version, compatible_from));
+    } else {
+        let url = connection["connectionString"].as_str().unwrap();
+        block_on(newer::postgres(&url.parse().unwrap(), SCHEMA, version, compatible_from));
     }
 }
 

@@ -174,9 +174,9 @@ impl Database {
             Self::Memory => SqliteOptions::memory(),
             Self::File(path) => {
                 if is_migrated {
-                    create_folder(path)?
+                    create_folder(path)?;
                 } else {
-                    expect_file(path)?
+                    expect_file(path)?;
                 }
                 let mut options = SqliteOptions::file(path);
                 options.migrates = is_migrated;

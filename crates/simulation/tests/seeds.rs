@@ -2,7 +2,7 @@
 
 use callboard_simulation::simulate;
 
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 300;
 /// Each of these once broke a promise.
 const FOUND: [u64; 2] = [89, 419];
 /// Run beside each other.
