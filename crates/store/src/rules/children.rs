@@ -51,9 +51,10 @@ impl<'a> Children<'a> {
     }
 }
 
-/// Whether the run has the child already from a target that was not read this time.
+/// Whether the run has the child already from a target that was not read this time. Also if it was refused: an edge has
+/// one target, and would go with this one although the other describes the child as before.
 fn is_from_another(stored: &Edge, child: &NewEntity, kept: &HashSet<i64>) -> bool {
-    !stored.is_refused && stored.group != child.group && kept.contains(&stored.group)
+    stored.group != child.group && kept.contains(&stored.group)
 }
 
 #[cfg(test)]
@@ -78,7 +79,7 @@ mod tests {
         for (id, entity_ref) in (10..).zip(&refs) {
             names.insert(Arc::from(entity_ref.as_str()), id);
         }
-        // `a` as before; `b` from another target than the one that was not read; `c` was refused in that one; `d` is new.
+        // `a` as before; `b` from another target than the one that was not read; `c` too, which was refused; `d` is new.
         let children = refs.iter().take(4).map(|name| NewEntity { group: 1, ..entity(name, "x") });
         let processed = Processed {
             children: children.collect(),
@@ -91,8 +92,8 @@ mod tests {
         let stored = vec![edge(21, 1), edge(10, 1), edge(11, 2), refused, edge(14, 2), edge(20, 1)];
         let children = Children::compare(&[run], stored, &names).unwrap();
         let offers: Vec<_> = children.offers.iter().map(|offer| (offer.target, offer.previous)).collect();
-        assert_eq!(offers, [(10, Some(edge(10, 1))), (12, Some(refused)), (13, None)]);
+        assert_eq!(offers, [(10, Some(edge(10, 1))), (13, None)]);
         assert_eq!(children.withdrawn, [edge(20, 1), edge(21, 1)]);
-        assert_eq!(children.contested, [PARENT]);
+        assert_eq!(children.contested, [PARENT; 2]);
     }
 }
