@@ -100,7 +100,7 @@ impl Figures {
         row(f, "cycle: CPU", format_args!("{:.2} s", self.cycle.cpu_seconds))?;
         let different = self.checksums.iter().collect::<BTreeSet<_>>().len();
         let verdict = if different == 1 { "equal" } else { "DIFFERENT" };
-        row(f, "checksums of the indexes", format_args!("{verdict}: {}", self.checksums.join(", ")))?;
+        row(f, "index checksums", format_args!("{verdict}: {}", self.checksums.join(", ")))?;
         row(f, "deadlocks", self.deadlocks.len())?;
         self.deadlocks.iter().try_for_each(|line| writeln!(f, "    {line}"))
     }
