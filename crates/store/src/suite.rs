@@ -53,6 +53,7 @@ macro_rules! store_suite {
             children_of_kept_groups_stay
             a_child_may_move_to_another_group
             a_child_of_two_targets_needs_a_run_that_reads_both
+            a_refused_child_of_two_targets_is_not_lost_with_one_of_them
             an_outcome_without_children_drops_them_all
             whole_batches_go_in_at_once
         });

@@ -232,6 +232,25 @@ pub async fn a_child_of_two_targets_needs_a_run_that_reads_both(world: World<'_>
     assert_eq!(report.conflicts, [], "the only target that is left");
 }
 
+pub async fn a_refused_child_of_two_targets_is_not_lost_with_one_of_them(world: World<'_>) {
+    with_root(&world).await;
+    world.full("owner", [keyed(A, "x", "owner")]).await;
+    world.process(A, processed(A, "x")).await;
+    let of = |group, key: &str| NewEntity { group, ..keyed(A, "y", key) };
+    world.refresh(ROOT).await;
+    assert_eq!(world.emit(ROOT, [of(1, "one")]).await.conflicts.len(), 1);
+    world.refresh(ROOT).await;
+    let half = Processed { children: vec![of(2, "two")], kept_groups: vec![1], ..processed(ROOT, "parent") };
+    assert_eq!(world.process(ROOT, half).await.left_due, 1);
+    let claim = world.claim_one(ROOT).await;
+    assert_eq!(claim.fingerprint, None, "a full run");
+    world.end(&claim, emitting([of(1, "one")])).await;
+    world.refresh(ROOT).await;
+    world.process(ROOT, Processed { kept_groups: vec![1], ..processed(ROOT, "parent") }).await;
+    world.full("owner", []).await;
+    assert_eq!(world.due().await, [ROOT], "it takes over");
+}
+
 pub async fn an_outcome_without_children_drops_them_all(world: World<'_>) {
     with_root(&world).await;
     world.emit(ROOT, (0..100).map(|n| entity(&format!("component:default/{n}"), "x"))).await;
