@@ -2,13 +2,12 @@
 //! shows it. Rules of the store are in `callboard_store::suite::traps`. Where people told of it, the thread is named.
 #![cfg(test)]
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use callboard_tests::descriptors::{component, documents, generated_ref};
-use callboard_tests::{Api, Daemon, Home, settled_snapshot, wait_for};
+use callboard_tests::{Api, Daemon, Home, settled_snapshot};
 use serde_json::{Value, json};
 
 /// A restitch storm with 50,000 of them is the same at this size, if stitches are counted.
@@ -158,25 +157,19 @@ fn check_distinct(pages: &[Page], order: &str) {
     assert!(distinct.len() == all.len() || order.contains("title"), "{order}: {pages:?}");
 }
 
-/// Changes what moves until it is over, and counts how often that is shown.
-fn keep_changing(home: &Home, daemon: &Daemon, rounds: &AtomicUsize, is_over: &AtomicBool) {
-    let path = home.path().join("moving.yaml");
-    let location = generated_ref("file", path.to_str().unwrap());
-    while !is_over.load(Ordering::Relaxed) {
-        let round = rounds.load(Ordering::Relaxed) + 1;
-        home.write("moving.yaml", moving(round));
-        daemon.api().refresh(&location);
-        // Of three that follow each other one comes, one goes, and one gets another title.
-        daemon.wait_for("the change", |api| {
-            let is_shown = |number| {
-                let entity = api.entity(&format!("component:default/part-{number:02}-moves"));
-                let title = entity.map(|entity| entity["metadata"]["title"].as_str().map(str::to_owned));
-                title.flatten() == moving_title(number, round)
-            };
-            (0..3).all(is_shown).then_some(())
-        });
-        rounds.store(round, Ordering::Relaxed);
-    }
+/// Changes what moves, and waits until that is shown.
+fn move_on(home: &Home, daemon: &Daemon, round: usize) {
+    let path = home.write("moving.yaml", moving(round));
+    daemon.api().refresh(&generated_ref("file", path.to_str().unwrap()));
+    // Of three that follow each other one comes, one goes, and one gets another title.
+    daemon.wait_for("the change", |api| {
+        let is_shown = |number| {
+            let entity = api.entity(&format!("component:default/part-{number:02}-moves"));
+            let title = entity.map(|entity| entity["metadata"]["title"].as_str().map(str::to_owned));
+            title.flatten() == moving_title(number, round)
+        };
+        (0..3).all(is_shown).then_some(())
+    });
 }
 
 /// Walks to the end and back again.
@@ -207,23 +200,14 @@ fn pages_neither_repeat_nor_miss_what_rests_while_others_come_and_go() {
     let config = home.config().set("callboard.engine.janitorInterval", json!({ "milliseconds": 50 }));
     let daemon = home.start(&config.location("file", resting.display()).location("file", moves.display()));
     settled_snapshot(&daemon);
-    let (rounds, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let round = Cell::new(0);
     let change = || {
-        let before = rounds.load(Ordering::Relaxed);
-        wait_for("a change", || (rounds.load(Ordering::Relaxed) > before).then_some(()));
+        round.set(round.get() + 1);
+        move_on(&home, &daemon, round.get());
     };
-    thread::scope(|scope| {
-        scope.spawn(|| keep_changing(&home, &daemon, &rounds, &is_over));
-        let walked = catch_unwind(AssertUnwindSafe(|| {
-            for order in ["", "&orderField=metadata.name,asc", "&orderField=metadata.title,desc"] {
-                check_walks(daemon.api(), order, &change);
-            }
-        }));
-        is_over.store(true, Ordering::Relaxed);
-        if let Err(panic) = walked {
-            resume_unwind(panic);
-        }
-    });
+    for order in ["", "&orderField=metadata.name,asc", "&orderField=metadata.title,desc"] {
+        check_walks(daemon.api(), order, &change);
+    }
 }
 
 /// Waits until the entity is there in this spelling, and looks whether everything that names it shows it once. Answers
