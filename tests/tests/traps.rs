@@ -2,9 +2,11 @@
 //! shows it. Rules of the store are in `callboard_store::suite::traps`. Where people told of it, the thread is named.
 #![cfg(test)]
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::thread;
 
-use callboard_tests::descriptors::{component, documents};
+use callboard_tests::descriptors::{component, documents, generated_ref};
 use callboard_tests::{Api, Daemon, Home, settled_snapshot};
 use serde_json::{Value, json};
 
@@ -82,13 +84,133 @@ fn a_group_with_thousands_of_members_is_assembled_a_few_times_and_not_for_each_o
     }
 }
 
+/// Entities of which nothing changes during a walk.
+const RESTING: usize = 120;
+/// Others that come, go and change their titles meanwhile, between them in every order.
+const MOVING: usize = 60;
+const PAGE_LEN: usize = 25;
+/// Twice what they would be if nothing came, and far less than a walk without an end.
+const PAGES_MAX: usize = 20;
+const FIELDS: &str = "metadata.name,metadata.uid";
+
 /// An entity that is spelled in several ways, and one that depends on it.
 const FOO: &str = "component:default/foo";
 const USER: &str = "component:default/user";
 
+fn titled(name: &str, title: &str) -> String {
+    component(name).replace("  name:", &format!("  title: {title}\n  name:"))
+}
+
+/// The title of one of those that move; a third of them is not there, in each round others.
+fn moving_title(number: usize, round: usize) -> Option<String> {
+    let shifted = number + round;
+    (!shifted.is_multiple_of(3)).then(|| format!("t{}", shifted % 7))
+}
+
+fn moving(round: usize) -> String {
+    let entity =
+        |number| moving_title(number, round).map(|title| titled(&format!("part-{number:02}-moves"), &title));
+    documents((0..MOVING).filter_map(entity))
+}
+
 fn names(list: &Value) -> Vec<String> {
     let items = list["items"].as_array().unwrap();
     items.iter().map(|entity| entity["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Name and uid of each entity of a page. What was deleted and comes back is another one.
+type Page = Vec<(String, String)>;
+
+fn page_of(list: &Value) -> Page {
+    let uid = |entity: &Value| entity["metadata"]["uid"].as_str().unwrap().to_owned();
+    names(list).into_iter().zip(list["items"].as_array().unwrap().iter().map(uid)).collect()
+}
+
+/// The pages that follow each other by cursors of the first kind, and the last cursor of the other kind. Something
+/// changes before each page.
+fn walk(api: &Api, first: &str, [onward, back]: [&str; 2], change: &dyn Fn()) -> (Vec<Page>, Option<String>) {
+    let (mut pages, mut path, mut last_back) = (Vec::new(), first.to_owned(), None);
+    loop {
+        assert!(pages.len() < PAGES_MAX, "the walk has no end: {pages:?}");
+        change();
+        let reply = api.get(&path);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let page = reply.json();
+        pages.push(page_of(&page));
+        let cursor = |key: &str| page["pageInfo"][key].as_str().map(str::to_owned);
+        last_back = cursor(back).or(last_back);
+        let Some(next) = cursor(onward) else { return (pages, last_back) };
+        path = at(&next);
+    }
+}
+
+fn at(cursor: &str) -> String {
+    let cursor = cursor.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    format!("/api/catalog/entities/by-query?limit={PAGE_LEN}&fields={FIELDS}&cursor={cursor}")
+}
+
+fn resting(pages: &[Page]) -> Vec<&str> {
+    pages.iter().flatten().map(|(name, _)| name.as_str()).filter(|name| name.ends_with("rests")).collect()
+}
+
+/// Nothing is there twice, unless the order goes by what changes.
+fn check_distinct(pages: &[Page], order: &str) {
+    let all = pages.concat();
+    let distinct: BTreeSet<_> = all.iter().collect();
+    assert!(distinct.len() == all.len() || order.contains("title"), "{order}: {pages:?}");
+}
+
+/// Changes what moves, and waits until that is shown.
+fn move_on(home: &Home, daemon: &Daemon, round: usize) {
+    let path = home.write("moving.yaml", moving(round));
+    daemon.api().refresh(&generated_ref("file", path.to_str().unwrap()));
+    // Of three that follow each other one comes, one goes, and one gets another title.
+    daemon.wait_for("the change", |api| {
+        let is_shown = |number| {
+            let entity = api.entity(&format!("component:default/part-{number:02}-moves"));
+            let title = entity.map(|entity| entity["metadata"]["title"].as_str().map(str::to_owned));
+            title.flatten() == moving_title(number, round)
+        };
+        (0..3).all(is_shown).then_some(())
+    });
+}
+
+/// Walks to the end and back again.
+fn check_walks(api: &Api, order: &str, change: &dyn Fn()) {
+    let query = format!("/api/catalog/entities/by-query?fields={FIELDS}&filter=kind=component{order}");
+    let whole = [page_of(&api.get(&format!("{query}&limit=1000")).json())];
+    let expected = resting(&whole);
+    assert_eq!(expected.len(), RESTING);
+    let first = format!("{query}&limit={PAGE_LEN}");
+    let (mut pages, back) = walk(api, &first, ["nextCursor", "prevCursor"], change);
+    assert_eq!(resting(&pages), expected, "onward{order}");
+    check_distinct(&pages, order);
+    let last = pages.split_off(pages.len() - 1);
+    let before_last = expected.len() - resting(&last).len();
+    let (mut pages, _) = walk(api, &at(&back.unwrap()), ["prevCursor", "nextCursor"], change);
+    pages.reverse();
+    assert_eq!(resting(&pages), expected[..before_last], "back{order}");
+    check_distinct(&pages, order);
+}
+
+/// Pages had rows of the pages before them once more (backstage#25632), and others on none of them.
+#[test]
+fn pages_neither_repeat_nor_miss_what_rests_while_others_come_and_go() {
+    let home = Home::new();
+    let rests = |number: usize| titled(&format!("part-{number:03}-rests"), &format!("t{}", number % 7));
+    let resting = home.write("resting.yaml", documents((0..RESTING).map(rests)));
+    let moves = home.write("moving.yaml", moving(0));
+    let config = home.config().set("callboard.engine.janitorInterval", json!({ "milliseconds": 50 }));
+    let daemon = home.start(&config.location("file", resting.display()).location("file", moves.display()));
+    settled_snapshot(&daemon);
+    let round = Cell::new(0);
+    let change = || {
+        round.set(round.get() + 1);
+        move_on(&home, &daemon, round.get());
+    };
+    for order in ["", "&orderField=metadata.name,asc", "&orderField=metadata.title,desc"] {
+        check_walks(daemon.api(), order, &change);
+    }
 }
 
 /// Waits until the entity is there in this spelling, and looks whether everything that names it shows it once. Answers

@@ -109,7 +109,7 @@ impl Index {
         let rows = PageRows {
             first: slots.first().map(|slot| self.row_values(*slot, sort.as_ref())),
             last: slots.last().map(|slot| self.row_values(*slot, sort.as_ref())),
-            is_first_page: first.is_some(),
+            has_previous: first.is_none() && (!cursor.is_previous || has_more),
             has_next: limit > 0 && (cursor.is_previous || has_more),
         };
         let (next, previous) = neighbours(cursor, rows, total_items);
@@ -163,7 +163,7 @@ impl Index {
 struct PageRows {
     first: Option<RowValues>,
     last: Option<RowValues>,
-    is_first_page: bool,
+    has_previous: bool,
     has_next: bool,
 }
 
@@ -180,7 +180,7 @@ fn neighbours(cursor: &Cursor, rows: PageRows, total_items: u64) -> (Option<Curs
     let previous = rows
         .first
         .clone()
-        .filter(|first| !rows.is_first_page && beginning.as_ref() != Some(first))
+        .filter(|first| rows.has_previous && beginning.as_ref() != Some(first))
         .map(|first| at(first, true, beginning.clone()));
     // A page before everything is empty, and the next one begins at the very first row.
     let next =

@@ -15,8 +15,8 @@ use crate::walk::{SortKey, Taker};
 pub struct ListPage {
     /// The entities, in order; of a long part by ref the first ones.
     pub hits: Vec<Hit>,
-    /// How many more belong to the part: [`Index::list_after`] has them.
-    pub left: usize,
+    /// How many more belong to the part, if it is by ref: [`Index::list_after`] has them.
+    pub left: Option<usize>,
     /// What comes next, if there is more.
     pub next: Option<After>,
 }
@@ -68,7 +68,7 @@ impl Index {
             .limit
             .filter(|limit| available > *limit)
             .map(|limit| After { limit: Some(limit), offset: Some(offset.saturating_add(limit)) });
-        let left = if order.is_empty() { wanted - hits.len() } else { 0 };
+        let left = order.is_empty().then(|| wanted - hits.len());
         Ok(ListPage { hits, left, next })
     }
 

@@ -122,6 +122,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    pub(crate) async fn of(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
@@ -256,9 +262,7 @@ impl Fixture {
     }
 
     pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
-        let (parts, body) = self.respond(request).await.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer::of(self.respond(request).await).await
     }
 
     pub(crate) async fn respond(&self, request: Request<Body>) -> Response {

@@ -1,7 +1,7 @@
 //! The conformance cases about pages of by-query and their cursors, by their numbers.
 
 use base64::Engine as _;
-use callboard_index::{ByQuery, Cursor, FullText, Index, Page, parse_filters, parse_order_fields};
+use callboard_index::{ByQuery, Change, Cursor, FullText, Index, Page, parse_filters, parse_order_fields};
 use serde_json::{Value, json};
 
 use crate::fixture::{index, index_of, names, predicate, sorted, uid};
@@ -87,6 +87,17 @@ fn c054_a_walk_forwards_and_back() {
     }
     assert!(page.previous.is_none(), "back at the beginning");
     assert_eq!(names(&next(&index, &page, 2).hits), ["c", "D"]);
+}
+
+#[test]
+fn a_walk_back_ends_where_nothing_comes_before_also_if_the_beginning_is_gone() {
+    let mut index = letters();
+    let page = index.first_page(&ordered(&["metadata.name,asc"]), &[], 2);
+    let page = next(&index, &page, 2);
+    assert_eq!(names(&page.hits), ["c", "D"]);
+    index.apply(&[Change::Remove("k:ns/a".into())]);
+    let page = previous(&index, &page, 2);
+    assert_eq!((names(&page.hits), page.previous), (vec!["B"], None));
 }
 
 #[test]
@@ -272,7 +283,7 @@ fn a_page_before_everything_leads_to_the_beginning() {
     let mut index = letters();
     let first = index.first_page(&ordered(&["metadata.name,asc"]), &[], 2);
     let second = next(&index, &first, 2);
-    index.remove("k:ns/a");
+    index.apply(&[Change::Remove("k:ns/a".into())]);
     index.remove("k:ns/B");
     let back = previous(&index, &second, 2);
     assert_eq!((back.hits.len(), back.previous.is_none()), (0, true));

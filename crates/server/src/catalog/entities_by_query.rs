@@ -140,11 +140,12 @@ pub(crate) async fn post(State(state): State<AppState>, request: Request) -> Res
     find(&state, Asked { from, limit, fields }, EntityStream::of_page).await?.into_response().await
 }
 
-/// The page, to be sent in this form: made of its first part, and of how many entities come after that.
+/// The page, to be sent in this form: made of its first part, and of how many entities come after that, if it goes
+/// onward.
 pub(crate) async fn find(
     state: &AppState,
     asked: Asked,
-    form: impl FnOnce(&View, Page, usize) -> EntityStream,
+    form: impl FnOnce(&View, Page, Option<usize>) -> EntityStream,
 ) -> Result<EntityStream, ApiError> {
     let Asked { from, limit, fields } = asked;
     let view = state.view()?;
@@ -157,7 +158,8 @@ pub(crate) async fn find(
             From::Cursor(cursor) => index.next_page(cursor, &[], first),
         })
         .await;
-    Ok(form(view, page, limit - first).with_fields(fields))
+    let left = (!is_backwards).then_some(limit - first);
+    Ok(form(view, page, left).with_fields(fields))
 }
 
 fn full_text(filter: &Value) -> Result<FullText, ApiError> {

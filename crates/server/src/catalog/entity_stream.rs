@@ -59,25 +59,37 @@ pub(crate) struct EntityStream {
 /// Entities that are found when it is their turn, so that a long list is not held as a whole.
 #[derive(Debug)]
 enum Rest {
-    Nothing,
-    /// So many of those that a cursor leads to; also where the next request goes on.
-    Walk {
+    Nothing {
+        /// Where the next request goes on.
         next: Option<Cursor>,
-        left: usize,
     },
+    /// So many of those that a cursor leads to; also where the next request goes on.
+    Walk { next: Option<Cursor>, left: usize },
     /// So many of those that fulfil a filter, by ref, after the ones at hand.
-    ByRef {
-        filter: Option<Predicate>,
-        left: usize,
-    },
+    ByRef { filter: Option<Predicate>, left: usize },
 }
 
 impl Rest {
+    fn of_page(next: Option<Cursor>, left: Option<usize>) -> Self {
+        match left {
+            Some(left) => Self::Walk { next, left },
+            None => Self::Nothing { next },
+        }
+    }
+
     /// Where the next request goes on.
     fn next_cursor(&self) -> Option<String> {
         match self {
-            Self::Walk { next, .. } => next.as_ref().map(Cursor::encode),
-            Self::Nothing | Self::ByRef { .. } => None,
+            Self::Nothing { next } | Self::Walk { next, .. } => next.as_ref().map(Cursor::encode),
+            Self::ByRef { .. } => None,
+        }
+    }
+
+    /// So many more, in place of those that are gone meanwhile.
+    fn make_up_for(&mut self, gone: usize) {
+        match self {
+            Self::Nothing { .. } => {}
+            Self::Walk { left, .. } | Self::ByRef { left, .. } => *left = left.saturating_add(gone),
         }
     }
 }
@@ -108,14 +120,19 @@ struct OutputTail {
 impl EntityStream {
     /// An entity, or null, for each of these.
     pub(crate) fn of_each(view: &View, hits: Vec<Option<Hit>>) -> Self {
-        let stream = Self::new(view, hits, r#"{"items":["#, Tail::Items, Rest::Nothing);
+        let stream = Self::new(view, hits, r#"{"items":["#, Tail::Items, Rest::Nothing { next: None });
         Self { is_null_sent: true, ..stream }
     }
 
     /// These entities, without those that are gone meanwhile, as an array; and so many more of those that fulfil the
-    /// filter, by ref.
-    pub(crate) fn of_list(view: &View, hits: Vec<Hit>, left: usize, filter: Option<Predicate>) -> Self {
-        let rest = if left > 0 { Rest::ByRef { filter, left } } else { Rest::Nothing };
+    /// filter, if they are by ref.
+    pub(crate) fn of_list(
+        view: &View,
+        hits: Vec<Hit>,
+        left: Option<usize>,
+        filter: Option<Predicate>,
+    ) -> Self {
+        let rest = left.map_or(Rest::Nothing { next: None }, |left| Rest::ByRef { filter, left });
         Self::new(view, some(hits), "[", Tail::Array, rest)
     }
 
@@ -125,17 +142,18 @@ impl EntityStream {
         Self::new(view, some(first.hits), "[", Tail::Array, rest)
     }
 
-    /// A page of a query, of which the first part is at hand and so many entities are still to come.
-    pub(crate) fn of_page(view: &View, page: Page, left: usize) -> Self {
+    /// A page of a query, of which the first part is at hand and so many entities are still to come, if it goes
+    /// onward.
+    pub(crate) fn of_page(view: &View, page: Page, left: Option<usize>) -> Self {
         let Page { hits, total_items, next, previous } = page;
         let tail = Tail::Page { total_items, previous: previous.map(Box::new) };
-        Self::new(view, some(hits), r#"{"items":["#, tail, Rest::Walk { next, left })
+        Self::new(view, some(hits), r#"{"items":["#, tail, Rest::of_page(next, left))
     }
 
     /// Such a page as the output of an action.
-    pub(crate) fn of_output(view: &View, page: Page, left: usize) -> Self {
+    pub(crate) fn of_output(view: &View, page: Page, left: Option<usize>) -> Self {
         let Page { hits, total_items, next, .. } = page;
-        let (tail, rest) = (Tail::Output { total_items }, Rest::Walk { next, left });
+        let (tail, rest) = (Tail::Output { total_items }, Rest::of_page(next, left));
         Self::new(view, some(hits), r#"{"output":{"items":["#, tail, rest)
     }
 
@@ -213,7 +231,7 @@ impl EntityStream {
         let texts =
             if hits.is_empty() { Vec::new() } else { self.view.first_texts(&hits, self.keep).await? };
         let mut texts = texts.into_iter();
-        let mut written = 0;
+        let (mut written, mut gone) = (0, 0);
         for item in batch {
             let text = match item {
                 None => None,
@@ -225,6 +243,7 @@ impl EntityStream {
             };
             written += 1;
             if text.is_none() && !self.is_null_sent {
+                gone += 1;
                 continue;
             }
             if !std::mem::take(&mut self.is_first) {
@@ -239,6 +258,7 @@ impl EntityStream {
             }
         }
         self.at += written;
+        self.rest.make_up_for(gone);
         Ok(())
     }
 
@@ -268,7 +288,7 @@ impl EntityStream {
                 *left = if hits.len() < limit { 0 } else { *left - limit };
                 hits
             }
-            Rest::Nothing | Rest::Walk { .. } | Rest::ByRef { .. } => return self.end(),
+            Rest::Nothing { .. } | Rest::Walk { .. } | Rest::ByRef { .. } => return self.end(),
         };
         self.found += hits.len();
         self.items = some(hits);
