@@ -29,6 +29,9 @@ pub(crate) trait Tables: Store + Sized {
     const UNREADABLE: &[&str];
     /// A statement that makes the unprocessed `component:default/a` unreadable.
     const UNREADABLE_UNPROCESSED: &str;
+    /// Loses the result of `component:default/a`, and nothing else.
+    const LOSE_RESULT: &str =
+        "DELETE FROM results WHERE id = (SELECT id FROM refs WHERE entity_ref = 'component:default/a')";
     /// Statements that make the result of the entity with the lowest number one that cannot be stitched, each with words
     /// of the error.
     const UNSTITCHABLE: &[(&str, &str)];
@@ -69,6 +72,7 @@ macro_rules! table_suite {
 
         $crate::tables::table_suite!(@area $store, damage {
             a_new_result_takes_the_place_of_one_that_cannot_be_read
+            a_new_result_meets_relations_of_one_that_was_lost
             an_entity_whose_result_cannot_be_read_can_be_deleted
             no_ref_is_forgotten_while_a_result_cannot_be_read
             a_due_entity_that_cannot_be_read_does_not_hold_up_the_others

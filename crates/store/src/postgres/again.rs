@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::error::{UNIQUE_VIOLATION, has_code};
 use super::locks::Graph;
 use crate::StoreError;
 
@@ -38,11 +39,12 @@ impl From<Interrupted> for StoreError {
 pub(super) struct Tries {
     graph: Graph,
     begun: u32,
+    finds_strays: bool,
 }
 
 impl Tries {
     pub(super) fn new(graph: Graph) -> Self {
-        Self { graph, begun: 0 }
+        Self { graph, begun: 0, finds_strays: false }
     }
 
     /// How the next try is to hold the graph.
@@ -50,9 +52,19 @@ impl Tries {
         self.graph
     }
 
+    /// Whether a row was there already that only damage leaves behind.
+    pub(super) fn finds_strays(&self) -> bool {
+        self.finds_strays
+    }
+
     /// The result of a try, unless there is to be another one.
     pub(super) async fn settle<T>(&mut self, result: Result<T, StoreError>) -> Option<Result<T, StoreError>> {
         self.begun += 1;
+        if !self.finds_strays && result.as_ref().is_err_and(|error| has_code(error, UNIQUE_VIOLATION)) {
+            self.finds_strays = true;
+            retries(INTERRUPTED).increment(1);
+            return None;
+        }
         let Err(StoreError::Unavailable(error)) = &result else { return Some(result) };
         let interrupted = error.downcast_ref::<Interrupted>();
         let code = error.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error()?.code());

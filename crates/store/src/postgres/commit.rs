@@ -105,6 +105,7 @@ impl PostgresStore {
         let mut tries = Tries::new(Graph::Shared);
         loop {
             let mut writer = self.writer(tries.graph(), &wanted).await?;
+            writer.finds_strays = tries.finds_strays();
             writer.db.defer_flush().await?;
             let result = match writer.write_batch(batch, hand_out, lease_until, now).await {
                 Ok(report) => writer.finish().await.map(|()| report),

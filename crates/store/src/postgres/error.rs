@@ -16,6 +16,8 @@ const READ_ONLY: &str = "25006";
 const TRANSIENT: [&str; 6] = [NO_DATABASE, READ_ONLY, "25P03", "55P03", "26000", "0A000"];
 /// There is no such database.
 pub(super) const NO_DATABASE: &str = "3D000";
+/// An index has such a row already.
+pub(super) const UNIQUE_VIOLATION: &str = "23505";
 /// There is such a table already.
 pub(super) const TABLE_EXISTS: &str = "42P07";
 /// Of data that is damaged.

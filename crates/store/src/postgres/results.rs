@@ -31,7 +31,10 @@ statements! {
          SELECT * FROM unnest($1, $2, $3, $4, $5) \
          ON CONFLICT (id) DO UPDATE SET body_digest = excluded.body_digest, relations = excluded.relations, \
              refresh_keys = excluded.refresh_keys, status = excluded.status";
+    // To look for what cannot be there takes as long as to insert.
     INSERT_PEER_RELATIONS =
+        "INSERT INTO peer_relations (source, type, target, originator) SELECT * FROM unnest($1, $2, $3, $4)";
+    INSERT_MISSING_PEER_RELATIONS =
         "INSERT INTO peer_relations (source, type, target, originator) SELECT * FROM unnest($1, $2, $3, $4) \
          ON CONFLICT DO NOTHING";
     DELETE_PEER_RELATIONS =
@@ -152,7 +155,6 @@ impl Writer<'_> {
         self.db.run(DELETE_REFRESH_KEYS_OF, Args::new().with(ids)).await.map(drop)
     }
 
-    /// Inserts those that are not there.
     pub(super) async fn peer_relations_insert(
         &mut self,
         mut added: Vec<(Triple, i64)>,
@@ -162,7 +164,8 @@ impl Writer<'_> {
         }
         // In the order of the index, each page of it is visited once.
         added.sort_unstable();
-        self.db.write("peer_relations", INSERT_PEER_RELATIONS, relations(&added)).await.map(drop)
+        let insert = if self.finds_strays { INSERT_MISSING_PEER_RELATIONS } else { INSERT_PEER_RELATIONS };
+        self.db.write("peer_relations", insert, relations(&added)).await.map(drop)
     }
 
     /// Inserts those that are not there.

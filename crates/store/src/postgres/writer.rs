@@ -14,7 +14,14 @@ use crate::rules::stitch_work::{StitchWork, Urgency};
 use crate::{Hint, StoreError};
 
 statements! {
-    QUEUE_STITCH = "INSERT INTO stitch_queue (id, rank) SELECT * FROM unnest($1, $2)";
+    // What is queued already counts for this as well, if it stays until the commit: a stitcher that took it before would
+    // not see what is written here. Whoever else holds it, or is at it, makes a row of its own necessary.
+    QUEUE_STITCH =
+        "WITH queued AS MATERIALIZED ( \
+           SELECT q.id FROM unnest($1, $2) j(id, rank) JOIN stitch_queue q ON q.id = j.id AND q.rank <= j.rank \
+           FOR NO KEY UPDATE OF q SKIP LOCKED) \
+         INSERT INTO stitch_queue (id, rank) \
+         SELECT j.id, j.rank FROM unnest($1, $2) j(id, rank) WHERE j.id NOT IN (SELECT id FROM queued)";
     DEFER_FLUSH = "SELECT set_config('synchronous_commit', 'off', true)";
     // Sums that many add to at once are kept in shards, so that they rarely wait for each other.
     ADD_COUNTERS =
@@ -40,6 +47,8 @@ pub(super) struct Writer<'s> {
     cycle_hints: i64,
     /// What others are told after the commit, beside what follows from the rest.
     pub(super) hints: HintSet,
+    /// Rows may be there that only damage leaves behind.
+    pub(super) finds_strays: bool,
     /// Whoever commits outcomes stitches them, too.
     pub(super) is_stitched_here: bool,
 }
@@ -66,6 +75,7 @@ impl<'s> Writer<'s> {
             mentions_gone: 0,
             cycle_hints: 0,
             hints: HintSet::default(),
+            finds_strays: false,
             is_stitched_here: false,
         }
     }
@@ -111,7 +121,7 @@ impl<'s> Writer<'s> {
         Ok(())
     }
 
-    async fn queue_work(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn queue_work(&mut self) -> Result<(), StoreError> {
         let mut seen = HashSet::default();
         let queue: Vec<(i64, i16)> = self
             .work

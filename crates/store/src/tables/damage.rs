@@ -56,6 +56,18 @@ pub(crate) async fn a_new_result_takes_the_place_of_one_that_cannot_be_read<S: T
     }
 }
 
+pub(crate) async fn a_new_result_meets_relations_of_one_that_was_lost<S: Tables>() {
+    let Some(store) = S::open_empty().await else { return };
+    let world = World::new(&store);
+    begin(&world).await;
+    store.execute(S::LOSE_RESULT).await;
+    world.refresh(A).await;
+    let relations = [relation(A, "dependsOn", B), relation(B, "dependencyOf", A), relation(B, "partOf", A)];
+    world.process(A, emitting("new", relations, "old")).await;
+    assert_eq!(world.stitch_changed().await, [A, B]);
+    assert_eq!(world.relations_of(B).await, [format!("dependencyOf {A}"), format!("partOf {A}")]);
+}
+
 pub(crate) async fn an_entity_whose_result_cannot_be_read_can_be_deleted<S: Tables>() {
     for damage in S::UNREADABLE {
         let Some(store) = S::open_empty().await else { return };

@@ -79,6 +79,7 @@ impl PostgresStore {
     ) -> Result<Mended, StoreError> {
         let mut mended = Mended::default();
         let mut writer = self.writer(graph, &Wanted::none()).await?;
+        writer.finds_strays = true;
         writer.lock(&violations.iter().flat_map(|found| found.site.entities()).collect()).await?;
         let still = writer.db.still(violations, now).await?;
         let mut work = Work::default();

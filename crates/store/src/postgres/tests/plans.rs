@@ -12,13 +12,14 @@ fn all_statements() -> impl Iterator<Item = Statement> {
 }
 
 /// The types of parameters that a statement does not tell by itself.
-const TYPES: [(&str, &str); 29] = [
+const TYPES: [(&str, &str); 30] = [
     ("APPEND_CHANGES", "bigint[], smallint[], bigint"),
     ("DELETE_CONFLICTS", "bigint[], bytea[]"),
     ("DELETE_EDGES", "bigint[], bigint[]"),
     ("DELETE_PEER_RELATIONS", "bigint[], bigint[], bigint[], bigint[]"),
     ("DELETE_REFRESH_KEYS", "bigint[], bigint[]"),
     ("EXTEND_LEASES", "bigint[], bigint[], timestamptz"),
+    ("INSERT_MISSING_PEER_RELATIONS", "bigint[], bigint[], bigint[], bigint[]"),
     ("INSERT_PEER_RELATIONS", "bigint[], bigint[], bigint[], bigint[]"),
     ("INSERT_REFRESH_KEYS", "bigint[], bigint[]"),
     ("INSERT_REFS", "text[], text[]"),
