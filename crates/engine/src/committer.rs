@@ -7,7 +7,7 @@ use callboard_model::Digest;
 use callboard_store::{
     CacheWrite, Claim, CommitReport, Conflict, Lane, Outcome, OutcomeKind, StoreError, error_chain,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 
 use crate::claimer;
@@ -29,7 +29,7 @@ const GIVEN_UP: &str = "given-up";
 const FEW: usize = 32;
 const LINGER: Duration = Duration::from_millis(5);
 
-pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finished>) {
+pub(crate) async fn run(shared: Arc<Shared>, commits: Arc<Mutex<mpsc::Receiver<Finished>>>) {
     // Counters are there from the start, so that their first event is an increase.
     for result in ["changed", "unchanged", "errors", "failed"] {
         processed(result).increment(0);
@@ -37,11 +37,14 @@ pub(crate) async fn run(shared: Arc<Shared>, mut commits: mpsc::Receiver<Finishe
     for next in [TRIED_AGAIN, GIVEN_UP] {
         failed_tries(next).increment(0);
     }
-    // Half of the memory for outcomes, so that the other half can be filled while a batch is written.
-    let max =
-        BatchMax { outcomes: shared.settings.commit_batch_max, kib: shared.pending_kib_max as usize / 2 };
+    // A share of the memory for outcomes is left, which can be filled while batches are written.
+    let shares = shared.store.commits_at_once() + 1;
+    let max = BatchMax {
+        outcomes: shared.settings.commit_batch_max,
+        kib: shared.pending_kib_max as usize / shares,
+    };
     let mut finished = Vec::new();
-    while gather(&mut commits, max, &mut finished).await {
+    while gather(&mut *commits.lock().await, max, &mut finished).await {
         let mut rooms = Vec::with_capacity(finished.len());
         let (heads, outcomes): (Vec<_>, Vec<_>) = finished
             .drain(..)

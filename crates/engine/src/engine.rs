@@ -8,7 +8,7 @@ use callboard_sdk::{
     ProviderError,
 };
 use callboard_store::{Lane, ProviderMutation, Store, StoreError, error_chain};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
@@ -179,9 +179,12 @@ impl Engine {
         tasks.spawn(stitcher::run(Arc::clone(&shared)));
         tasks.spawn(janitor::run(Arc::clone(&shared)));
         tasks.spawn(doctor::run(Arc::clone(&shared)));
-        let mut committer = JoinSet::new();
-        committer.spawn(committer::run(Arc::clone(&shared), commits));
-        Ok(RunningEngine { shared, workers, tasks, committer })
+        let mut committers = JoinSet::new();
+        let commits = Arc::new(Mutex::new(commits));
+        for _ in 0..shared.store.commits_at_once() {
+            committers.spawn(committer::run(Arc::clone(&shared), Arc::clone(&commits)));
+        }
+        Ok(RunningEngine { shared, workers, tasks, committers })
     }
 }
 
@@ -286,7 +289,7 @@ pub struct RunningEngine {
     shared: Arc<Shared>,
     workers: JoinSet<()>,
     tasks: JoinSet<()>,
-    committer: JoinSet<()>,
+    committers: JoinSet<()>,
 }
 
 impl RunningEngine {
@@ -295,7 +298,7 @@ impl RunningEngine {
         tokio::select! {
             Some(_) = self.workers.join_next() => {}
             Some(_) = self.tasks.join_next() => {}
-            Some(_) = self.committer.join_next() => {}
+            Some(_) = self.committers.join_next() => {}
             else => {}
         }
     }
@@ -325,8 +328,8 @@ impl RunningEngine {
             self.shared.processing.cancellation.cancel();
             while self.workers.join_next().await.is_some() {}
         }
-        // The workers held the senders, so the committer ends when it has written everything.
-        while self.committer.join_next().await.is_some() {}
+        // The workers held the senders, so the committers end when they have written everything.
+        while self.committers.join_next().await.is_some() {}
         self.shared.drained.cancel();
         while self.tasks.join_next().await.is_some() {}
         // What was being claimed or handed out when the queue closed, and what was given up.

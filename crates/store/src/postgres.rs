@@ -101,6 +101,11 @@ fn nonce() -> u64 {
 
 #[async_trait]
 impl Store for PostgresStore {
+    /// While the server is at one of them, the other one is put together or read.
+    fn commits_at_once(&self) -> usize {
+        2
+    }
+
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
         self.claim_due(request).await
     }

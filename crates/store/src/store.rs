@@ -19,6 +19,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Leases due entities: lowest lane first, then the longest due. An entity whose lease ran out is due.
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError>;
 
+    /// How many batches of outcomes are worth writing at the same time.
+    fn commits_at_once(&self) -> usize {
+        1
+    }
+
     /// Writes what came out of a batch of claims. One refused outcome does not touch the others.
     ///
     /// Children are compared with what the store has: only new ones, and those with other content, another key or

@@ -156,7 +156,7 @@ async fn claims_that_nobody_worked_on_and_runs_that_do_not_end_are_given_back() 
 #[tokio::test]
 async fn a_part_that_dies_ends_the_wait_for_rest() {
     let (_, _, mut running) = start(10, 100).await;
-    running.committer.abort_all();
+    running.committers.abort_all();
     assert!(matches!(running.settled().await, Err(EngineError::Died)));
     running.stop().await;
 }

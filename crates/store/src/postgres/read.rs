@@ -9,17 +9,21 @@ use super::PostgresStore;
 use super::row::RowExt as _;
 use super::session::{Args, Session};
 use super::texts::key;
-use crate::rules::read::{ANCESTORS_MAX, FinalColumns, depth_first, fitting, found, page, worth_reading};
+use crate::rules::read::{ANCESTORS_MAX, FinalColumns, depth_first, fitting, found, page};
 use crate::rules::statement::statements;
 use crate::{Ancestor, EntityPage, FinalEntity, FoundEntities, StoreError};
 
 /// The columns that make a final entity, and the tables that they come from, beside `refs` under the name `i`.
 macro_rules! final_entity_query {
     ($from:literal, $where:literal) => {
+        final_entity_query!("", $from, $where)
+    };
+    ($more_columns:literal, $from:literal, $where:literal) => {
         concat!(
             "SELECT i.id, coalesce(i.long_ref, i.entity_ref), f.uid, b.metadata_end, b.annotations_end, b.own_etag, b.json, \
-                    b.digest, f.relations, f.status, f.is_orphan \
-             FROM ",
+                    b.digest, f.relations, f.status, f.is_orphan",
+            $more_columns,
+            " FROM ",
             $from,
             " JOIN final_entities f ON f.id = i.id JOIN bodies b ON b.id = i.id ",
             $where
@@ -32,13 +36,16 @@ statements! {
     SELECT_FINAL_BY_UID =
         final_entity_query!("refresh_state u JOIN refs i ON i.id = u.id", "WHERE u.uid = $1");
     SELECT_FINAL_BY_IDS = final_entity_query!("refs i", "WHERE i.id = ANY($1)");
-    SELECT_FINAL_BY_REFS = final_entity_query!(
-        "unnest($1::text[]) WITH ORDINALITY j(t, n) JOIN refs i ON i.entity_ref = j.t",
-        "ORDER BY j.n"
+    // The first of those that there are, up to so many packed bytes; with their places, and how many there are in all.
+    SELECT_FINAL_BY_REFS = concat!(
+        "SELECT * FROM (",
+        final_entity_query!(
+            ", j.n, count(*) OVER () AS there, sum(length(b.json)) OVER (ORDER BY j.n) - length(b.json) AS before",
+            "unnest($1::text[]) WITH ORDINALITY j(t, n) JOIN refs i ON i.entity_ref = j.t",
+            ""
+        ),
+        ") e WHERE before <= $2 ORDER BY n"
     );
-    SELECT_SIZES_BY_REFS =
-        "SELECT j.n - 1, length(b.json) FROM unnest($1::text[]) WITH ORDINALITY j(t, n) \
-           JOIN refs i ON i.entity_ref = j.t JOIN bodies b ON b.id = i.id ORDER BY j.n";
     SELECT_FINAL_PAGE = final_entity_query!("refs i", "WHERE i.entity_ref > $1 ORDER BY i.entity_ref LIMIT $2");
     // Packed, but the length is known without reading the text.
     SELECT_PAGE_SIZES =
@@ -73,16 +80,18 @@ impl PostgresStore {
         refs: &[&str],
         bytes_max: usize,
     ) -> Result<FoundEntities, StoreError> {
-        let mut db = self.connections.snapshot().await?;
-        let mut looked_at = refs.len();
-        let texts = |refs: &[&str]| Args::new().list(refs.iter().map(|text| key(text)));
-        if refs.len() > 1 {
-            let sizes = db.rows(SELECT_SIZES_BY_REFS, texts(refs)).await?;
-            let sizes = sizes.iter().map(|row| Ok((row.int(0)?, row.int4(1)?)));
-            looked_at = worth_reading(sizes, bytes_max, refs.len())?;
+        let args = Args::new()
+            .list(refs.iter().map(|text| key(text)))
+            .with(i64::try_from(bytes_max).unwrap_or(i64::MAX));
+        let rows = self.connections.rows(SELECT_FINAL_BY_REFS, args).await?;
+        let mut asked = refs;
+        if let Some(last) = rows.last() {
+            let there = usize::try_from(last.int(12)?).unwrap_or_default();
+            if rows.len() < there {
+                let place = usize::try_from(last.int(11)?).unwrap_or_default();
+                asked = refs.get(..place).unwrap_or(refs);
+            }
         }
-        let asked = refs.get(..looked_at).unwrap_or(refs);
-        let rows = db.rows(SELECT_FINAL_BY_REFS, texts(asked)).await?;
         found(asked, rows.into_iter().map(|row| final_entity(&row)), bytes_max)
     }
 
