@@ -35,7 +35,8 @@ pub fn own_postgres() -> Option<Cluster> {
     Cluster::durable(is_postgres_required())
 }
 
-fn is_postgres_required() -> bool {
+/// Whether a missing PostgreSQL server is a failure.
+pub fn is_postgres_required() -> bool {
     std::env::var_os("CALLBOARD_REQUIRE_POSTGRES").is_some_and(|value| value == "1")
 }
 
@@ -57,7 +58,7 @@ pub fn held_leases(url: &str) -> BTreeSet<String> {
 }
 
 /// Makes what `backend.database` says a database of this version, for programs that know `compatible_from` or later.
-pub(crate) fn make_newer(database: &Value, version: i64, compatible_from: i64) {
+pub fn make_newer(database: &Value, version: i64, compatible_from: i64) {
     let connection = &database["connection"];
     if let Some(path) = connection.as_str() {
         block_on(newer::sqlite(Path::new(path), version, compatible_from));

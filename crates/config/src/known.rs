@@ -107,7 +107,7 @@ pub(crate) const KEYS: &str = "
     proxy./*.**
 
     callboard.api.entityCacheBytes
-    callboard.database.schema
+    callboard.database.schema callboard.database.pooler
     callboard.doctor.rowsPerSecond callboard.doctor.interval callboard.doctor.repair
     callboard.engine.concurrency callboard.engine.queue callboard.engine.commitBatch callboard.engine.pendingBytes
     callboard.engine.stitchBatch callboard.engine.lease callboard.engine.janitorInterval

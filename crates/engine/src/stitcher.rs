@@ -1,9 +1,10 @@
 //! Makes final entities of what was committed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use callboard_store::{Hint, StitchFailure, StitchReport};
+use tokio::time::Instant;
 
 use crate::engine::Shared;
 use crate::outage::Part;
@@ -15,6 +16,10 @@ const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 /// Rest between two rounds while much is being processed: an entity that others point at is then made once for many
 /// of them. What somebody waits for does not wait for its end.
 const GATHER: Duration = Duration::from_secs(1);
+
+/// Rest at most for as long as the last round took, which is the same for what makes it long: a group with very many
+/// members whose members change without pause would be made without pause.
+const COSTLY_REST_MAX: Duration = Duration::from_secs(5);
 
 /// How often the rest looks whether there is still much being processed.
 const GATHER_POLL: Duration = Duration::from_millis(50);
@@ -47,12 +52,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 written = 0;
                 shared.wake.tidy();
             }
-            rest(&shared).await;
+            rest(&shared, started.elapsed().min(COSTLY_REST_MAX)).await;
         }
     }
 }
 
-async fn rest(shared: &Shared) {
+async fn rest(shared: &Shared, cost: Duration) {
     tokio::select! {
         biased;
         () = shared.stopping.cancelled() => return,
@@ -61,6 +66,7 @@ async fn rest(shared: &Shared) {
         () = tokio::time::sleep(POLL) => {}
     }
     let is_drained = async {
+        tokio::time::sleep(cost).await;
         while !shared.leases.is_empty() {
             tokio::time::sleep(GATHER_POLL).await;
         }
@@ -70,7 +76,7 @@ async fn rest(shared: &Shared) {
         () = shared.stopping.cancelled() => {}
         () = shared.wake.stitch_wanted_at_once() => {}
         () = is_drained => {}
-        () = tokio::time::sleep(GATHER) => {}
+        () = tokio::time::sleep(GATHER.max(cost)) => {}
     }
 }
 

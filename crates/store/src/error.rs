@@ -57,12 +57,16 @@ pub fn error_chain(error: &dyn std::error::Error) -> String {
 /// Why a database server does not serve this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It does not know the user, or another password; or the user may not come from here, or not in this way.
+    /// It does not know the user, or another password; or the user may not come from here, or not in this way, or not
+    /// work in the role.
     #[error("the database server does not let the user in")]
     Login,
     /// The connection cannot be encrypted in the way that was asked for.
     #[error("the connection to the database server cannot be encrypted as wanted")]
     Encryption,
+    /// Nobody can make settings for a connection: that is a pooler, which this program has not been told of.
+    #[error("the connection takes no settings, as behind a pooler")]
+    Settings,
     /// There is no such database, and it was not to be created or could not be.
     #[error("there is no such database")]
     Database,

@@ -64,6 +64,7 @@ pub use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 pub use crate::rules::statement::FaultHook;
 
+use crate::rules::migrations::Migration;
 use crate::rules::statement::Statement;
 use crate::{
     Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
@@ -82,6 +83,8 @@ pub struct PostgresStore {
     given: log::Given,
     /// None where nobody can listen.
     hints: Option<hints::Hints>,
+    /// All that this program knows.
+    migrations: &'static [Migration],
 }
 
 impl PostgresStore {
@@ -301,6 +304,10 @@ impl Store for PostgresStore {
 
     async fn mend(&self, violations: &[Violation], now: Timestamp) -> Result<Mended, StoreError> {
         self.mend_found(violations, now).await
+    }
+
+    async fn shut_out(&self) -> StoreError {
+        self.shut_out_by_a_newer_program().await
     }
 
     async fn close(&self) {

@@ -183,6 +183,13 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         std::future::pending::<()>().await;
     }
 
+    /// Comes back when a newer program has left the store in a form that this one may not work with, which is
+    /// `StoreError::Schema`. Nothing is written from then on.
+    async fn shut_out(&self) -> StoreError {
+        // Nobody else could.
+        std::future::pending().await
+    }
+
     /// Leases a job that one process at a time is to do; `None` if another one has it. What makes a job safe is that it
     /// may be done twice: a process that hangs may wake up after its lease.
     async fn lease_take(

@@ -1,6 +1,7 @@
 //! Daemons on a PostgreSQL server: one that comes later, goes away, or does not let them in; and several on one database.
 #![cfg(test)]
 
+mod encryption;
 mod forwarder;
 
 use callboard_store::suite::cluster::Cluster;
@@ -121,4 +122,25 @@ fn a_replica_that_only_serves_takes_changes_which_others_process() {
     let log = replica.log_text();
     assert!(log.contains("this process serves the API and processes nothing"), "{log}");
     assert!(!log.contains("configured locations handed over"), "{log}");
+}
+
+#[test]
+fn a_daemon_that_a_newer_program_shuts_out_ends_and_says_why() {
+    let Some(cluster) = store::postgres() else { return };
+    let home = Home::new();
+    home.write("a.yaml", component("a"));
+    let database = store::at_url(&store::new_postgres_url(cluster));
+    let daemon = home.start(&AppConfig::new(&database).location("file", "a.yaml"));
+    daemon.wait_for("the entity", |api| api.entity("component:default/a"));
+    store::make_newer(&database, 99, 1);
+    // It may go on with these tables, and not with those.
+    store::make_newer(&database, 100, 50);
+    assert_eq!(daemon.wait_for_end(), Some(1));
+    let log = daemon.log_text();
+    assert!(
+        log.contains("a newer version of this program migrated the database to schema version 100"),
+        "{log}"
+    );
+    let finished = home.run(&["serve", "--config", "app-config.yaml"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_config::{Poll, Reloader};
+use callboard_config::{Config, Poll, Reloader};
 use callboard_engine::{Catalog, EngineError};
 use callboard_server::{CompareSettings, Lifecycle, Server, ServerOptions, View};
 use callboard_store::error_chain;
@@ -29,11 +29,7 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
     // First of all, so that a port that is taken is told before anything is touched.
     let options = ServerOptions::from_config(&builder.config)?;
     let entity_cache_bytes = options.entity_cache_bytes;
-    let comparing = settings::doctor_settings(&builder.config)?.map(|settings| CompareSettings {
-        entities_per_second: settings.rows_per_second,
-        interval: settings.interval,
-        mends: settings.mends,
-    });
+    let comparing = compare_settings(&builder.config)?;
     let server = Server::bind(options).await?;
     let address = server.local_addr();
     if builder.config.get_opt_bool("catalog.readonly")?.unwrap_or(false) {
@@ -70,9 +66,13 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
         result = &mut serving => result.map_err(Error::from),
         result = reading => result,
         () = running.died() => Err(EngineError::Died.into()),
+        reason = live.store().shut_out() => Err(reason.into()),
         () = follow_config(news, Arc::clone(&live), redaction) => Ok(()),
         () = stop_signal.received() => Ok(()),
     };
+    if let Err(error) = &ended {
+        tracing::error!(error = error_chain(error), "this process cannot go on");
+    }
     tracing::info!("stopping");
     lifecycle.set_stopping();
     server_shutdown.cancel();
@@ -92,6 +92,16 @@ pub(crate) async fn run(builder: CatalogBuilder) -> Result<ExitCode, Error> {
         () = stop_signal.received() => tracing::warn!("stopping at once"),
     }
     ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// How the query index is compared with the store; `None` means not at all.
+fn compare_settings(config: &Config) -> Result<Option<CompareSettings>, Error> {
+    let settings = settings::doctor_settings(config)?;
+    Ok(settings.map(|settings| CompareSettings {
+        entities_per_second: settings.rows_per_second,
+        interval: settings.interval,
+        mends: settings.mends,
+    }))
 }
 
 /// What the API reads from; the store may be busy for a while.

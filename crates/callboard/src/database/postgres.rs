@@ -18,6 +18,7 @@ const PREFIX: &str = "backstage_plugin_";
 const PLUGIN: &str = "catalog";
 const SCHEMA: &str = "callboard";
 const SCHEMA_KEY: &str = "callboard.database.schema";
+const POOLER_KEY: &str = "callboard.database.pooler";
 /// Longer names are cut by the server.
 const NAME_BYTES_MAX: usize = 63;
 
@@ -44,6 +45,7 @@ pub(crate) struct Postgres {
     creates_schema: bool,
     connections_max: u32,
     acquire_timeout: Duration,
+    has_pooler: bool,
     /// The key of the connection, for messages.
     key: String,
 }
@@ -103,6 +105,7 @@ impl Postgres {
             creates_schema: creates_database || sections.flag("ensureSchemaExists")?.unwrap_or(false),
             connections_max,
             acquire_timeout,
+            has_pooler: config.get_opt_bool(POOLER_KEY)?.unwrap_or(false),
             key: connection.key(),
         })
     }
@@ -146,6 +149,7 @@ impl Postgres {
         options.readers = self.connections_max / 2;
         options.writers = self.connections_max - options.readers;
         options.connect_timeout = self.acquire_timeout;
+        options.pooler = self.has_pooler;
         options.patience = patience;
         options
     }
@@ -189,8 +193,15 @@ impl Postgres {
         match refusal {
             Refusal::Database if self.creates_database && !is_migrated => MIGRATE.to_owned(),
             Refusal::Schema if self.creates_schema && !is_migrated => MIGRATE.to_owned(),
+            Refusal::Login if self.role.is_some() => format!(
+                "see '{key}': its user and password, and what the server allows (pg_hba.conf); and \
+                 'backend.database.role': the user has to be a member of it (GRANT ... TO ...)"
+            ),
             Refusal::Login => {
                 format!("see '{key}': its user and password, and what the server allows (pg_hba.conf)")
+            }
+            Refusal::Settings => {
+                format!("say so in '{POOLER_KEY}', or connect to the server itself in '{key}'")
             }
             Refusal::Encryption => format!(
                 "see 'ssl' of '{key}': 'ca' is the authority of the server's certificate, 'rejectUnauthorized: false' lets \

@@ -24,6 +24,10 @@ const HAS_SCHEMA: &str = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname 
 /// The password is wrong; and the user does not exist, or may not come from here in this way.
 const LOGIN: [&str; 2] = ["28P01", "28000"];
 const NO_PERMISSION: &str = "42501";
+/// Of the settings, the role is the only one that may have a wrong value.
+const NO_ROLE: &str = "22023";
+/// What PgBouncer says about settings that it would have to keep apart, under a code that it has for much else.
+const NO_SETTINGS: &str = "unsupported startup parameter";
 /// Another process created the database: found when it is looked at, or when its name is written.
 const CREATED_MEANWHILE: [&str; 2] = ["42P04", "23505"];
 
@@ -40,7 +44,10 @@ impl PostgresOptions {
         }
         .map_err(at_the_door)?;
         if let Some(schema) = &self.schema {
-            self.find_schema(&mut connection, schema).await?;
+            let begin = format!("BEGIN; {}", self.alone().1.unwrap_or_default());
+            let mut tx = connection.begin_with(AssertSqlSafe(begin)).await.map_err(at_the_door)?;
+            self.find_schema(&mut tx, schema).await?;
+            tx.commit().await?;
         }
         Ok(connection)
     }
@@ -64,7 +71,7 @@ impl PostgresOptions {
         };
         let mut connection = self.connect_once(&elsewhere).await.map_err(refused)?;
         let create = AssertSqlSafe(format!("CREATE DATABASE {}", quoted(database)));
-        match sqlx::query(create).execute(&mut connection).await {
+        match sqlx::raw_sql(create).execute(&mut connection).await {
             Err(error) if !has_code(&error, &CREATED_MEANWHILE) => return Err(refused(error)),
             Err(_) => {}
             Ok(_) => tracing::info!(database, "created the database"),
@@ -74,7 +81,7 @@ impl PostgresOptions {
 
     /// Looks before it creates, as creating needs a permission even where there is nothing to create.
     async fn find_schema(&self, connection: &mut PgConnection, schema: &str) -> Result<(), StoreError> {
-        let row = sqlx::query(HAS_SCHEMA).bind(schema).fetch_one(&mut *connection).await?;
+        let row = sqlx::query(HAS_SCHEMA).persistent(false).bind(schema).fetch_one(&mut *connection).await?;
         if row.flag(0)? {
             return Ok(());
         }
@@ -83,7 +90,7 @@ impl PostgresOptions {
             return Err(refused(Refusal::Schema, missing));
         }
         let create = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(schema)));
-        match sqlx::query(create).execute(connection).await {
+        match sqlx::raw_sql(create).execute(connection).await {
             Err(error) if has_code(&error, &[NO_PERMISSION]) => Err(refused(Refusal::Schema, error)),
             Err(error) if !has_code(&error, &CREATED_MEANWHILE) => Err(error.into()),
             Err(_) => Ok(()),
@@ -111,7 +118,10 @@ fn at_the_door(error: sqlx::Error) -> StoreError {
     match &error {
         _ if has_code(&error, &LOGIN) => refused(Refusal::Login, error),
         _ if has_code(&error, &[NO_DATABASE]) => refused(Refusal::Database, error),
-        _ if has_code(&error, &[NO_PERMISSION]) => refused(Refusal::Login, error),
+        _ if has_code(&error, &[NO_PERMISSION, NO_ROLE]) => refused(Refusal::Login, error),
+        sqlx::Error::Database(said) if said.message().starts_with(NO_SETTINGS) => {
+            refused(Refusal::Settings, error)
+        }
         sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => refused(Refusal::Encryption, error),
         // What rustls says about a certificate.
         sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 use super::PostgresStore;
+use super::session::in_time;
 use crate::rules::statement::statements;
 use crate::{Hint, error_chain};
 
@@ -25,6 +26,8 @@ const GATHER: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_secs(1);
 /// After so long without any hint the connection is made anew: the server may be gone without a word.
 const QUIET_MAX: Duration = Duration::from_mins(1);
+/// How long the server may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// How long the server may take to end the connections.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
 
@@ -58,7 +61,7 @@ impl HintSet {
 #[derive(Debug)]
 pub(super) struct Hints {
     shared: Arc<Shared>,
-    connections: PgPool,
+    telling: PgPool,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -74,17 +77,19 @@ struct Shared {
 }
 
 impl Hints {
-    pub(super) fn begin(connections: PgPool) -> Self {
+    /// `pool` makes pools of one connection.
+    pub(super) fn begin(pool: impl Fn() -> PgPool + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared {
             name: format!("{:016x}", super::nonce()),
             untold: AtomicU8::new(0),
             is_untold: Notify::new(),
             heard: Default::default(),
         });
+        let telling = pool();
         let mut tasks = JoinSet::new();
-        tasks.spawn(tell(Arc::clone(&shared), connections.clone()));
-        tasks.spawn(listen(Arc::clone(&shared), connections.clone()));
-        Self { shared, connections, tasks: Mutex::new(tasks) }
+        tasks.spawn(tell(Arc::clone(&shared), telling.clone()));
+        tasks.spawn(listen(Arc::clone(&shared), pool));
+        Self { shared, telling, tasks: Mutex::new(tasks) }
     }
 
     fn tell(&self, hints: HintSet) {
@@ -104,7 +109,7 @@ impl Hints {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         tasks.shutdown().await;
         // There is nothing on them that would be lost.
-        drop(time::timeout(CLOSE_MAX, self.connections.close()).await);
+        drop(time::timeout(CLOSE_MAX, self.telling.close()).await);
     }
 }
 
@@ -135,17 +140,18 @@ async fn tell(shared: Arc<Shared>, connections: PgPool) {
     loop {
         shared.is_untold.notified().await;
         let payload = shared.payload(shared.untold.swap(0, Ordering::AcqRel));
-        let told = sqlx::query(TELL.sql).bind(CHANNEL).bind(payload).execute(&connections).await;
-        if let Err(error) = told {
+        let telling = sqlx::query(TELL.sql).bind(CHANNEL).bind(payload).execute(&connections);
+        if let Err(error) = in_time(ANSWER_MAX, telling).await {
             tracing::debug!(error = error_chain(&error), "other processes are not told of changes");
         }
         time::sleep(GATHER).await;
     }
 }
 
-async fn listen(shared: Arc<Shared>, connections: PgPool) {
+async fn listen(shared: Arc<Shared>, pool: impl Fn() -> PgPool) {
     loop {
-        if let Err(error) = listen_once(&shared, &connections).await {
+        // Another pool each time: whoever listened tries to unlisten, and has the connection until that is answered.
+        if let Err(error) = listen_once(&shared, &pool()).await {
             tracing::debug!(error = error_chain(&error), "other processes are not heard");
             time::sleep(PAUSE).await;
         }
@@ -155,7 +161,7 @@ async fn listen(shared: Arc<Shared>, connections: PgPool) {
 /// Listens until nothing was heard for a while.
 async fn listen_once(shared: &Shared, connections: &PgPool) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(connections).await?;
-    listener.listen(CHANNEL).await?;
+    in_time(ANSWER_MAX, listener.listen(CHANNEL)).await?;
     // From here on nothing is missed.
     shared.hear(HintSet::all());
     while let Ok(heard) = time::timeout(QUIET_MAX, listener.try_recv()).await {

@@ -6,14 +6,17 @@
 use std::time::Duration;
 
 use callboard_model::Digest;
-use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres};
 
+use super::PostgresStore;
 use super::error::{TABLE_EXISTS, has_code};
 use super::open::PostgresOptions;
 use super::row::{RowExt as _, uuid};
+use super::session::Args;
 use crate::rules::migrations::{self, Applied, Migration, migrations};
+use crate::rules::statement::statements;
 use crate::{Migrated, Schema, StoreError};
 
 /// All migrations, by number from 1.
@@ -22,14 +25,21 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations!("postgres": "0001_init")
 /// How long to wait before it is asked again whether another process has finished. A statement that waits would hold a
 /// snapshot, for which the other one may wait.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often a program looks whether a newer one has shut it out.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 const TRY_LOCK: &str = "SELECT pg_try_advisory_xact_lock(3, hashtext(coalesce(current_schema(), '')))";
-const HAS_TABLE: &str = "SELECT to_regclass('_callboard_migrations') IS NOT NULL";
+/// `to_regclass` may answer from what this connection remembers, and not know a table that was made meanwhile.
+const HAS_TABLE: &str = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.relname = '_callboard_migrations' AND n.nspname = ANY (current_schemas(FALSE)))";
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS _callboard_migrations \
     (version bigint NOT NULL PRIMARY KEY, checksum uuid NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())";
-const SELECT_APPLIED: &str = "SELECT version, checksum FROM _callboard_migrations ORDER BY version";
 const INSERT_APPLIED: &str = "INSERT INTO _callboard_migrations (version, checksum) VALUES ($1, $2)";
-const SELECT_COMPATIBLE: &str = "SELECT value FROM meta WHERE key = 'compatible_from'";
+
+statements! {
+    SELECT_APPLIED = "SELECT version, checksum, (SELECT value FROM meta WHERE key = 'compatible_from') \
+         FROM _callboard_migrations ORDER BY version";
+}
 
 /// What one transaction found.
 enum Step {
@@ -102,17 +112,35 @@ impl PostgresOptions {
     }
 
     async fn look(&self, tx: &mut PgConnection) -> Result<Schema, StoreError> {
-        let mut applied = Applied::default();
-        if query(HAS_TABLE).fetch_one(&mut *tx).await?.flag(0)? {
-            let rows = query(SELECT_APPLIED).fetch_all(&mut *tx).await?;
-            let rows = rows.iter().map(|row| Ok((row.int(0)?, row.uid(1)?)));
-            applied.migrations = rows.collect::<Result<_, StoreError>>()?;
+        if !query(HAS_TABLE).fetch_one(&mut *tx).await?.flag(0)? {
+            return schema(self.migrations, &[]);
         }
-        if !applied.migrations.is_empty() {
-            applied.compatible_from = query(SELECT_COMPATIBLE).fetch_one(tx).await?.int(0)?;
-        }
-        migrations::schema(self.migrations, &applied, checksum)
+        schema(self.migrations, &query(SELECT_APPLIED.sql).fetch_all(tx).await?)
     }
+}
+
+impl PostgresStore {
+    /// Comes back with the reason when a newer program has shut this one out. Nothing is written from then on.
+    pub(super) async fn shut_out_by_a_newer_program(&self) -> StoreError {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let found = self.read_rows(SELECT_APPLIED, Args::new()).await;
+            if let Err(StoreError::Schema(reason)) = found.and_then(|rows| schema(self.migrations, &rows)) {
+                self.connections.end_writing(&reason);
+                return StoreError::Schema(reason);
+            }
+        }
+    }
+}
+
+/// The form of the tables, from what was applied to them.
+fn schema(known: &'static [Migration], rows: &[PgRow]) -> Result<Schema, StoreError> {
+    let mut applied = Applied::default();
+    for row in rows {
+        applied.migrations.push((row.int(0)?, row.uid(1)?));
+        applied.compatible_from = row.int(2)?;
+    }
+    migrations::schema(known, &applied, checksum)
 }
 
 /// A pooler keeps no prepared statements.

@@ -1,5 +1,6 @@
 //! Opening a database: connections, their settings, migrations.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
@@ -11,7 +12,7 @@ use super::hints::Hints;
 use super::log::Given;
 use super::migrate::MIGRATIONS;
 use super::names::Names;
-use super::session::{Connections, Pool, Replaced};
+use super::session::{Connections, Pool, Useless, in_time};
 use super::{PostgresStore, again};
 use crate::rules::migrations::Migration;
 use crate::rules::statement::Faults;
@@ -27,6 +28,18 @@ const PAUSE: Duration = Duration::from_secs(1);
 const TOLD_EVERY: Duration = Duration::from_secs(30);
 /// A transaction in which nothing happens for so long is ended: its process hangs.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long an idle connection may take to answer whether it is still one, as a share of the time for connecting: what is
+/// left is for another connection.
+const PING_SHARE: u32 = 3;
+
+/// When the server ends a connection whose other end is gone without a word. By default it keeps it for two hours, as one of
+/// the few that it can have.
+const LOST_CLIENTS: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "60"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "6"),
+    ("tcp_user_timeout", "120000"),
+];
 
 /// Prepared statements get one plan for all parameters, and on tables that were empty or small then it would read all of
 /// them for ever. Every statement of the loop has an index, so that is what it takes.
@@ -69,6 +82,8 @@ pub struct PostgresOptions {
     pub reader_timeout: Duration,
     /// How long a statement may wait for a lock.
     pub lock_timeout: Duration,
+    /// How long after the time of a statement its answer may come, before the connection counts as lost.
+    pub answer_delay: Duration,
     /// How long to wait at the start for a server that does not answer yet; without end if that cannot be added to the time.
     pub patience: Duration,
     /// Between this program and the server is a pooler that gives each transaction whatever connection is free, such as
@@ -113,6 +128,7 @@ impl PostgresOptions {
             writer_timeout: Duration::from_mins(1),
             reader_timeout: Duration::from_secs(15),
             lock_timeout: Duration::from_secs(10),
+            answer_delay: Duration::from_secs(5),
             patience: Duration::from_mins(1),
             pooler: false,
             migrates: true,
@@ -157,51 +173,63 @@ impl PostgresOptions {
         self.with_settings(self.settings(Duration::ZERO))
     }
 
-    /// A pooler refuses settings when it is connected to, and would not keep them.
+    /// A pooler refuses settings when it is connected to, also those that the driver makes, and would not keep them.
     fn with_settings(&self, settings: Settings) -> (PgConnectOptions, Option<String>) {
         if self.pooler {
             let set = |(name, value): (_, String)| format!("set_config('{name}', {}, true)", literal(&value));
             (
-                self.connection(),
+                self.connection().extra_float_digits(None),
                 Some(format!("SELECT {}", settings.into_iter().map(set).collect::<Vec<_>>().join(", "))),
             )
         } else {
-            (self.connection().options(settings), None)
+            (self.connection().options(LOST_CLIENTS).options(settings), None)
         }
     }
 
-    fn pool(&self, size: u32) -> PgPoolOptions {
+    fn pool(&self, size: u32, useless: &Useless) -> PgPoolOptions {
+        let ping_max = self.connect_timeout / PING_SHARE;
+        let useless = useless.clone();
         PgPoolOptions::new()
             .max_connections(size.max(1))
             .acquire_timeout(self.connect_timeout)
             .max_lifetime(LIFETIME_MAX)
+            // Instead of the pool's own test, which would wait for the kernel. The one on release cannot be taken away, but it
+            // comes right after this one.
+            .test_before_acquire(false)
+            .before_acquire(move |connection, idle| {
+                let useless = useless.clone();
+                Box::pin(async move { Ok(useless.admits(connection, idle.age, ping_max).await) })
+            })
+            .after_release(move |connection, _| {
+                Box::pin(async move { in_time(ping_max, connection.ping()).await.map(|()| true) })
+            })
     }
 
-    fn reader_pool(&self) -> Pool {
+    fn reader_pool(&self, useless: &Useless) -> Pool {
         let (connection, settings) = self.with_settings(self.settings(self.reader_timeout));
-        Pool { connections: self.pool(self.readers).connect_lazy_with(connection), settings }
+        let connections = self.pool(self.readers, useless).connect_lazy_with(connection);
+        Pool { connections, settings, answer_max: self.reader_timeout + self.answer_delay }
     }
 
-    fn writer_pool(&self, replaced: &Replaced) -> Pool {
+    fn writer_pool(&self, useless: &Useless) -> Pool {
         let mut settings = self.settings(self.writer_timeout);
         settings.extend(PLANS.map(|(name, value)| (name, value.to_owned())));
         let (connection, settings) = self.with_settings(settings);
-        let replaced = replaced.clone();
         let connections = self
-            .pool(self.writers)
+            .pool(self.writers, useless)
             .after_connect(|connection, _| Box::pin(refuse_read_only(connection)))
-            .before_acquire(move |_, connection| {
-                let is_good = !replaced.is_led_to_by(connection.age);
-                Box::pin(async move { Ok(is_good) })
-            })
             .connect_lazy_with(connection);
-        Pool { connections, settings }
+        Pool { connections, settings, answer_max: self.writer_timeout + self.answer_delay }
     }
 
-    /// One connection to listen, one to tell. None where nobody can listen.
-    fn hint_pool(&self) -> Option<PgPool> {
+    /// None where nobody can listen.
+    fn hints(&self, useless: &Useless) -> Option<Hints> {
+        if self.pooler {
+            return None;
+        }
         let (connection, _) = self.with_settings(self.settings(self.reader_timeout));
-        (!self.pooler).then(|| self.pool(2).connect_lazy_with(connection))
+        let options = self.pool(1, useless);
+        Some(Hints::begin(move || options.clone().connect_lazy_with(connection.clone())))
     }
 
     /// Sees that the database can be written to, and that its tables are those that this program knows.
@@ -272,13 +300,15 @@ impl PostgresStore {
     /// and would have to be.
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
         again::begin_counters();
-        let replaced = Replaced::default();
-        let writers = options.writer_pool(&replaced);
+        let useless = Useless::default();
+        let writers = options.writer_pool(&useless);
         options.patiently(async || options.prepare(&writers.connections).await).await?;
-        let readers = options.reader_pool();
-        let hints = options.hint_pool().map(Hints::begin);
-        let connections = Connections { writers, readers, replaced, faults: faults(&options) };
-        Ok(Self { connections, names: Names::default(), given: Given::default(), hints })
+        let readers = options.reader_pool(&useless);
+        let hints = options.hints(&useless);
+        let faults = faults(&options);
+        let connections = Connections { writers, readers, useless, writing_ended: OnceLock::new(), faults };
+        let (names, given, migrations) = (Names::default(), Given::default(), options.migrations);
+        Ok(Self { connections, names, given, hints, migrations })
     }
 
     /// Which form the tables of a database have. Changes nothing, but for the database and the schema if these are to be

@@ -1,10 +1,14 @@
 //! Connections and transactions: the only way in which statements reach the database.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgArguments, PgHasArrayType, PgRow};
-use sqlx::{Arguments as _, AssertSqlSafe, Encode, PgPool, Postgres, Transaction, Type};
+use sqlx::postgres::{PgArguments, PgConnection, PgHasArrayType, PgRow};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Connection as _, Encode, PgPool, Postgres, SqlSafeStr as _, Transaction,
+    Type,
+};
 
 use super::error::is_read_only;
 use crate::StoreError;
@@ -46,24 +50,48 @@ impl Args {
     }
 }
 
-/// Tells connections that lead to a server which was replaced by another one: it is still there, and refuses to write.
+/// Tells connections that are of no use any more: the server at their other end was replaced by another one, and refuses to
+/// write; or it does not answer on them, as the network lost them without a word.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Replaced(Arc<Mutex<Option<Instant>>>);
+pub(super) struct Useless(Arc<Mutex<Option<Instant>>>);
 
-impl Replaced {
-    /// Notes when the server refused to write.
+impl Useless {
+    /// Notes when one was of no use.
     fn heed(&self, error: sqlx::Error) -> StoreError {
-        if is_read_only(&error) {
+        let is_silent = matches!(&error, sqlx::Error::Io(error) if error.kind() == ErrorKind::TimedOut);
+        if is_silent || is_read_only(&error) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
         error.into()
     }
 
-    /// Whether a connection of this age was there already when one was refused.
-    pub(super) fn is_led_to_by(&self, age: Duration) -> bool {
-        let refused = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.is_some_and(|refused| refused.elapsed() <= age)
+    /// Whether a connection of this age was there already when one was of no use.
+    fn has(&self, age: Duration) -> bool {
+        let noted = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.is_some_and(|noted| noted.elapsed() <= age)
     }
+
+    /// Whether an idle connection of this age can be used.
+    pub(super) async fn admits(
+        &self,
+        connection: &mut PgConnection,
+        age: Duration,
+        answer_max: Duration,
+    ) -> bool {
+        !self.has(age)
+            && in_time(answer_max, connection.ping()).await.map_err(|error| self.heed(error)).is_ok()
+    }
+}
+
+/// What the server answers, unless that takes longer. A connection that the network lost without a word is given up by the
+/// kernel after a quarter of an hour only.
+pub(super) async fn in_time<T>(
+    answer_max: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(answer_max, answer).await.unwrap_or_else(|_| {
+        Err(io::Error::new(ErrorKind::TimedOut, "the server does not answer on this connection").into())
+    })
 }
 
 /// Connections with the same settings.
@@ -72,16 +100,19 @@ pub(super) struct Pool {
     pub(super) connections: PgPool,
     /// What each transaction has to set at its beginning, because its connection is its own only until its end.
     pub(super) settings: Option<String>,
+    /// How long the answer to a statement may take. The server ends a statement before that.
+    pub(super) answer_max: Duration,
 }
 
 impl Pool {
     async fn begin(&self, begin: &'static str) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        match &self.settings {
-            None => self.connections.begin_with(begin).await,
-            Some(settings) => {
-                self.connections.begin_with(AssertSqlSafe(format!("{begin}; {settings}"))).await
-            }
-        }
+        let begin = match &self.settings {
+            None => begin.into_sql_str(),
+            Some(settings) => AssertSqlSafe(format!("{begin}; {settings}")).into_sql_str(),
+        };
+        // It waits for a connection first.
+        let begun_max = self.connections.options().get_acquire_timeout() + self.answer_max;
+        in_time(begun_max, self.connections.begin_with(begin)).await
     }
 
     /// Whether statements may be prepared once for all transactions of a connection.
@@ -90,12 +121,14 @@ impl Pool {
     }
 
     async fn fetch(&self, sql: &'static str, args: PgArguments) -> Result<Vec<PgRow>, sqlx::Error> {
+        let query = sqlx::query_with(sql, args).persistent(self.prepares());
         if self.prepares() {
-            return sqlx::query_with(sql, args).fetch_all(&self.connections).await;
+            let mut connection = self.connections.acquire().await?;
+            return in_time(self.answer_max, query.fetch_all(&mut *connection)).await;
         }
         let mut tx = self.begin("BEGIN").await?;
-        let rows = sqlx::query_with(sql, args).persistent(false).fetch_all(&mut *tx).await?;
-        tx.commit().await?;
+        let rows = in_time(self.answer_max, query.fetch_all(&mut *tx)).await?;
+        in_time(self.answer_max, tx.commit()).await?;
         Ok(rows)
     }
 }
@@ -107,11 +140,22 @@ pub(super) struct Connections {
     pub(super) writers: Pool,
     /// For what only reads.
     pub(super) readers: Pool,
-    pub(super) replaced: Replaced,
+    pub(super) useless: Useless,
+    /// Why nothing is to be written any more.
+    pub(super) writing_ended: OnceLock<String>,
     pub(super) faults: Faults,
 }
 
 impl Connections {
+    /// Nothing is written from now on.
+    pub(super) fn end_writing(&self, reason: &str) {
+        self.writing_ended.get_or_init(|| reason.to_owned());
+    }
+
+    fn check_writing(&self) -> Result<(), StoreError> {
+        self.writing_ended.get().map_or(Ok(()), |reason| Err(StoreError::Schema(reason.clone())))
+    }
+
     /// Reads with one statement, which is a snapshot in itself and needs no transaction.
     pub(super) async fn rows(&self, statement: Statement, args: Args) -> Result<Vec<PgRow>, StoreError> {
         self.fetch(&self.readers, statement, args).await
@@ -123,12 +167,13 @@ impl Connections {
         statement: Statement,
         args: Args,
     ) -> Result<Vec<PgRow>, StoreError> {
+        self.check_writing()?;
         self.fetch(&self.writers, statement, args).await
     }
 
     async fn fetch(&self, pool: &Pool, statement: Statement, args: Args) -> Result<Vec<PgRow>, StoreError> {
         self.faults.check(statement.name)?;
-        pool.fetch(statement.sql, args.take()?).await.map_err(|error| self.replaced.heed(error))
+        pool.fetch(statement.sql, args.take()?).await.map_err(|error| self.useless.heed(error))
     }
 
     /// A snapshot for several statements.
@@ -139,15 +184,17 @@ impl Connections {
 
     /// A transaction that writes. Each of its statements sees what was committed before the statement began.
     pub(super) async fn begin(&self) -> Result<Session, StoreError> {
+        self.check_writing()?;
         self.faults.check("BEGIN")?;
         self.session(&self.writers, "BEGIN").await
     }
 
     async fn session(&self, pool: &Pool, begin: &'static str) -> Result<Session, StoreError> {
         Ok(Session {
-            tx: pool.begin(begin).await?,
+            tx: pool.begin(begin).await.map_err(|error| self.useless.heed(error))?,
             prepares: pool.prepares(),
-            replaced: self.replaced.clone(),
+            answer_max: pool.answer_max,
+            useless: self.useless.clone(),
             faults: self.faults.clone(),
             written: Vec::new(),
         })
@@ -165,7 +212,8 @@ impl Connections {
 pub(super) struct Session {
     tx: Transaction<'static, Postgres>,
     prepares: bool,
-    replaced: Replaced,
+    answer_max: Duration,
+    useless: Useless,
     faults: Faults,
     /// Rows written by table; counted when they are committed.
     written: Vec<(&'static str, u64)>,
@@ -174,7 +222,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         self.faults.check("COMMIT")?;
-        self.tx.commit().await?;
+        in_time(self.answer_max, self.tx.commit()).await.map_err(|error| self.useless.heed(error))?;
         for (table, rows) in self.written {
             count_written(table, rows);
         }
@@ -182,15 +230,15 @@ impl Session {
     }
 
     pub(super) async fn rollback(self) -> Result<(), StoreError> {
-        Ok(self.tx.rollback().await?)
+        in_time(self.answer_max, self.tx.rollback()).await.map_err(|error| self.useless.heed(error))
     }
 
     /// Executes a statement; answers how many rows it wrote.
     pub(super) async fn run(&mut self, statement: Statement, args: Args) -> Result<u64, StoreError> {
         self.faults.check(statement.name)?;
         let query = sqlx::query_with(statement.sql, args.take()?).persistent(self.prepares);
-        let done = query.execute(&mut *self.tx).await.map_err(|error| self.replaced.heed(error))?;
-        Ok(done.rows_affected())
+        let done = in_time(self.answer_max, query.execute(&mut *self.tx)).await;
+        Ok(done.map_err(|error| self.useless.heed(error))?.rows_affected())
     }
 
     /// Executes a statement that writes rows of a table.
@@ -208,7 +256,8 @@ impl Session {
     pub(super) async fn rows(&mut self, statement: Statement, args: Args) -> Result<Vec<PgRow>, StoreError> {
         self.faults.check(statement.name)?;
         let query = sqlx::query_with(statement.sql, args.take()?).persistent(self.prepares);
-        query.fetch_all(&mut *self.tx).await.map_err(|error| self.replaced.heed(error))
+        let rows = in_time(self.answer_max, query.fetch_all(&mut *self.tx)).await;
+        rows.map_err(|error| self.useless.heed(error))
     }
 
     pub(super) async fn row(

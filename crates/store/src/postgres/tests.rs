@@ -5,13 +5,15 @@ use super::*;
 #[cfg(feature = "testsuite")]
 mod connections;
 #[cfg(feature = "testsuite")]
+mod lost;
+#[cfg(feature = "testsuite")]
 mod plans;
 #[cfg(feature = "testsuite")]
 mod queue;
 #[cfg(feature = "testsuite")]
 mod rows;
 
-const STATEMENTS: [&[Statement]; 28] = [
+const STATEMENTS: [&[Statement]; 29] = [
     changes::STATEMENTS,
     claim::STATEMENTS,
     commit::STATEMENTS,
@@ -30,6 +32,7 @@ const STATEMENTS: [&[Statement]; 28] = [
     locations::STATEMENTS,
     locks::STATEMENTS,
     log::STATEMENTS,
+    migrate::STATEMENTS,
     names::STATEMENTS,
     orphans::STATEMENTS,
     provider::STATEMENTS,

@@ -1,6 +1,7 @@
 //! A PostgreSQL server for the tests of one process, thrown away with it.
 //!
-//! The server listens on a socket in a directory of its own and nowhere else, so any number of them are in nobody's way.
+//! The server listens on a socket in a directory of its own and nowhere else, so any number of them are in nobody's way
+//! (one with encryption, which there is on the network only, has a port as well).
 //! Between it and the tests stands a shell, whose input is a pipe that only the tests hold: where that ends, the shell
 //! stops the server and removes the directory. So nothing is left, however the tests end.
 //!
@@ -23,6 +24,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use tokio::sync::OnceCell;
+
+pub use encrypted::Encrypted;
+
+mod encrypted;
 
 /// Where Debian and its kin put the programs of the server, in a directory for each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
@@ -147,30 +152,28 @@ impl Cluster {
     }
 
     fn start(programs: &Path, more_settings: &[&str]) -> io::Result<Self> {
-        let directory = new_directory()?;
-        let mut shell = Command::new("sh");
-        if fs::metadata(&directory)?.uid() == 0 {
-            let (user, group) = unprivileged()?;
-            chown(&directory, Some(user), Some(group))?;
-            shell.uid(user).gid(group);
-        }
-        let mut options = format!("-k {} -p {PORT}", directory.display());
+        Self::start_in(&Place::new()?, programs, PORT, more_settings)
+    }
+
+    fn start_in(place: &Place, programs: &Path, port: u16, more_settings: &[&str]) -> io::Result<Self> {
+        let directory = place.directory.as_path();
+        let mut options = format!("-k {} -p {port}", directory.display());
         for setting in SETTINGS.iter().chain(more_settings) {
             options.push_str(" -c ");
             options.push_str(setting);
         }
-        shell.args(["-c", KEEPER, "sh"]).args([programs, &directory]).args([&options, USER]);
-        shell.current_dir(&directory).env_clear().env("PATH", "/usr/bin:/bin");
+        let mut shell = place.shell(KEEPER);
+        shell.args([programs, directory]).args([&options, USER]);
         // A group of its own, so that it hears of the end of the tests by its pipe only.
         shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut shell = shell.spawn()?;
         let answers = shell.stdout.take().map(BufReader::new);
         let answers = answers.ok_or_else(|| io::Error::other("the shell has no output"))?;
         let mut keeper = Keeper { shell, answers };
-        keeper.ready(&directory)?;
+        keeper.ready(directory)?;
         let options = PgConnectOptions::new_without_pgpass()
-            .socket(&directory)
-            .port(PORT)
+            .socket(directory)
+            .port(port)
             .ssl_mode(PgSslMode::Disable)
             .username(USER)
             .database("postgres");
@@ -226,7 +229,8 @@ impl Cluster {
     /// The socket that the server listens on; none for somebody else's server.
     pub fn socket(&self) -> Option<PathBuf> {
         self.keeper.as_ref()?;
-        self.options.get_socket().map(|directory| directory.join(format!(".s.PGSQL.{PORT}")))
+        let name = format!(".s.PGSQL.{}", self.options.get_port());
+        self.options.get_socket().map(|directory| directory.join(name))
     }
 
     /// Creates an empty database; answers how to connect to it. It lasts as long as somebody is connected to it, or nobody
@@ -331,7 +335,35 @@ fn programs() -> Option<PathBuf> {
     versions.max().map(|(_, programs)| programs)
 }
 
-/// A directory that nobody else can look into.
+/// Where a server lives, and as whom.
+struct Place {
+    /// Nobody else can look into it.
+    directory: PathBuf,
+    /// User and group, if they are not those of the tests.
+    lent: Option<(u32, u32)>,
+}
+
+impl Place {
+    fn new() -> io::Result<Self> {
+        let directory = new_directory()?;
+        let lent = if fs::metadata(&directory)?.uid() == 0 { Some(unprivileged()?) } else { None };
+        if let Some((user, group)) = lent {
+            chown(&directory, Some(user), Some(group))?;
+        }
+        Ok(Self { directory, lent })
+    }
+
+    fn shell(&self, script: &str) -> Command {
+        let mut shell = Command::new("sh");
+        if let Some((user, group)) = self.lent {
+            shell.uid(user).gid(group);
+        }
+        shell.args(["-c", script, "sh"]).current_dir(&self.directory);
+        shell.env_clear().env("PATH", "/usr/bin:/bin");
+        shell
+    }
+}
+
 fn new_directory() -> io::Result<PathBuf> {
     let mut builder = DirBuilder::new();
     builder.mode(0o700);

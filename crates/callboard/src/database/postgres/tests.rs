@@ -117,6 +117,23 @@ fn the_pool_and_the_role_are_taken_over() {
 }
 
 #[test]
+fn a_pooler_is_told_to_the_store() {
+    let of = |callboard: Value| {
+        let value = json!({"backend": {"database": {"client": "pg"}}, "callboard": callboard});
+        match Database::from_config(&Config::from_value("test", value), Path::new("/"))? {
+            Database::Postgres(postgres) => Ok(postgres.options(Opening::Migrated, Duration::ZERO).pooler),
+            other => panic!("{other:?}"),
+        }
+    };
+    let pooler = |value: Value| of(json!({"database": {"pooler": value}}));
+    assert!(!of(json!({})).unwrap());
+    assert!(!pooler(json!(false)).unwrap());
+    assert!(pooler(json!(true)).unwrap());
+    let message = pooler(json!("maybe")).map_err(|error: Error| error.to_string()).unwrap_err();
+    assert!(message.contains("'callboard.database.pooler'"), "{message}");
+}
+
+#[test]
 fn encryption_is_as_strict_as_in_backstage() {
     let mode = |ssl: Value| {
         let postgres = read(&json!({"client": "pg", "connection": {"ssl": ssl}})).unwrap();

@@ -1,9 +1,9 @@
 use super::super::PostgresStore;
 use super::super::tests::cluster;
 use super::*;
-use crate::Store as _;
 use crate::suite::newer;
 use crate::suite::world::{World, entity};
+use crate::{Lane, ProviderMutation, Store as _};
 
 const SCHEMA: &str = "of callboard";
 
@@ -66,6 +66,20 @@ async fn of_those_who_open_at_once_one_makes_the_tables() {
     for store in opened {
         assert!(store.unwrap().earliest_due().await.unwrap().is_none());
     }
+}
+
+#[tokio::test]
+async fn what_another_process_made_meanwhile_is_seen_in_the_same_transaction() {
+    let Some(options) = options().await else { return };
+    let _stays = options.enter().await.unwrap();
+    let mut connection = options.alone().0.connect().await.unwrap();
+    let mut tx = connection.begin().await.unwrap();
+    // The first time it has yet to read what it asks about.
+    for _ in 0..2 {
+        assert_eq!(options.look(&mut tx).await.unwrap().version, 0);
+    }
+    PostgresStore::migrate(options.clone()).await.unwrap();
+    assert_eq!(options.look(&mut tx).await.unwrap().version, 1);
 }
 
 #[tokio::test]
@@ -135,6 +149,25 @@ async fn a_newer_database_is_used_if_it_allows_that() {
     let advice = advice(PostgresStore::open(options).await);
     assert!(advice.contains("version 100") && advice.contains("knows 1"), "{advice}");
     first.close().await;
+}
+
+#[tokio::test]
+async fn a_process_that_a_newer_program_shuts_out_finds_out_and_writes_nothing_more() {
+    let Some(options) = options().await else { return };
+    let store = PostgresStore::open(options.clone()).await.unwrap();
+    let world = World::new(&store);
+    world.full("p", [entity("component:default/a", "x")]).await;
+    newer::postgres(&options.connection, SCHEMA, 99, 2).await;
+    let mut shut_out = store.shut_out();
+    assert!(futures::poll!(&mut shut_out).is_pending());
+    tokio::time::pause();
+    tokio::time::advance(LOOK_EVERY).await;
+    tokio::time::resume();
+    let reason = shut_out.await.to_string();
+    assert!(reason.contains("version 99") && reason.contains("knows 1"), "{reason}");
+    let written = store.provider_mutate("p", ProviderMutation::Full(Vec::new()), Lane::New, world.now).await;
+    assert!(matches!(written, Err(StoreError::Schema(_))), "{written:?}");
+    assert_eq!(store.providers().await.unwrap(), ["p"]);
 }
 
 #[tokio::test]
