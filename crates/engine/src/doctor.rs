@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use callboard_sdk::Clock;
 use callboard_store::{
-    InspectCursor, Inspection, Invariant, Lane, Mended, ProviderMutation, Store, StoreError, Violation,
+    InspectCursor, Inspection, Invariant, Lane, Mended, ProviderMutation, Store, StoreError, Timestamp,
+    Violation,
 };
 
 use crate::LOCATION_STORE;
 use crate::engine::Shared;
+use crate::job::Job;
 use crate::locations::{location_name, registered_location_entity};
 
 /// Rows of a page. A page is one short snapshot.
@@ -22,6 +24,9 @@ const PAGE_ROWS_MAX: usize = 200;
 /// The first pass begins when the daemon has come to rest, most likely.
 const FIRST_REST: Duration = Duration::from_mins(1);
 const REST_AFTER_ERROR: Duration = Duration::from_secs(10);
+
+/// How often a process looks whether another one still makes the passes.
+const OTHERS_REST: Duration = Duration::from_mins(1);
 
 /// Violations of a pass that the log tells one by one.
 const LINES_MAX: usize = 100;
@@ -42,7 +47,7 @@ pub struct DoctorSettings {
 
 impl Default for DoctorSettings {
     fn default() -> Self {
-        // A hundredth of a processor while a pass runs.
+        // A hundredth of a processor, at most, while a pass runs.
         Self { rows_per_second: 100, interval: Duration::from_hours(1), mends: true }
     }
 }
@@ -157,24 +162,47 @@ async fn hand_over_locations(store: &dyn Store, clock: &dyn Clock) -> Result<(),
     store.provider_mutate(LOCATION_STORE, mutation, Lane::New, clock.now()).await.map(drop)
 }
 
-/// Looks after the store for as long as the loop runs.
+/// Looks after the store for as long as the loop runs. Of several processes on a store one at a time makes the passes.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let Some(settings) = shared.settings.doctor else { return shared.stopping.cancelled().await };
     for invariant in Invariant::ALL {
         count_found(*invariant, 0);
         count_mended(*invariant, 0);
     }
-    let mut known = HashSet::new();
+    show_violations(&BTreeMap::new());
+    let mut job = Job::new("doctor");
+    let mut known = Known::new();
     let mut rest = FIRST_REST.min(settings.interval);
     while !is_stopped_within(&shared, rest).await {
-        let Some(found) = pass(&shared, settings, &known).await else { return };
-        known = found;
-        rest = settings.interval;
+        rest = match pass(&shared, settings, &mut job, &known).await {
+            Ended::Whole(found) => {
+                known = found;
+                settings.interval
+            }
+            Ended::ByAnother => {
+                // What this process found last is no longer how it is.
+                known.clear();
+                show_violations(&BTreeMap::new());
+                OTHERS_REST.min(settings.interval)
+            }
+            Ended::WithLoop => break,
+        };
     }
+    job.give_back(&shared).await;
 }
 
 /// What a pass found: the invariant, and what it is about.
 type Known = HashSet<(Invariant, String)>;
+
+/// What ended a pass.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    /// Everything was looked at; this was found.
+    Whole(Known),
+    /// Another process makes it.
+    ByAnother,
+    WithLoop,
+}
 
 /// What one pass has found so far.
 #[derive(Debug)]
@@ -210,25 +238,60 @@ impl Tally<'_> {
                 "more of the store's promises are broken than the log tells"
             );
         }
-        for invariant in Invariant::ALL {
-            let sum = self.sums.get(invariant).copied().unwrap_or_default();
-            metrics::gauge!("callboard_doctor_violations", "invariant" => invariant.id()).set(f64::from(sum));
-        }
+        show_violations(&self.sums);
         self.found
     }
 }
 
-/// One pass. `known` are the violations of the last one. Comes back with nothing if the loop ends.
-async fn pass(shared: &Shared, settings: DoctorSettings, known: &Known) -> Option<Known> {
+/// A pass that is under way, for as long as it is this process that makes it.
+#[derive(Debug)]
+struct Round<'r> {
+    shared: &'r Shared,
+    job: &'r mut Job,
+    checkup: Checkup,
+    interval: Duration,
+    /// From then on the lease has to be prolonged.
+    held_until: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Page(CheckedPage),
+    End,
+    ByAnother,
+}
+
+impl Round<'_> {
+    async fn step(&mut self) -> Result<Step, StoreError> {
+        let now = self.shared.clock.now();
+        if self.held_until.is_none_or(|until| now >= until) {
+            let half = self.shared.settings.lease;
+            if !self.job.is_ours(self.shared, half).await? {
+                return Ok(Step::ByAnother);
+            }
+            self.held_until = Some(now + half);
+        }
+        if let Some(page) = self.checkup.next_page().await? {
+            return Ok(Step::Page(page));
+        }
+        // Should this process die, another one makes the next pass when it is due.
+        self.job.is_ours(self.shared, self.interval).await?;
+        Ok(Step::End)
+    }
+}
+
+/// One pass. `known` are the violations of the last one.
+async fn pass(shared: &Shared, settings: DoctorSettings, job: &mut Job, known: &Known) -> Ended {
     let started = Instant::now();
     let (store, clock) = (Arc::clone(&shared.store), Arc::clone(&shared.clock));
     let mut checkup = Checkup::new(store, clock, shared.settings.has_location_store, settings.mends);
     let rate = settings.rows_per_second.max(1);
     checkup.page_rows = checkup.page_rows.min(usize::try_from(rate).unwrap_or(usize::MAX));
+    let mut round = Round { shared, job, checkup, interval: settings.interval, held_until: None };
     let mut tally = Tally { known, found: HashSet::new(), sums: BTreeMap::new(), untold: 0 };
     loop {
-        let pause = match checkup.next_page().await {
-            Ok(Some(page)) => {
+        let pause = match round.step().await {
+            Ok(Step::Page(page)) => {
                 page.findings.iter().for_each(|finding| tally.add(finding));
                 if page.findings.iter().any(|finding| finding.care == Care::Mended) {
                     shared.wake.claim();
@@ -237,21 +300,21 @@ async fn pass(shared: &Shared, settings: DoctorSettings, known: &Known) -> Optio
                 }
                 Duration::from_secs(u64::try_from(page.rows).unwrap_or_default()) / rate
             }
-            Ok(None) => break,
+            Ok(Step::End) => break,
+            Ok(Step::ByAnother) => return Ended::ByAnother,
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "cannot look after the store; trying again");
+                shared.outage.mention(&Err::<(), _>(error), "cannot look after the store; trying again");
                 REST_AFTER_ERROR
             }
         };
         if is_stopped_within(shared, pause).await {
-            return None;
+            return Ended::WithLoop;
         }
     }
     let ended = u32::try_from(shared.clock.now().timestamp()).unwrap_or_default();
     metrics::gauge!("callboard_doctor_pass_timestamp_seconds").set(f64::from(ended));
     metrics::gauge!("callboard_doctor_pass_duration_seconds").set(started.elapsed().as_secs_f64());
-    Some(tally.finish())
+    Ended::Whole(tally.finish())
 }
 
 fn tell(Finding { violation, care }: &Finding) {
@@ -270,6 +333,13 @@ fn tell(Finding { violation, care }: &Finding) {
         "a promise of the store is broken: {}",
         invariant.meaning()
     );
+}
+
+fn show_violations(sums: &BTreeMap<Invariant, u32>) {
+    for invariant in Invariant::ALL {
+        let sum = sums.get(invariant).copied().unwrap_or_default();
+        metrics::gauge!("callboard_doctor_violations", "invariant" => invariant.id()).set(f64::from(sum));
+    }
 }
 
 fn count_found(invariant: Invariant, count: u64) {

@@ -11,7 +11,7 @@ use callboard_sdk::{
     ProcessorContext, ProcessorError, Recognized, ScmFile, ScmResolver, async_trait, results,
 };
 use metrics::{
-    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Recorder, SharedString, Unit,
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Recorder, SharedString, Unit,
 };
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
@@ -436,19 +436,23 @@ impl Visit for Warnings {
     }
 }
 
-/// How much was counted or observed under each name and result, once it is the recorder.
+/// How much was counted or observed under each name and its labels, once it is the recorder.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counted(Arc<Mutex<BTreeMap<String, u64>>>);
 
 impl Counted {
-    /// Names, each with its result, and how often.
+    /// Names, each with the values of its labels, and how much.
     pub(crate) fn all(&self) -> Vec<(String, u64)> {
         self.0.lock().unwrap().clone().into_iter().collect()
     }
 
+    pub(crate) fn get(&self, name: &str) -> Option<u64> {
+        self.0.lock().unwrap().get(name).copied()
+    }
+
     fn series(&self, key: &Key) -> Arc<Series> {
-        let result = key.labels().find(|label| label.key() == "result").map(metrics::Label::value);
-        let name = format!("{} {}", key.name(), result.unwrap_or_default()).trim_end().to_owned();
+        let values = key.labels().map(metrics::Label::value).collect::<Vec<_>>().join(" ");
+        let name = format!("{} {values}", key.name()).trim_end().to_owned();
         Arc::new(Series { counted: self.clone(), name })
     }
 }
@@ -464,8 +468,8 @@ impl Recorder for Counted {
         Counter::from_arc(self.series(key))
     }
 
-    fn register_gauge(&self, _: &Key, _: &metrics::Metadata<'_>) -> Gauge {
-        Gauge::noop()
+    fn register_gauge(&self, key: &Key, _: &metrics::Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.series(key))
     }
 
     fn register_histogram(&self, key: &Key, _: &metrics::Metadata<'_>) -> Histogram {
@@ -477,6 +481,21 @@ impl Recorder for Counted {
 struct Series {
     counted: Counted,
     name: String,
+}
+
+impl GaugeFn for Series {
+    fn increment(&self, _: f64) {}
+
+    fn decrement(&self, _: f64) {}
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "gauges are small numbers here"
+    )]
+    fn set(&self, value: f64) {
+        self.counted.0.lock().unwrap().insert(self.name.clone(), value as u64);
+    }
 }
 
 impl CounterFn for Series {
@@ -491,6 +510,6 @@ impl CounterFn for Series {
 
 impl HistogramFn for Series {
     fn record(&self, _: f64) {
-        self.increment(1);
+        CounterFn::increment(self, 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use callboard_engine::{EngineSettings, Interval, OrphanStrategy, Randomness};
+use callboard_engine::{DoctorSettings, EngineSettings, Interval, OrphanStrategy, Randomness};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -16,6 +16,8 @@ use crate::world::World;
 
 /// Rest between two runs of an entity.
 pub(crate) const INTERVAL: Interval = Interval { min: Duration::from_secs(10), max: Duration::from_secs(15) };
+/// Rest between two passes of the doctor.
+const DOCTOR_INTERVAL: Duration = Duration::from_secs(20);
 /// Replicas that were told to stop, or could not start, come back after at most so many milliseconds.
 const DOWN_MILLIS_MAX: u64 = 4_000;
 
@@ -180,8 +182,11 @@ fn settings(store: &SharedStore) -> EngineSettings {
         janitor_interval: Duration::from_secs(7),
         drain_timeout: Duration::from_secs(3),
         changes_kept: dice.one_of([10, 100_000]),
-        // The oracle looks at the tables.
-        doctor: None,
+        doctor: Some(DoctorSettings {
+            rows_per_second: dice.one_of([5, 1_000]),
+            interval: DOCTOR_INTERVAL,
+            mends: true,
+        }),
         ..EngineSettings::default()
     }
 }

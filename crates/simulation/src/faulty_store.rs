@@ -453,11 +453,15 @@ impl Store for FaultyStore {
         location_store: Option<&str>,
         now: Timestamp,
     ) -> Result<Inspection, StoreError> {
-        self.shared.memory.inspect(from, limit, location_store, now).await
+        let page = self.read("inspect", self.shared.memory.inspect(from, limit, location_store, now)).await?;
+        if let Some(found) = page.violations.first() {
+            self.shared.trace.break_promise(format!("the doctor finds {found:?}"));
+        }
+        Ok(page)
     }
 
     async fn mend(&self, violations: &[Violation], now: Timestamp) -> Result<Mended, StoreError> {
-        self.shared.memory.mend(violations, now).await
+        self.write("mend", self.shared.memory.mend(violations, now)).await
     }
 
     async fn close(&self) {}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use callboard_engine::Checkup;
 use callboard_store::EntityId;
 use callboard_store::memory::{MemoryStore, Tables};
 use tokio::runtime::Builder;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 #[cfg(test)]
 use crate::breakage::Breakage;
+use crate::clock::SkewedClock;
 use crate::cluster::{Cluster, INTERVAL};
 use crate::dice::Dice;
 use crate::errands::Errands;
@@ -91,6 +93,7 @@ fn run(
 }
 
 struct Simulation {
+    began: Instant,
     shared: SharedStore,
     world: World,
     cluster: Cluster,
@@ -100,9 +103,10 @@ struct Simulation {
 impl Simulation {
     fn new(shared: SharedStore) -> Self {
         let world = World::new(&shared.dice);
-        let cluster = Cluster::new(&shared, &world, Instant::now());
+        let began = Instant::now();
+        let cluster = Cluster::new(&shared, &world, began);
         let errands = Errands::new(&world, &shared.dice, &shared.trace);
-        Self { shared, world, cluster, errands }
+        Self { began, shared, world, cluster, errands }
     }
 
     fn look<T>(&self, look: impl FnOnce(&Tables) -> T) -> T {
@@ -151,6 +155,7 @@ impl Simulation {
             let rest = self.shared.dice.millis(0..2_500);
             self.pass(rest).await?;
             self.happen();
+            self.examine().await?;
         }
         Ok(())
     }
@@ -221,7 +226,7 @@ impl Simulation {
         self.pass(INTERVAL.max * 3).await?;
         loop {
             match self.check(unread) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return self.examine().await,
                 Err(promise) if Instant::now() >= until => return Err(promise),
                 Err(_) => self.pass(INTERVAL.max).await?,
             }
@@ -242,6 +247,18 @@ impl Simulation {
             }
             Ok(())
         })
+    }
+
+    /// The doctor finds nothing, at any moment.
+    async fn examine(&self) -> Result<(), String> {
+        let (store, clock) = (self.shared.memory.clone(), SkewedClock::new(self.began));
+        let mut checkup = Checkup::new(Arc::new(store), Arc::new(clock), true, false);
+        while let Some(page) = checkup.next_page().await.map_err(|error| error.to_string())? {
+            if let Some(finding) = page.findings.first() {
+                return Err(format!("the doctor finds {:?}", finding.violation));
+            }
+        }
+        Ok(())
     }
 
     /// While nothing happens, what depends on the world is looked at once in each interval, and nothing else is.

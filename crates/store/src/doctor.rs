@@ -5,8 +5,9 @@
 //! themselves. What breaks one is damage: a disk, a restored half, a hand in the tables, or a defect of this program.
 //!
 //! A pass looks at everything, in pages: a page reads a limited number of rows in one short snapshot, which is the truth
-//! about the entities in it, so a page finds no violation that is not there. Nothing is held between two pages. The
-//! exceptions are two sums at the end of a pass, each of which is one reading query.
+//! about the entities in it, so a page finds no violation that is not there. Nothing is held between two pages. The one
+//! exception is the sum of all relations, where the pages do not add up to what is counted: as this may have changed
+//! meanwhile, all results are read once more, in one snapshot.
 //!
 //! Mending looks once more, under the locks of whoever writes, and changes nothing that is in order by then. It writes
 //! what can be derived; what cannot is made due, so that the loop brings it back. So a pass may find less than the whole
@@ -15,6 +16,7 @@
 use std::fmt;
 
 use crate::rules::codec::Triple;
+use crate::rules::doctor::RelationSum;
 
 /// Declares the invariants, each with what it means and what mending does.
 macro_rules! invariants {
@@ -175,13 +177,15 @@ pub struct InspectCursor {
     /// The key of the last row that was looked at.
     pub(crate) after: [i64; 4],
     pub(crate) after_text: String,
+    /// How many relations the entities had that were looked at.
+    pub(crate) relations: RelationSum,
 }
 
 impl InspectCursor {
     /// The beginning of a part.
     pub(crate) fn new(part: Part) -> Self {
         // Keys are hashes, so they are negative as well.
-        Self { part, after: [i64::MIN; 4], after_text: String::new() }
+        Self { part, after: [i64::MIN; 4], after_text: String::new(), relations: RelationSum::default() }
     }
 
     /// What is looked at from here on.

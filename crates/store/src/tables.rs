@@ -14,6 +14,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
 use crate::Store;
+use crate::rules::statement::FaultHook;
 
 /// What can be read from a row of any store.
 pub(crate) trait AnyRow:
@@ -37,6 +38,8 @@ pub(crate) trait Tables: Store + Sized {
     const UNSTITCHABLE: &[(&str, &str)];
     /// The same for relations that others have with this entity.
     const UNSTITCHABLE_PEERS: &[(&str, &str)];
+    /// Statements that delete all unprocessed entities and nothing else.
+    const LOSE_ALL_UNPROCESSED: &[&str];
     /// Statements that delete the unprocessed `component:default/d` and nothing else.
     const LOSE_UNPROCESSED: &[&str];
     /// A statement that counts five relations too many.
@@ -44,8 +47,13 @@ pub(crate) trait Tables: Store + Sized {
     /// A statement that has the change log begin again.
     const LOSE_HEAD: &str;
 
+    /// Opens an empty store whose statements fail as the hook says, if one is to be had.
+    async fn open_with(fault: Option<FaultHook>) -> Option<Self>;
+
     /// Opens an empty store, if one is to be had.
-    async fn open_empty() -> Option<Self>;
+    async fn open_empty() -> Option<Self> {
+        Self::open_with(None).await
+    }
 
     /// Changes rows behind the back of the store.
     async fn execute(&self, sql: &'static str);
@@ -82,6 +90,8 @@ macro_rules! table_suite {
             what_only_a_person_can_mend_is_found_and_left
             locations_are_held_by_their_entities_and_the_other_way_round
             an_entity_that_awaits_a_full_run_is_in_order
+            no_page_leaves_out_what_the_next_one_begins_after
+            mending_that_fails_at_any_statement_changes_nothing
         });
         $crate::tables::table_suite!(@area $store, stitching {
             an_entity_whose_rows_make_no_sense_keeps_what_is_served_and_holds_up_nobody

@@ -1,6 +1,6 @@
 //! `callboard doctor`: whether the store keeps its promises, and mending where it does not.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use callboard_sdk::SystemClock;
 use callboard_store::{Invariant, Store};
 use serde_json::{Value, json};
 
-use super::output::{columns, print, print_json};
+use super::output::{columns, count, print, print_json};
 use crate::cli::OutputFormat;
 use crate::database::Database;
 use crate::{CatalogBuilder, Error, settings};
@@ -47,24 +47,32 @@ pub(crate) async fn run(
 /// What all passes found.
 #[derive(Debug, Default)]
 struct Report {
+    mends: bool,
+    passes: usize,
     rows: usize,
+    sums: BTreeMap<Invariant, Sum>,
+    /// Those that are shown one by one.
     findings: Vec<Finding>,
-    found: usize,
-    mended: usize,
-    /// How many of the last pass are neither mended nor over.
-    left: usize,
     took: Duration,
+}
+
+/// How many violations of an invariant there were.
+#[derive(Debug, Default, Clone, Copy)]
+struct Sum {
+    mended: usize,
+    /// Neither mended nor over when the last pass came by.
+    left: usize,
 }
 
 /// One pass; with mending as many as it takes until one finds nothing.
 async fn examine(store: &Arc<dyn Store>, has_location_store: bool, mends: bool) -> Result<Report, Error> {
     let started = Instant::now();
-    let mut report = Report::default();
+    let mut report = Report { mends, ..Report::default() };
     let passes = if mends { PASSES_MAX } else { 1 };
     for _ in 0..passes {
         let mut progress = Progress::new(started);
-        report.left = 0;
-        let before = report.mended;
+        let before = report.mended();
+        report.begin_pass();
         let clock = Arc::new(SystemClock);
         let mut checkup = Checkup::new(Arc::clone(store), clock, has_location_store, mends);
         loop {
@@ -73,7 +81,7 @@ async fn examine(store: &Arc<dyn Store>, has_location_store: bool, mends: bool) 
             report.add(page);
         }
         progress.clear();
-        if report.mended == before {
+        if report.mended() == before {
             break;
         }
     }
@@ -82,13 +90,20 @@ async fn examine(store: &Arc<dyn Store>, has_location_store: bool, mends: bool) 
 }
 
 impl Report {
+    /// What the last pass left is found again.
+    fn begin_pass(&mut self) {
+        self.passes += 1;
+        self.findings.retain(|finding| finding.care == Care::Mended);
+        self.sums.values_mut().for_each(|sum| sum.left = 0);
+    }
+
     fn add(&mut self, CheckedPage { rows, findings }: CheckedPage) {
         self.rows += rows;
         for finding in findings.into_iter().filter(|finding| finding.care != Care::Gone) {
-            self.found += 1;
+            let sum = self.sums.entry(finding.violation.invariant).or_default();
             match finding.care {
-                Care::Mended => self.mended += 1,
-                Care::None | Care::Left | Care::Gone => self.left += 1,
+                Care::Mended => sum.mended += 1,
+                Care::None | Care::Left | Care::Gone => sum.left += 1,
             }
             if self.findings.len() < FINDINGS_SHOWN_MAX {
                 self.findings.push(finding);
@@ -96,40 +111,75 @@ impl Report {
         }
     }
 
+    fn mended(&self) -> usize {
+        self.sums.values().map(|sum| sum.mended).sum()
+    }
+
+    fn left(&self) -> usize {
+        self.sums.values().map(|sum| sum.left).sum()
+    }
+
+    fn found(&self) -> usize {
+        self.mended() + self.left()
+    }
+
+    /// How many mending can do something about.
+    fn mendable(&self) -> usize {
+        let of = |(invariant, sum): (&Invariant, &Sum)| invariant.remedy().map_or(0, |_| sum.left);
+        self.sums.iter().map(of).sum()
+    }
+
     fn is_well(&self) -> bool {
-        self.left == 0
+        self.left() == 0
+    }
+
+    /// Those that are shown, by what is wrong.
+    fn sorted(&self) -> Vec<&Finding> {
+        let mut sorted: Vec<_> = self.findings.iter().collect();
+        sorted.sort_by_key(|it| (it.violation.invariant, &it.violation.subject));
+        sorted
     }
 
     fn text(&self) -> String {
         let mut parts = Vec::new();
-        if !self.findings.is_empty() {
-            let mut rows = vec![["SUBJECT", "INVARIANT", "FOUND", "DONE"].map(str::to_owned)];
-            rows.extend(self.findings.iter().map(row));
+        if self.found() > 0 {
+            let last = if self.mends { "DONE" } else { "REPAIR" };
+            let mut rows = vec![["INVARIANT", "SUBJECT", "FOUND", last].map(str::to_owned)];
+            rows.extend(self.sorted().into_iter().map(row));
             parts.push(columns(&rows));
-            let told: BTreeSet<Invariant> = self.findings.iter().map(|it| it.violation.invariant).collect();
-            let mut rows = vec![["INVARIANT".to_owned(), "MEANS".to_owned()]];
-            rows.extend(
-                told.iter().map(|invariant| [invariant.id().to_owned(), invariant.meaning().to_owned()]),
-            );
+            let mut rows = vec![["INVARIANT", "COUNT", "MEANS"].map(str::to_owned)];
+            let told = self.sums.iter().map(|(invariant, sum)| (invariant, sum.mended + sum.left));
+            rows.extend(told.filter(|(_, count)| *count > 0).map(|(invariant, count)| {
+                [invariant.id().to_owned(), count.to_string(), invariant.meaning().to_owned()]
+            }));
             parts.push(columns(&rows));
         }
         parts.push(self.summary());
+        if self.mended() > 0 {
+            parts.push(
+                "The daemon does the rest: it processes what was made due and stitches what was queued."
+                    .into(),
+            );
+        }
         parts.join("\n\n")
     }
 
     fn summary(&self) -> String {
-        let Self { rows, found, mended, left, took, .. } = self;
-        let shown = self.findings.len();
-        let more = if *found > shown { format!(" ({shown} are shown)") } else { String::new() };
-        let seconds = took.as_secs_f64();
-        let looked = format!("{rows} rows looked at in {seconds:.1} s");
-        let can_mend =
-            self.findings.iter().any(|it| it.care == Care::None && it.violation.invariant.remedy().is_some());
-        match (found, can_mend) {
-            (0, _) => format!("{looked}: nothing is wrong"),
-            (_, true) => format!("{looked}: {found} violations{more}; callboard doctor --repair mends them"),
-            (_, false) => format!("{looked}: {found} violations{more}, {mended} mended, {left} left"),
+        let (found, shown) = (self.found(), self.findings.len());
+        let passes = if self.passes > 1 { format!(" in {} passes", self.passes) } else { String::new() };
+        let looked = format!("{} looked at{passes} in {:.1} s", rows(self.rows), self.took.as_secs_f64());
+        if found == 0 {
+            return format!("{looked}: nothing is wrong");
         }
+        let more = if found > shown { format!(" ({shown} are shown)") } else { String::new() };
+        let result = match self.mendable() {
+            _ if self.mends => format!("{} mended, {} left", self.mended(), self.left()),
+            0 => "to be mended by hand".to_owned(),
+            1 if found == 1 => "callboard doctor --repair mends it".to_owned(),
+            mendable if mendable == found => "callboard doctor --repair mends them".to_owned(),
+            mendable => format!("callboard doctor --repair mends {mendable} of them"),
+        };
+        format!("{looked}: {}{more}; {result}", violations(found))
     }
 
     fn json(&self) -> Value {
@@ -143,26 +193,33 @@ impl Report {
                 "mended": *care == Care::Mended,
             })
         };
+        let told = self.sums.iter().map(|(invariant, sum)| (invariant.id(), sum.mended + sum.left));
         json!({
             "rows": self.rows,
-            "violations": self.found,
-            "mended": self.mended,
-            "left": self.left,
+            "passes": self.passes,
+            "violations": self.found(),
+            "mended": self.mended(),
+            "left": self.left(),
             "seconds": self.took.as_secs_f64(),
-            "findings": self.findings.iter().map(finding).collect::<Vec<_>>(),
+            "invariants": told.filter(|(_, count)| *count > 0).collect::<BTreeMap<_, _>>(),
+            "findings": self.sorted().into_iter().map(finding).collect::<Vec<_>>(),
         })
     }
 }
 
+fn rows(number: usize) -> String {
+    count(number, "row")
+}
+
+fn violations(number: usize) -> String {
+    count(number, "violation")
+}
+
 fn row(Finding { violation, care }: &Finding) -> [String; 4] {
-    let remedy = violation.invariant.remedy();
-    let done = match care {
-        Care::Mended => remedy.unwrap_or_default(),
-        Care::None if remedy.is_some() => "-",
-        Care::None | Care::Left | Care::Gone => "only you can mend it",
-    };
+    let remedy = violation.invariant.remedy().filter(|_| matches!(care, Care::None | Care::Mended));
     let invariant = violation.invariant.id().to_owned();
-    [violation.subject.clone(), invariant, violation.detail.clone(), done.to_owned()]
+    let remedy = remedy.unwrap_or("by hand").to_owned();
+    [invariant, violation.subject.clone(), violation.detail.clone(), remedy]
 }
 
 /// One line that is written over again and again; nothing where nobody watches.
@@ -183,8 +240,8 @@ impl Progress {
             return;
         }
         self.shown_at = Some(Instant::now());
-        let (rows, found, seconds) = (report.rows, report.found, self.started.elapsed().as_secs());
-        let text = format!("looking at {part}: {rows} rows, {found} violations, {seconds} s");
+        let (rows, found) = (rows(report.rows), violations(report.found()));
+        let text = format!("looking at {part}: {rows}, {found}, {} s", self.started.elapsed().as_secs());
         drop(write!(io::stderr(), "{CLEAR_LINE}{text}"));
         drop(io::stderr().flush());
     }
@@ -195,3 +252,6 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

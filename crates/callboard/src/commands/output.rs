@@ -26,6 +26,12 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Error> {
     print(&text)
 }
 
+/// `1 error`, `2 errors`: for nouns that take an s.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 /// Lays rows out in columns.
 pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let widths: Vec<_> = (0..N)
@@ -43,6 +49,11 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_told_in_the_singular() {
+        assert_eq!([0, 1, 2].map(|number| count(number, "row")), ["0 rows", "1 row", "2 rows"]);
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

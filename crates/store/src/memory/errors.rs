@@ -32,7 +32,7 @@ pub struct ErrorRow {
 }
 
 impl ErrorRow {
-    fn is_of(&self, owner: &Source, category: ErrorCategory) -> bool {
+    pub(super) fn is_of(&self, owner: &Source, category: ErrorCategory) -> bool {
         self.owner == *owner && self.category == category
     }
 

@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use super::PostgresStore;
 use super::row::RowExt as _;
 use super::session::{Args, Session};
-use crate::doctor::{InspectCursor, Inspection, Part, Violation};
+use crate::doctor::{InspectCursor, Inspection, Part, Site, Violation};
 use crate::rules::codec::{Triple, micros};
 use crate::rules::doctor::{
     COUNT_PAGE, ENTITIES_MAX, EdgeRow, EntityRows, ErrorOf, Expected, KeyRow, LocationRow, Mention, Named,
@@ -25,6 +25,7 @@ use crate::{StoreError, Timestamp};
 pub(super) use mend::STATEMENTS as MENDING_STATEMENTS;
 
 statements! {
+    // Whether there is a row is asked with LIMIT: of EXISTS the planner may make a hash of all rows, on each page.
     SELECT_ENTITIES_AFTER = "SELECT id FROM refresh_state WHERE id > $1 ORDER BY id LIMIT $2";
     SELECT_ENTITIES =
         "SELECT r.id, coalesce(i.long_ref, i.entity_ref), r.uid, r.digest, r.unprocessed, c.json, s.id, \
@@ -33,11 +34,11 @@ statements! {
                 s.lane::bigint, s.result_digest IS NOT NULL, s.fingerprint IS NOT NULL, \
                 CASE WHEN isfinite(s.lease_until) THEN (extract(epoch FROM s.lease_until) * 1000000)::bigint \
                      WHEN s.lease_until IS NOT NULL THEN 9223372036854775807 END, \
-                EXISTS (SELECT 1 FROM orphans o WHERE o.id = r.id), \
-                EXISTS (SELECT 1 FROM edges e WHERE e.target = r.id AND NOT e.refused), \
-                EXISTS (SELECT 1 FROM stitch_queue q WHERE q.id = r.id), \
-                EXISTS (SELECT 1 FROM errors x WHERE x.owner = r.id AND x.category = 2), \
-                EXISTS (SELECT 1 FROM errors x WHERE x.owner = r.id AND x.category = 0), \
+                (SELECT true FROM orphans o WHERE o.id = r.id LIMIT 1) IS NOT NULL, \
+                (SELECT true FROM edges e WHERE e.target = r.id AND NOT e.refused LIMIT 1) IS NOT NULL, \
+                (SELECT true FROM stitch_queue q WHERE q.id = r.id LIMIT 1) IS NOT NULL, \
+                (SELECT true FROM errors x WHERE x.owner = r.id AND x.category = 2 LIMIT 1) IS NOT NULL, \
+                (SELECT true FROM errors x WHERE x.owner = r.id AND x.category = 0 LIMIT 1) IS NOT NULL, \
                 p.id, p.body_digest, p.relations, p.refresh_keys, b.id, b.digest, b.json, \
                 f.id, f.uid, f.etag, f.is_orphan, f.relations, f.status \
          FROM refresh_state r \
@@ -53,7 +54,7 @@ statements! {
            SELECT id FROM results WHERE id > $1 AND id <= $2 UNION \
            SELECT id FROM orphans WHERE id > $1 AND id <= $2 UNION \
            SELECT id FROM final_entities WHERE id > $1 AND id <= $2) u LEFT JOIN refs i ON i.id = u.id \
-         WHERE NOT EXISTS (SELECT 1 FROM refresh_state r WHERE r.id = u.id) LIMIT $3";
+         WHERE NOT EXISTS (SELECT 1 FROM refresh_state r WHERE r.id = u.id) ORDER BY u.id LIMIT $3";
     SELECT_TEXTS = "SELECT id, coalesce(long_ref, entity_ref) FROM refs WHERE id = ANY($1)";
     SELECT_PEERS_THERE =
         "SELECT p.source, p.type, p.target, p.originator \
@@ -65,11 +66,11 @@ statements! {
         "SELECT e.source, e.target FROM unnest($1, $2) j(source, target) JOIN edges e \
            ON e.source = j.source AND e.target = j.target AND e.refused";
     SELECT_EDGES =
-        "SELECT e.source, coalesce(s.long_ref, s.entity_ref), EXISTS (SELECT 1 FROM refresh_state r WHERE r.id = e.source), \
-                e.target, coalesce(t.long_ref, t.entity_ref), EXISTS (SELECT 1 FROM refresh_state r WHERE r.id = e.target), e.refused, \
-                e.refused AND EXISTS (SELECT 1 FROM errors x WHERE x.owner = e.source AND x.category = 1 \
-                                        AND x.key = int8send(e.target)), \
-                EXISTS (SELECT 1 FROM locations l WHERE l.entity = e.target) \
+        "SELECT e.source, coalesce(s.long_ref, s.entity_ref), (SELECT true FROM refresh_state r WHERE r.id = e.source LIMIT 1) IS NOT NULL, \
+                e.target, coalesce(t.long_ref, t.entity_ref), (SELECT true FROM refresh_state r WHERE r.id = e.target LIMIT 1) IS NOT NULL, e.refused, \
+                e.refused AND (SELECT true FROM errors x WHERE x.owner = e.source AND x.category = 1 \
+                                        AND x.key = int8send(e.target) LIMIT 1) IS NOT NULL, \
+                (SELECT true FROM locations l WHERE l.entity = e.target LIMIT 1) IS NOT NULL \
          FROM edges e LEFT JOIN refs s ON s.id = e.source LEFT JOIN refs t ON t.id = e.target \
          WHERE (e.source, e.target) > ($1, $2) ORDER BY e.source, e.target LIMIT $3";
     SELECT_PEERS =
@@ -83,7 +84,7 @@ statements! {
     SELECT_EMITTED = "SELECT id, relations FROM results WHERE id = ANY($1)";
     SELECT_CARRIED = "SELECT id, refresh_keys FROM results WHERE id = ANY($1)";
     SELECT_ERRORS_AFTER =
-        "SELECT x.id, x.owner, coalesce(i.long_ref, i.entity_ref), EXISTS (SELECT 1 FROM refresh_state r WHERE r.id = x.owner), \
+        "SELECT x.id, x.owner, coalesce(i.long_ref, i.entity_ref), (SELECT true FROM refresh_state r WHERE r.id = x.owner LIMIT 1) IS NOT NULL, \
                 x.category::bigint, x.key \
          FROM errors x LEFT JOIN refs i ON i.id = x.owner WHERE x.id > $1 ORDER BY x.id LIMIT $2";
     SELECT_WORK =
@@ -93,9 +94,9 @@ statements! {
         "SELECT c.position, c.id, i.id IS NOT NULL FROM change_log c LEFT JOIN refs i ON i.id = c.id \
          WHERE c.position > $1 ORDER BY c.position LIMIT $2";
     SELECT_LOCATIONS_AFTER =
-        "SELECT l.id, l.entity, coalesce(i.long_ref, i.entity_ref), EXISTS (SELECT 1 FROM refresh_state r WHERE r.id = l.entity), \
-                EXISTS (SELECT 1 FROM refs s JOIN edges e ON e.source = s.id AND e.target = l.entity \
-                        WHERE s.entity_ref = $3) \
+        "SELECT l.id, l.entity, coalesce(i.long_ref, i.entity_ref), (SELECT true FROM refresh_state r WHERE r.id = l.entity LIMIT 1) IS NOT NULL, \
+                (SELECT true FROM refs s JOIN edges e ON e.source = s.id AND e.target = l.entity \
+                        WHERE s.entity_ref = $3 LIMIT 1) IS NOT NULL \
          FROM locations l LEFT JOIN refs i ON i.id = l.entity WHERE l.id > $1 ORDER BY l.id LIMIT $2";
     SELECT_ALL_EMITTED = "SELECT id, relations FROM results WHERE id > $1 ORDER BY id LIMIT $2";
     SELECT_COUNTED = "SELECT coalesce(sum(relations), 0)::bigint FROM counters";
@@ -142,7 +143,7 @@ impl Session {
                 self.look_at_mentions(SELECT_CHANGES_OF, cursor, limit, Mention::check_change).await
             }
             Part::Locations => self.look_at_locations(cursor, limit, location_store).await,
-            Part::Store => self.look_at_sums().await,
+            Part::Store => self.look_at_sums(&cursor.relations).await,
         }
     }
 
@@ -164,15 +165,25 @@ impl Session {
         now: Timestamp,
     ) -> Result<Page, StoreError> {
         let [after, ..] = cursor.after;
-        let rows = self.rows_after::<1>(SELECT_ENTITIES_AFTER, cursor, limit).await?;
-        let ids: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        let last = ids.last().copied().filter(|_| ids.len() >= limit).unwrap_or(i64::MAX);
+        let found = self.rows_after::<1>(SELECT_ENTITIES_AFTER, cursor, limit).await?;
+        let mut ids: Vec<i64> = found.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        let mut rows = ids.len();
+        let mut last = ids.last().copied().filter(|_| rows >= limit).unwrap_or(i64::MAX);
         let mut violations = self.without_entity(after, last, limit).await?;
-        violations.extend(self.examine(&ids, now).await?);
-        Ok(Page { violations, rows: ids.len(), last: [last, 0, 0, 0], ..Page::default() })
+        if violations.len() >= limit
+            && let Some(Site::Entity(id)) = violations.last().map(|found| &found.site)
+        {
+            // There may be more of them in the range.
+            last = *id;
+            ids.retain(|id| *id <= last);
+            rows = limit;
+        }
+        let (broken, relations) = self.examine(&ids, now).await?;
+        violations.extend(broken);
+        Ok(Page { violations, rows, last: [last, 0, 0, 0], relations, ..Page::default() })
     }
 
-    /// Entities in a range of numbers that are not there, and have rows all the same.
+    /// Entities in a range of numbers that are not there, and have rows all the same, in order.
     async fn without_entity(
         &mut self,
         after: i64,
@@ -187,9 +198,13 @@ impl Session {
             .collect()
     }
 
-    /// What is wrong with entities.
-    async fn examine(&mut self, ids: &[i64], now: Timestamp) -> Result<Vec<Violation>, StoreError> {
-        let mut found = Vec::new();
+    /// What is wrong with entities, and how many relations they emitted.
+    async fn examine(
+        &mut self,
+        ids: &[i64],
+        now: Timestamp,
+    ) -> Result<(Vec<Violation>, RelationSum), StoreError> {
+        let (mut found, mut relations) = (Vec::new(), RelationSum::default());
         for ids in ids.chunks(ENTITIES_MAX) {
             let entities = self.entities(ids).await?;
             let mut expected = Expected {
@@ -200,9 +215,10 @@ impl Session {
             self.expect_finals(ids, &mut expected).await?;
             for entity in &entities {
                 found.extend(entity.check(&expected, micros(now)));
+                entity.count_relations(&mut relations);
             }
         }
-        Ok(found)
+        Ok((found, relations))
     }
 
     async fn entities(&mut self, ids: &[i64]) -> Result<Vec<EntityRows>, StoreError> {
@@ -325,13 +341,17 @@ impl Session {
         if let Some(KeyRow { key, carrier }) = keys.last() {
             page.last = [*key, carrier.id, 0, 0];
         }
-        for keys in keys.chunks(RESULTS_MAX) {
-            let args = Args::new().list(keys.iter().map(|key| key.carrier.id));
+        keys.sort_unstable_by_key(|key| key.carrier.id);
+        let carriers: Vec<&[KeyRow]> =
+            keys.chunk_by(|one, other| one.carrier.id == other.carrier.id).collect();
+        for carriers in carriers.chunks(RESULTS_MAX) {
+            let keys = || carriers.iter().copied().flatten();
+            let args = Args::new().list(carriers.iter().filter_map(|keys| Some(keys.first()?.carrier.id)));
             let mut carried = HashMap::new();
             for row in self.rows(SELECT_CARRIED, args).await? {
                 carried.insert(row.int(0)?, Packed::keys(row.blob(1).ok()));
             }
-            page.violations.extend(keys.iter().filter_map(|key| key.check(carried.get(&key.carrier.id))));
+            page.violations.extend(keys().filter_map(|key| key.check(carried.get(&key.carrier.id))));
         }
         Ok(page)
     }
@@ -390,9 +410,12 @@ impl Session {
         Ok(page)
     }
 
-    async fn look_at_sums(&mut self) -> Result<Page, StoreError> {
+    /// `relations` is the sum of all pages.
+    async fn look_at_sums(&mut self, relations: &RelationSum) -> Result<Page, StoreError> {
         let mut page = Page::default();
-        if let Some((counted, missing)) = self.miscounted().await? {
+        if relations.missing_in(self.counted().await?).is_some()
+            && let Some((counted, missing)) = self.miscounted().await?
+        {
             page.violations.push(wrong_count(counted, missing));
         }
         if let Some((head, newest)) = self.head_behind().await? {
@@ -401,9 +424,13 @@ impl Session {
         Ok(page)
     }
 
+    async fn counted(&mut self) -> Result<i64, StoreError> {
+        self.row(SELECT_COUNTED, Args::new()).await?.map_or(Ok(0), |row| row.int(0))
+    }
+
     /// How many relations are counted, and how many are missing in that, if any. Reads all results.
     async fn miscounted(&mut self) -> Result<Option<(i64, i64)>, StoreError> {
-        let counted = self.row(SELECT_COUNTED, Args::new()).await?.map_or(Ok(0), |row| row.int(0))?;
+        let counted = self.counted().await?;
         let (mut sum, mut after) = (RelationSum::default(), 0);
         loop {
             let page = self.rows(SELECT_ALL_EMITTED, Args::new().with(after).with(COUNT_PAGE)).await?;

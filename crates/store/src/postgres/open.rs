@@ -154,6 +154,8 @@ impl PostgresOptions {
             ("client_min_messages", "warning".to_owned()),
             // Nothing here runs for as long as compiling it takes, whatever it is estimated at.
             ("jit", "off".to_owned()),
+            // Nor is a page of anything work for several processes.
+            ("max_parallel_workers_per_gather", "0".to_owned()),
         ];
         settings.extend(self.schema.as_deref().map(|schema| ("search_path", quoted(schema))));
         settings.extend(self.role.clone().map(|role| ("role", role)));

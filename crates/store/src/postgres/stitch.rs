@@ -41,10 +41,11 @@ statements! {
     TAKE_QUEUED =
         "WITH q AS MATERIALIZED (SELECT seq FROM stitch_queue WHERE id = ANY($1) ORDER BY seq FOR UPDATE SKIP LOCKED) \
          DELETE FROM stitch_queue s USING q WHERE s.seq = q.seq";
+    // Of EXISTS the planner would make a hash of all errors.
     SELECT_PARTS =
         "SELECT r.id, r.body_digest, r.relations, r.status, f.etag, \
-                EXISTS (SELECT 1 FROM orphans o WHERE o.id = r.id), \
-                EXISTS (SELECT 1 FROM errors e WHERE e.owner = r.id AND e.category IN (0, 2)), \
+                (SELECT true FROM orphans o WHERE o.id = r.id LIMIT 1) IS NOT NULL, \
+                (SELECT true FROM errors e WHERE e.owner = r.id AND e.category IN (0, 2) LIMIT 1) IS NOT NULL, \
                 ARRAY(SELECT unnest(ARRAY[p.type, p.target]) FROM peer_relations p WHERE p.source = r.id), \
                 CASE WHEN f.id IS NULL THEN (SELECT s.uid FROM refresh_state s WHERE s.id = r.id) END \
          FROM results r LEFT JOIN final_entities f ON f.id = r.id WHERE r.id = ANY($1)";

@@ -55,10 +55,18 @@ pub(super) fn cluster() -> Option<&'static crate::suite::cluster::Cluster> {
 /// An empty store, in a database of its own.
 #[cfg(feature = "testsuite")]
 async fn open_empty() -> Option<PostgresStore> {
+    open_with(None).await
+}
+
+/// The same; statements fail as the hook says.
+#[cfg(feature = "testsuite")]
+async fn open_with(fault: Option<FaultHook>) -> Option<PostgresStore> {
     let cluster = cluster()?;
     let migrate = async |database| {
         PostgresStore::open(PostgresOptions::new(database)).await.unwrap().close().await;
     };
     let database = cluster.prepared_database(migrate).await;
-    Some(PostgresStore::open(PostgresOptions::new(database)).await.unwrap())
+    let mut options = PostgresOptions::new(database);
+    options.fault = fault;
+    Some(PostgresStore::open(options).await.unwrap())
 }

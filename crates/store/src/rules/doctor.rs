@@ -30,16 +30,19 @@ pub(crate) struct Page {
     /// The key of the last row.
     pub(crate) last: [i64; 4],
     pub(crate) last_text: String,
+    /// How many relations the entities have.
+    pub(crate) relations: RelationSum,
 }
 
 impl Page {
     /// The page after `cursor`, which was to have so many rows.
     pub(crate) fn inspection(self, cursor: &InspectCursor, limit: usize) -> Inspection {
-        let Self { violations, rows, last, last_text } = self;
+        let Self { violations, rows, last, last_text, relations } = self;
+        let relations = cursor.relations.plus(relations);
         let next = if rows < limit {
-            cursor.part.next().map(InspectCursor::new)
+            cursor.part.next().map(|part| InspectCursor { relations, ..InspectCursor::new(part) })
         } else {
-            Some(InspectCursor { part: cursor.part, after: last, after_text: last_text })
+            Some(InspectCursor { part: cursor.part, after: last, after_text: last_text, relations })
         };
         Inspection { violations, rows, next }
     }
@@ -305,18 +308,18 @@ pub(crate) struct Mention {
 
 impl Mention {
     pub(crate) fn check_work(&self) -> Option<Violation> {
-        self.check(Invariant::StrayStitchWork, Site::Work(self.key))
+        self.check(Invariant::StrayStitchWork, Site::Work(self.key), "row")
     }
 
     pub(crate) fn check_change(&self) -> Option<Violation> {
-        self.check(Invariant::NamelessChange, Site::Change(self.key))
+        self.check(Invariant::NamelessChange, Site::Change(self.key), "position")
     }
 
-    fn check(&self, invariant: Invariant, site: Site) -> Option<Violation> {
+    fn check(&self, invariant: Invariant, site: Site, key: &str) -> Option<Violation> {
         (!self.has_text).then(|| Violation {
             invariant,
             subject: subject(self.about, None),
-            detail: format!("row {}", self.key),
+            detail: format!("{key} {}", self.key),
             site,
         })
     }
@@ -338,7 +341,10 @@ impl LocationRow {
     pub(crate) fn check(&self, is_handed_over: bool) -> Option<Violation> {
         let Self { id, entity, is_held } = self;
         let (invariant, detail) = if entity.text.is_none() {
-            (Invariant::NamelessLocation, format!("its Location entity is {}", entity.subject()))
+            let number = entity.subject();
+            let detail =
+                format!("its Location entity is {number}: delete the location and register it again");
+            (Invariant::NamelessLocation, detail)
         } else if is_handed_over && entity.is_entity && !is_held {
             (Invariant::UnheldLocation, format!("its Location entity is {}", entity.subject()))
         } else {
@@ -349,7 +355,7 @@ impl LocationRow {
 }
 
 /// Counts the relations of results; what cannot be read makes the sum unknown.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RelationSum(Option<i64>);
 
 impl Default for RelationSum {
@@ -363,6 +369,10 @@ impl RelationSum {
         let relations = packed.and_then(|packed| unpack_relations(id, packed).ok());
         let count = relations.and_then(|relations| i64::try_from(relations.len()).ok());
         self.0 = self.0.zip(count).map(|(sum, count)| sum + count);
+    }
+
+    fn plus(self, Self(other): Self) -> Self {
+        Self(self.0.zip(other).map(|(sum, other)| sum + other))
     }
 
     /// By how much a count is too small, if that can be told and is not nothing.

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteStore;
 use super::codec::{RowExt as _, ids_json};
 use super::session::{Args, Session};
-use crate::doctor::{InspectCursor, Inspection, Part, Violation};
+use crate::doctor::{InspectCursor, Inspection, Part, Site, Violation};
 use crate::rules::codec::{Triple, micros};
 use crate::rules::doctor::{
     COUNT_PAGE, ENTITIES_MAX, EdgeRow, EntityRows, ErrorOf, Expected, KeyRow, LocationRow, Mention, Named,
@@ -48,7 +48,7 @@ statements! {
            SELECT id FROM results WHERE id > ?1 AND id <= ?2 UNION \
            SELECT id FROM orphans WHERE id > ?1 AND id <= ?2 UNION \
            SELECT id FROM final_entities WHERE id > ?1 AND id <= ?2) u LEFT JOIN refs i ON i.id = u.id \
-         WHERE NOT EXISTS (SELECT 1 FROM refresh_state r WHERE r.id = u.id) LIMIT ?3";
+         WHERE NOT EXISTS (SELECT 1 FROM refresh_state r WHERE r.id = u.id) ORDER BY u.id LIMIT ?3 + 0";
     SELECT_TEXTS = "SELECT r.id, r.entity_ref FROM json_each(?1) j CROSS JOIN refs r ON r.id = j.value";
     SELECT_PEERS_THERE =
         "SELECT p.source, p.type, p.target, p.originator FROM json_each(?1) j CROSS JOIN peer_relations p \
@@ -138,7 +138,7 @@ impl Session {
                 self.look_at_mentions(SELECT_CHANGES_OF, cursor, limit, Mention::check_change).await
             }
             Part::Locations => self.look_at_locations(cursor, limit, location_store).await,
-            Part::Store => self.look_at_sums().await,
+            Part::Store => self.look_at_sums(&cursor.relations).await,
         }
     }
 
@@ -160,15 +160,25 @@ impl Session {
         now: Timestamp,
     ) -> Result<Page, StoreError> {
         let [after, ..] = cursor.after;
-        let rows = self.rows_after::<1>(SELECT_ENTITIES_AFTER, cursor, limit).await?;
-        let ids: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        let last = ids.last().copied().filter(|_| ids.len() >= limit).unwrap_or(i64::MAX);
+        let found = self.rows_after::<1>(SELECT_ENTITIES_AFTER, cursor, limit).await?;
+        let mut ids: Vec<i64> = found.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        let mut rows = ids.len();
+        let mut last = ids.last().copied().filter(|_| rows >= limit).unwrap_or(i64::MAX);
         let mut violations = self.without_entity(after, last, limit).await?;
-        violations.extend(self.examine(&ids, now).await?);
-        Ok(Page { violations, rows: ids.len(), last: [last, 0, 0, 0], ..Page::default() })
+        if violations.len() >= limit
+            && let Some(Site::Entity(id)) = violations.last().map(|found| &found.site)
+        {
+            // There may be more of them in the range.
+            last = *id;
+            ids.retain(|id| *id <= last);
+            rows = limit;
+        }
+        let (broken, relations) = self.examine(&ids, now).await?;
+        violations.extend(broken);
+        Ok(Page { violations, rows, last: [last, 0, 0, 0], relations, ..Page::default() })
     }
 
-    /// Entities in a range of numbers that are not there, and have rows all the same.
+    /// Entities in a range of numbers that are not there, and have rows all the same, in order.
     async fn without_entity(
         &mut self,
         after: i64,
@@ -181,9 +191,13 @@ impl Session {
         rows.iter().map(|row| Ok(without_entity(row.int(0)?, row.text_opt(1).ok().flatten()))).collect()
     }
 
-    /// What is wrong with entities.
-    async fn examine(&mut self, ids: &[i64], now: Timestamp) -> Result<Vec<Violation>, StoreError> {
-        let mut found = Vec::new();
+    /// What is wrong with entities, and how many relations they emitted.
+    async fn examine(
+        &mut self,
+        ids: &[i64],
+        now: Timestamp,
+    ) -> Result<(Vec<Violation>, RelationSum), StoreError> {
+        let (mut found, mut relations) = (Vec::new(), RelationSum::default());
         for ids in ids.chunks(ENTITIES_MAX) {
             let entities = self.entities(ids).await?;
             let mut expected = Expected {
@@ -194,9 +208,10 @@ impl Session {
             self.expect_finals(ids, &mut expected).await?;
             for entity in &entities {
                 found.extend(entity.check(&expected, micros(now)));
+                entity.count_relations(&mut relations);
             }
         }
-        Ok(found)
+        Ok((found, relations))
     }
 
     async fn entities(&mut self, ids: &[i64]) -> Result<Vec<EntityRows>, StoreError> {
@@ -311,13 +326,18 @@ impl Session {
         if let Some(KeyRow { key, carrier }) = keys.last() {
             page.last = [*key, carrier.id, 0, 0];
         }
-        for keys in keys.chunks(RESULTS_MAX) {
-            let args = Args::new().with(ids_json(keys.iter().map(|key| key.carrier.id)));
+        keys.sort_unstable_by_key(|key| key.carrier.id);
+        let carriers: Vec<&[KeyRow]> =
+            keys.chunk_by(|one, other| one.carrier.id == other.carrier.id).collect();
+        for carriers in carriers.chunks(RESULTS_MAX) {
+            let keys = || carriers.iter().copied().flatten();
+            let args =
+                Args::new().with(ids_json(carriers.iter().filter_map(|keys| Some(keys.first()?.carrier.id))));
             let mut carried = HashMap::new();
             for row in self.rows(SELECT_CARRIED, args).await? {
                 carried.insert(row.int(0)?, Packed::keys(row.blob(1).ok()));
             }
-            page.violations.extend(keys.iter().filter_map(|key| key.check(carried.get(&key.carrier.id))));
+            page.violations.extend(keys().filter_map(|key| key.check(carried.get(&key.carrier.id))));
         }
         Ok(page)
     }
@@ -376,9 +396,12 @@ impl Session {
         Ok(page)
     }
 
-    async fn look_at_sums(&mut self) -> Result<Page, StoreError> {
+    /// `relations` is the sum of all pages.
+    async fn look_at_sums(&mut self, relations: &RelationSum) -> Result<Page, StoreError> {
         let mut page = Page::default();
-        if let Some((counted, missing)) = self.miscounted().await? {
+        if relations.missing_in(self.counted().await?).is_some()
+            && let Some((counted, missing)) = self.miscounted().await?
+        {
             page.violations.push(wrong_count(counted, missing));
         }
         if let Some((head, newest)) = self.head_behind().await? {
@@ -387,9 +410,13 @@ impl Session {
         Ok(page)
     }
 
+    async fn counted(&mut self) -> Result<i64, StoreError> {
+        self.row(SELECT_COUNTED, Args::new()).await?.map_or(Ok(0), |row| row.int(0))
+    }
+
     /// How many relations are counted, and how many are missing in that, if any. Reads all results.
     async fn miscounted(&mut self) -> Result<Option<(i64, i64)>, StoreError> {
-        let counted = self.row(SELECT_COUNTED, Args::new()).await?.map_or(Ok(0), |row| row.int(0))?;
+        let counted = self.counted().await?;
         let (mut sum, mut after) = (RelationSum::default(), 0);
         loop {
             let page = self.rows(SELECT_ALL_EMITTED, Args::new().with(after).with(COUNT_PAGE)).await?;

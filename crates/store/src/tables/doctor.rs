@@ -1,14 +1,19 @@
 //! Damage of every kind is found, told by its name, and mended so that the catalog is what it was.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use callboard_model::LocationSpec;
+use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::Tables;
+use crate::rules::statement::FaultHook;
 use crate::suite::world::{World, entity, keyed, outcome, processed, processed_value, relation};
 use crate::{
-    Claim, Invariant, LocationConflict, NewEntity, Outcome, OutcomeKind, Processed, StoredLocation, Violation,
+    Claim, Invariant, LocationConflict, NewEntity, Outcome, OutcomeKind, Processed, StoreError,
+    StoredLocation, Violation,
 };
 
 const A: &str = "component:default/a";
@@ -21,6 +26,9 @@ const LOCATION_STORE: &str = "locations";
 
 /// How often mending and the loop take turns at most.
 const ROUNDS_MAX: usize = 4;
+
+/// Repairs at a time, as each waits for its database most of the time.
+const PARALLEL: usize = 2;
 
 /// A relation to another entity in both directions, a refresh key, a child, and a child that is refused.
 async fn begin(world: &World<'_>) -> StoredLocation {
@@ -304,4 +312,125 @@ pub(crate) async fn an_entity_that_awaits_a_full_run_is_in_order<S: Tables>() {
     world.stitch().await;
     assert_eq!(found(&world).await, []);
     assert_eq!(world.get(B).await["spec"]["content"], "x");
+}
+
+pub(crate) async fn no_page_leaves_out_what_the_next_one_begins_after<S: Tables>() {
+    let Some(store) = S::open_empty().await else { return };
+    let world = World::new(&store);
+    begin(&world).await;
+    let entities = usize::try_from(store.count("SELECT count(*) FROM refresh_state").await).unwrap();
+    for statement in S::LOSE_ALL_UNPROCESSED {
+        store.execute(statement).await;
+    }
+    let found = found(&world).await;
+    let lost = found.iter().filter(|found| found.invariant == Invariant::RowsWithoutEntity);
+    assert_eq!(lost.count(), entities);
+}
+
+/// Damage that is mended together, of about every kind.
+const MUCH: &[&str] = &[
+    concat!(
+        "INSERT INTO edges (source, target, refused, grp) \
+         SELECT s.id, e.target, e.refused, 0 FROM edges e CROSS JOIN refs s \
+         WHERE s.entity_ref = '::type:dependsOn' AND e.target = ",
+        id_of!("d")
+    ),
+    "DELETE FROM edges WHERE source = (SELECT id FROM refs WHERE entity_ref = '::provider:locations')",
+    concat!("DELETE FROM schedule WHERE id = ", id_of!("c")),
+    concat!("DELETE FROM results WHERE id = ", id_of!("c")),
+    concat!("UPDATE schedule SET lane = 7 WHERE id = ", id_of!("b")),
+    concat!("DELETE FROM bodies WHERE id = ", id_of!("b")),
+    concat!(
+        "INSERT INTO caches (id, ttl, json) SELECT id, 1, substr(json, 1, 10) FROM bodies WHERE id = ",
+        id_of!("a")
+    ),
+    concat!("DELETE FROM final_entities WHERE id = ", id_of!("a")),
+    concat!("INSERT INTO orphans (id) SELECT ", id_of!("a")),
+    concat!("UPDATE peer_relations SET source = ", id_of!("c")),
+    concat!("UPDATE refresh_keys SET id = ", id_of!("b")),
+    "UPDATE errors SET category = 9",
+    "INSERT INTO stitch_queue (id, rank) VALUES (987654, 0)",
+    "UPDATE change_log SET id = 987654 WHERE position = 2",
+];
+
+/// The statement fails that comes after so many others, once armed.
+struct Fuse {
+    /// How many statements are left until then; armed is what is less than this.
+    left: AtomicUsize,
+    seen: Mutex<Vec<&'static str>>,
+}
+
+impl Fuse {
+    const UNARMED: usize = usize::MAX;
+
+    fn new() -> Arc<Self> {
+        Arc::new(Self { left: AtomicUsize::new(Self::UNARMED), seen: Mutex::default() })
+    }
+
+    fn hook(self: &Arc<Self>) -> FaultHook {
+        let fuse = Arc::clone(self);
+        Arc::new(move |name| {
+            let left = fuse.left.load(Ordering::Relaxed);
+            if left == Self::UNARMED {
+                return false;
+            }
+            fuse.seen.lock().unwrap().push(name);
+            fuse.left.store(left.wrapping_sub(1), Ordering::Relaxed);
+            left == 0
+        })
+    }
+
+    fn arm(&self, nth: usize) {
+        self.left.store(nth, Ordering::Relaxed);
+    }
+
+    fn disarm(&self) -> Vec<&'static str> {
+        self.arm(Self::UNARMED);
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+}
+
+/// Damages an empty store; answers what is found, and what was served before.
+async fn begin_damaged<S: Tables>(store: &S, damage: &[&'static str]) -> (Vec<Violation>, Vec<Value>) {
+    let world = World::new(store);
+    begin(&world).await;
+    let before = served(&world).await;
+    for statement in damage {
+        store.execute(statement).await;
+    }
+    (found(&world).await, before)
+}
+
+pub(crate) async fn mending_that_fails_at_any_statement_changes_nothing<S: Tables>() {
+    let much: Vec<&'static str> = MUCH.iter().chain(S::LOSE_UNPROCESSED).copied().collect();
+    let more = [S::UNREADABLE_UNPROCESSED, S::MISCOUNT, S::LOSE_HEAD];
+    let much: Vec<&'static str> = much.into_iter().chain(more).collect();
+    for (damage, kinds_min) in [(much.as_slice(), 17), (&[S::UNREADABLE[0]], 1)] {
+        let fuse = Fuse::new();
+        let Some(store) = S::open_with(Some(fuse.hook())).await else { return };
+        let (found, before) = begin_damaged(&store, damage).await;
+        assert!(kinds(&found).len() >= kinds_min, "{:?}", kinds(&found));
+        fuse.arm(Fuse::UNARMED - 1);
+        store.mend(&found, World::new(&store).now).await.unwrap();
+        let statements = fuse.disarm();
+        let mut struck = BTreeSet::new();
+        let firsts = statements.into_iter().enumerate().filter(|(_, name)| struck.insert(*name));
+        let repairs = firsts.map(|(nth, name)| fails_at::<S>(damage, nth, name, &before));
+        stream::iter(repairs).for_each_concurrent(PARALLEL, |repair| repair).await;
+    }
+}
+
+async fn fails_at<S: Tables>(damage: &[&'static str], nth: usize, name: &str, before: &[Value]) {
+    let fuse = Fuse::new();
+    let store = S::open_with(Some(fuse.hook())).await.unwrap();
+    let (found, _) = begin_damaged(&store, damage).await;
+    let world = World::new(&store);
+    fuse.arm(nth);
+    let failed = store.mend(&found, world.now).await;
+    fuse.disarm();
+    assert!(failed.as_ref().is_err_and(StoreError::is_retryable), "{name}: {failed:?}");
+    assert_eq!(self::found(&world).await, found, "{name}");
+    heal(&world, name).await;
+    assert_eq!(served(&world).await, before, "{name}");
+    store.close().await;
 }

@@ -31,9 +31,10 @@ statements! {
     FORGET_BODIES = "UPDATE results SET body_digest = '00000000-0000-0000-0000-000000000000' WHERE id = ANY($1)";
     FORGET_FINALS =
         "UPDATE final_entities f SET etag = '', uid = r.uid FROM refresh_state r WHERE r.id = f.id AND f.id = ANY($1)";
-    SELECT_SCHEDULED_LOCATIONS =
+    // Without those of which a full run is wanted already.
+    SELECT_LOCATIONS_TO_RUN =
         "SELECT s.id FROM refs i JOIN schedule s ON s.id = i.id \
-         WHERE i.entity_ref >= 'location:' AND i.entity_ref < 'location;'";
+         WHERE i.entity_ref >= 'location:' AND i.entity_ref < 'location;' AND s.fingerprint IS NOT NULL";
     DELETE_WORK = "DELETE FROM stitch_queue WHERE seq = ANY($1)";
     DELETE_CHANGES = "DELETE FROM change_log WHERE position = ANY($1)";
     CORRECT_COUNT =
@@ -116,7 +117,7 @@ impl Session {
     ) -> Result<HashSet<(Invariant, i64)>, StoreError> {
         let of = |found: &Violation| if let Site::Entity(id) = found.site { Some(id) } else { None };
         let ids: BTreeSet<i64> = violations.iter().filter_map(of).collect();
-        let found = self.examine(&ids.into_iter().collect::<Vec<_>>(), now).await?;
+        let (found, _) = self.examine(&ids.into_iter().collect::<Vec<_>>(), now).await?;
         Ok(found.iter().filter_map(|found| Some((found.invariant, of(found)?))).collect())
     }
 
@@ -204,7 +205,7 @@ impl Writer<'_> {
         let bereft = work.entities(Invariant::MissingOrphanMark);
         if !bereft.is_empty() {
             // Whose the edge was that is gone, nobody can tell.
-            let rows = self.db.rows(SELECT_SCHEDULED_LOCATIONS, Args::new()).await?;
+            let rows = self.db.rows(SELECT_LOCATIONS_TO_RUN, Args::new()).await?;
             let locations: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
             self.mark_due(locations, Lane::New, Run::InFull, now).await?;
         }

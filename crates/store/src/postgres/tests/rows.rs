@@ -1,6 +1,6 @@
 //! What is in the tables.
 
-use crate::postgres::PostgresStore;
+use crate::postgres::{FaultHook, PostgresStore};
 use crate::tables::{AnyRow, Tables, table_suite};
 
 impl Tables for PostgresStore {
@@ -22,14 +22,15 @@ impl Tables for PostgresStore {
         "no text has the number 127",
     )];
 
+    const LOSE_ALL_UNPROCESSED: &[&str] = &["DELETE FROM refresh_state"];
     const LOSE_UNPROCESSED: &[&str] = &[
         "DELETE FROM refresh_state WHERE id = (SELECT id FROM refs WHERE entity_ref = 'component:default/d')",
     ];
     const MISCOUNT: &str = "UPDATE counters SET relations = relations + 5 WHERE shard = 3";
     const LOSE_HEAD: &str = "UPDATE change_head SET position = 0";
 
-    async fn open_empty() -> Option<Self> {
-        super::open_empty().await
+    async fn open_with(fault: Option<FaultHook>) -> Option<Self> {
+        super::open_with(fault).await
     }
 
     async fn execute(&self, sql: &'static str) {

@@ -4,7 +4,7 @@ use callboard_model::Digest;
 use foldhash::{HashMap, HashSet};
 use uuid::Uuid;
 
-use super::subject;
+use super::{RelationSum, subject};
 use crate::doctor::{Invariant, Site, Violation};
 use crate::packed::unpack;
 use crate::rules::codec::{Triple, unpack_keys, unpack_relations};
@@ -159,6 +159,12 @@ impl EntityRows {
         keys.into_iter().map(|key| (key, self.id)).collect()
     }
 
+    pub(crate) fn count_relations(&self, sum: &mut RelationSum) {
+        if let Some(result) = &self.result {
+            sum.add(self.id, result.as_ref().ok().map(|result| result.relations.as_slice()));
+        }
+    }
+
     /// `now` in microseconds.
     pub(crate) fn check(&self, expected: &Expected, now: i64) -> Vec<Violation> {
         let mut found = Vec::new();
@@ -243,7 +249,7 @@ impl EntityRows {
         let Some(result) = &self.result else {
             let had_one = self.schedule.as_ref().is_some_and(|schedule| schedule.has_fingerprint);
             if !awaits && (had_one || self.body.is_some() || self.final_entity.is_some()) {
-                found.push((Invariant::LostResult, "it was processed".to_owned()));
+                found.push((Invariant::LostResult, "it was processed, and has no result".to_owned()));
             }
             return;
         };
@@ -259,11 +265,11 @@ impl EntityRows {
         let is_missing = |peer: &(Triple, i64)| !expected.peers.contains(peer);
         let missing = self.peers().into_iter().filter(is_missing).count();
         if missing > 0 {
-            found.push((Invariant::MissingPeerRelation, format!("{missing} are missing")));
+            found.push((Invariant::MissingPeerRelation, format!("{missing} missing")));
         }
         let missing = self.keys().into_iter().filter(|key| !expected.keys.contains(key)).count();
         if missing > 0 {
-            found.push((Invariant::MissingRefreshKey, format!("{missing} are missing")));
+            found.push((Invariant::MissingRefreshKey, format!("{missing} missing")));
         }
         if let Some(problem) = self.body_problem(result) {
             if !awaits {
@@ -294,16 +300,18 @@ impl EntityRows {
     fn body_problem(&self, result: &Result<StoredResult, StoreError>) -> Option<String> {
         let wanted = result.as_ref().ok()?.body_digest;
         let body = match &self.body {
-            None => return Some("it is gone".to_owned()),
+            None => return Some("the processed entity is gone".to_owned()),
             Some(Err(error)) => return Some(error.to_string()),
             Some(Ok(body)) => body,
         };
         if body.digest != wanted {
-            return Some("it is the one of another result".to_owned());
+            return Some("the processed entity is the one of another result".to_owned());
         }
         match unpack(&body.json) {
             Err(error) => Some(error.to_string()),
-            Ok(json) if Digest::of(&json) != body.digest => Some("it is not what its digest says".to_owned()),
+            Ok(json) if Digest::of(&json) != body.digest => {
+                Some("the processed entity is not what its digest says".to_owned())
+            }
             Ok(_) => None,
         }
     }
@@ -320,15 +328,19 @@ impl EntityRows {
         };
         let FinalRow { etag, is_orphan, relations, status, .. } = made;
         if stored.is_orphan != *is_orphan {
-            stale("whether it is an orphan")
+            stale(if stored.is_orphan {
+                "it is served as an orphan"
+            } else {
+                "it is not served as an orphan"
+            })
         } else if stored.status != *status {
-            stale("its status")
+            stale("its status is another one")
         } else if unpack(&stored.relations).ok().as_ref() != Some(relations) {
-            stale("its relations")
+            stale("its relations are other ones")
         } else if self.uid.as_ref().is_ok_and(|uid| stored.uid != *uid) {
-            stale("its uid")
+            stale("its uid is another one")
         } else if stored.etag != *etag {
-            stale("its etag")
+            stale("its etag is another one")
         } else if self.has_stitching_error {
             stale("an error says that it cannot be made")
         } else {

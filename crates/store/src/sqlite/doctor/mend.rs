@@ -41,9 +41,10 @@ statements! {
     DELETE_RESULTS = "DELETE FROM results WHERE id IN (SELECT value FROM json_each(?1))";
     DELETE_MARKS = "DELETE FROM orphans WHERE id IN (SELECT value FROM json_each(?1))";
     DELETE_FINALS = "DELETE FROM final_entities WHERE id IN (SELECT value FROM json_each(?1))";
-    SELECT_SCHEDULED_LOCATIONS =
+    // Without those of which a full run is wanted already.
+    SELECT_LOCATIONS_TO_RUN =
         "SELECT s.id FROM refs i CROSS JOIN schedule s ON s.id = i.id \
-         WHERE i.entity_ref >= 'location:' AND i.entity_ref < 'location;'";
+         WHERE i.entity_ref >= 'location:' AND i.entity_ref < 'location;' AND s.fingerprint IS NOT NULL";
     DELETE_WORK = "DELETE FROM stitch_queue WHERE id IN (SELECT value FROM json_each(?1))";
     DELETE_CHANGES = "DELETE FROM change_log WHERE position IN (SELECT value FROM json_each(?1))";
     CORRECT_COUNT = "UPDATE meta SET value = value + ?1 WHERE key = 'relations' AND value = ?2";
@@ -103,7 +104,7 @@ impl Session {
     ) -> Result<HashSet<(Invariant, i64)>, StoreError> {
         let of = |found: &Violation| if let Site::Entity(id) = found.site { Some(id) } else { None };
         let ids: BTreeSet<i64> = violations.iter().filter_map(of).collect();
-        let found = self.examine(&ids.into_iter().collect::<Vec<_>>(), now).await?;
+        let (found, _) = self.examine(&ids.into_iter().collect::<Vec<_>>(), now).await?;
         Ok(found.iter().filter_map(|found| Some((found.invariant, of(found)?))).collect())
     }
 
@@ -198,7 +199,7 @@ impl Writer<'_> {
         let bereft = work.entities(Invariant::MissingOrphanMark);
         if !bereft.is_empty() {
             // Whose the edge was that is gone, nobody can tell.
-            let rows = self.db.rows(SELECT_SCHEDULED_LOCATIONS, Args::new()).await?;
+            let rows = self.db.rows(SELECT_LOCATIONS_TO_RUN, Args::new()).await?;
             let locations: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
             self.mark_due(locations, Lane::New, Run::InFull, now).await?;
         }

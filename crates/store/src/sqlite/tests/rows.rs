@@ -1,6 +1,6 @@
 //! What is in the tables. SQLite lets texts and numbers be of any type, so more can go wrong than elsewhere.
 
-use crate::sqlite::{SqliteOptions, SqliteStore};
+use crate::sqlite::{FaultHook, SqliteOptions, SqliteStore};
 use crate::suite::world::{World, entity, relation};
 use crate::tables::{AnyRow, Tables, table_suite};
 
@@ -35,6 +35,8 @@ impl Tables for SqliteStore {
     const UNSTITCHABLE_PEERS: &[(&str, &str)] =
         &[("INSERT INTO peer_relations SELECT min(id), 'x', 1, 1 FROM results", "x is not a number")];
 
+    const LOSE_ALL_UNPROCESSED: &[&str] =
+        &["PRAGMA foreign_keys = OFF", "DELETE FROM refresh_state", "PRAGMA foreign_keys = ON"];
     const LOSE_UNPROCESSED: &[&str] = &[
         "PRAGMA foreign_keys = OFF",
         "DELETE FROM refresh_state WHERE id = (SELECT id FROM refs WHERE entity_ref = 'component:default/d')",
@@ -43,8 +45,10 @@ impl Tables for SqliteStore {
     const MISCOUNT: &str = "UPDATE meta SET value = value + 5 WHERE key = 'relations'";
     const LOSE_HEAD: &str = "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'change_log'";
 
-    async fn open_empty() -> Option<Self> {
-        Some(open_empty().await)
+    async fn open_with(fault: Option<FaultHook>) -> Option<Self> {
+        let mut options = SqliteOptions::memory();
+        options.fault = fault;
+        Some(SqliteStore::open(options).await.unwrap())
     }
 
     async fn execute(&self, sql: &'static str) {
