@@ -37,12 +37,10 @@ pub(crate) async fn run(shared: Arc<Shared>, commits: Arc<Mutex<mpsc::Receiver<F
     for next in [TRIED_AGAIN, GIVEN_UP] {
         failed_tries(next).increment(0);
     }
-    // A share of the memory for outcomes is left, which can be filled while batches are written.
-    let shares = shared.store.commits_at_once() + 1;
-    let max = BatchMax {
-        outcomes: shared.settings.commit_batch_max,
-        kib: shared.pending_kib_max as usize / shares,
-    };
+    // A part of the memory for outcomes is left, which can be filled while batches are written.
+    let parts = shared.store.commits_at_once() + 1;
+    let max =
+        BatchMax { outcomes: shared.settings.commit_batch_max, kib: shared.pending_kib_max as usize / parts };
     let mut finished = Vec::new();
     while gather(&mut *commits.lock().await, max, &mut finished).await {
         let mut rooms = Vec::with_capacity(finished.len());

@@ -148,7 +148,8 @@ pub async fn a_final_entity_is_never_written_without_its_change<S: Store>(
         if store.counts(world.now).await.unwrap().stitch_queue == 0 {
             assert_eq!(follower.entities, catalog(&world).await, "round {round}");
         }
-        world.stitch().await;
+        // The struck transaction may still hold its rows: its end does not wait for anybody.
+        while store.stitch(1000, world.now).await.unwrap().has_more {}
         follower.catch_up(&world).await;
         assert_eq!(follower.entities, catalog(&world).await, "round {round}");
         shows_result_of_a(&world, round).await;
