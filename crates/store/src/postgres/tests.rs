@@ -7,6 +7,8 @@ mod connections;
 #[cfg(feature = "testsuite")]
 mod plans;
 #[cfg(feature = "testsuite")]
+mod processors;
+#[cfg(feature = "testsuite")]
 mod rows;
 
 const STATEMENTS: [&[Statement]; 28] = [
