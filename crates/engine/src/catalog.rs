@@ -8,6 +8,7 @@ use callboard_store::{Hint, LocationConflict, Store, StoreError, StoredLocation}
 use uuid::Uuid;
 
 use crate::locations::{LOCATION_STORE, free_location_entity, location_name, registered_location_entity};
+use crate::standing::Standing;
 use crate::wake::Wake;
 use crate::{Pipeline, Randomness};
 
@@ -79,6 +80,7 @@ pub struct Catalog {
     wake: Wake,
     has_location_store: bool,
     randomness: Randomness,
+    standing: Standing,
     analyzers: Vec<Arc<dyn ScmLocationAnalyzer>>,
 }
 
@@ -92,6 +94,7 @@ impl Catalog {
             wake,
             has_location_store: true,
             randomness: Randomness::default(),
+            standing: Standing::default(),
             analyzers: Vec::new(),
         }
     }
@@ -102,6 +105,10 @@ impl Catalog {
 
     pub(crate) fn with_randomness(self, randomness: Randomness) -> Self {
         Self { randomness, ..self }
+    }
+
+    pub(crate) fn with_standing(self, standing: Standing) -> Self {
+        Self { standing, ..self }
     }
 
     /// The same, with what knows which descriptor files repositories have; the first that supports a URL is asked.
@@ -130,9 +137,11 @@ impl Catalog {
     }
 
     /// Has everything processed afresh that was last processed in another way than the pipeline does it now. Answers
-    /// how much that is.
+    /// how much that is. If another process with other processors started meanwhile, theirs stay in force.
     pub async fn pipeline_changed(&self) -> Result<u64, StoreError> {
-        let due = self.store.fingerprint_apply(self.pipeline.fingerprint(), self.clock.now()).await?;
+        let fingerprint = self.pipeline.fingerprint();
+        let due = self.store.fingerprint_apply(fingerprint, self.standing.given(), self.clock.now()).await?;
+        self.standing.set_given(fingerprint);
         self.wake.claim();
         Ok(due)
     }

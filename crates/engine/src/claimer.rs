@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_store::{ClaimRequest, Hint, Lane, StoreError};
+use callboard_store::{ClaimRequest, Claimed, Hint, Lane, StoreError};
 
 use crate::engine::Shared;
 use crate::outage::Part;
+use crate::standing;
 
 /// Claims taken at once.
 const CLAIM_BATCH_MAX: usize = 500;
@@ -24,6 +25,7 @@ const GATHER_PART_OF_INTERVAL: u32 = 4;
 const POLL_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(shared: Arc<Shared>) {
+    standing::begin_gauge();
     while !shared.stopping.is_cancelled() {
         let claimed = claim(&shared).await;
         shared.outage.note(Part::Claimer, &claimed, "Failed to load processing items");
@@ -56,8 +58,11 @@ async fn claim(shared: &Shared) -> Result<Duration, StoreError> {
         (INTERACTIVE_MAX.saturating_sub(shared.queue.interactive_len()), Lane::Interactive)
     };
     let now = shared.clock.now();
-    let request = ClaimRequest { limit, lane_max, now, lease: shared.settings.lease };
-    let claims = shared.store.claim(&request).await?;
+    let fingerprint = shared.processing.pipeline.fingerprint();
+    let request = ClaimRequest { limit, lane_max, now, lease: shared.settings.lease, fingerprint };
+    let claimed = shared.store.claim(&request).await?;
+    shared.standing.note(fingerprint, matches!(claimed, Claimed::Superseded));
+    let Claimed::Leased(claims) = claimed else { return Ok(POLL) };
     let has_more = claims.len() == limit || lane_max == Lane::Interactive;
     shared.leases.add(&claims);
     shared.queue.push(claims);

@@ -17,6 +17,7 @@ use crate::locations::{LOCATION_STORE, registered_locations};
 use crate::outage::Outage;
 use crate::processing::Processing;
 use crate::queue::{Queue, Serves};
+use crate::standing::Standing;
 use crate::{
     Catalog, EngineSettings, OrphanStrategy, Pipeline, Wake, claimer, committer, doctor, janitor, stitcher,
     worker,
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) settings: EngineSettings,
     pub(crate) wake: Wake,
     pub(crate) outage: Arc<Outage>,
+    pub(crate) standing: Standing,
     pub(crate) queue: Queue,
     pub(crate) leases: Leases,
     pub(crate) processing: Processing,
@@ -64,6 +66,9 @@ pub enum EngineError {
     /// A defect: a part of the loop died.
     #[error("a part of the loop died")]
     Died,
+    /// Others are to do the work.
+    #[error("another process started with other processors, another version or another configuration")]
+    Superseded,
     /// A provider has the name of the built-in one whose bucket holds the registered locations.
     #[error(
         "an entity provider cannot be named '{LOCATION_STORE}': its entities would take the place of those of the \
@@ -117,6 +122,7 @@ impl Engine {
             settings,
             wake: Wake::default(),
             outage: Arc::default(),
+            standing: Standing::default(),
             leases: Leases::default(),
             processing,
             stopping: CancellationToken::new(),
@@ -127,10 +133,11 @@ impl Engine {
 
     /// The catalog over this loop.
     pub fn catalog(&self) -> Catalog {
-        let Shared { store, clock, wake, processing, settings, .. } = self.shared.as_ref();
+        let Shared { store, clock, wake, processing, settings, standing, .. } = self.shared.as_ref();
         Catalog::new(Arc::clone(store), Arc::clone(&processing.pipeline), Arc::clone(clock), wake.clone())
             .with_location_store(settings.has_location_store)
             .with_randomness(settings.randomness.clone())
+            .with_standing(standing.clone())
     }
 
     /// Connects the providers, all at once, and waits for them. They may take over what providers had that are to be
@@ -153,8 +160,9 @@ impl Engine {
     pub async fn start(self) -> Result<RunningEngine, EngineError> {
         let shared = self.shared;
         let fingerprint = shared.processing.pipeline.fingerprint();
-        let apply = || shared.store.fingerprint_apply(fingerprint, shared.clock.now());
+        let apply = || shared.store.fingerprint_apply(fingerprint, None, shared.clock.now());
         let due = shared.outage.ride_through("cannot begin", apply).await?;
+        shared.standing.set_given(fingerprint);
         if due > 0 {
             tracing::info!(entities = due, "the processors changed: all entities are processed afresh");
         }
@@ -264,9 +272,13 @@ async fn hand_over_locations(shared: &Shared) -> Result<(), EngineError> {
     }
 }
 
-async fn settled(shared: &Shared) -> Result<(), StoreError> {
-    let Shared { store, clock, queue, leases, wake, .. } = shared;
+async fn settled(shared: &Shared) -> Result<(), EngineError> {
+    let Shared { store, clock, queue, leases, wake, standing, .. } = shared;
     loop {
+        // Nobody knows whether the others ever come to an end.
+        if standing.is_superseded() {
+            return Err(EngineError::Superseded);
+        }
         if leases.is_empty() && queue.len() == 0 {
             let counts = store.counts(clock.now()).await?;
             if counts.due == 0 && counts.stitch_queue == 0 && leases.is_empty() {
@@ -303,11 +315,11 @@ impl RunningEngine {
         }
     }
 
-    /// Comes back when nothing is due, under way, or waiting to be stitched.
+    /// Comes back when nothing is due, under way, or waiting to be stitched. An error if others are to do the work.
     pub async fn settled(&mut self) -> Result<(), EngineError> {
         let shared = Arc::clone(&self.shared);
         tokio::select! {
-            result = settled(&shared) => result.map_err(EngineError::Store),
+            result = settled(&shared) => result,
             () = self.died() => Err(EngineError::Died),
         }
     }

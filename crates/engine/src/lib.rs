@@ -38,6 +38,7 @@ mod rules;
 mod run;
 mod settings;
 mod spans;
+mod standing;
 mod stitcher;
 #[cfg(test)]
 mod testing;

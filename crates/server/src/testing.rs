@@ -16,8 +16,8 @@ use callboard_sdk::{
 };
 use callboard_store::sqlite::{SqliteOptions, SqliteStore};
 use callboard_store::{
-    CacheWrite, Claim, ClaimRequest, Lane, NewEntity, NewError, Outcome, OutcomeKind, PackedBody, Processed,
-    ProviderMutation, Store,
+    CacheWrite, Claim, ClaimRequest, Claimed, Lane, NewEntity, NewError, Outcome, OutcomeKind, PackedBody,
+    Processed, ProviderMutation, Store,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -227,8 +227,11 @@ impl Fixture {
     async fn process(&self, mut result: impl FnMut(&Claim) -> OutcomeKind) -> bool {
         let (store, now) = (self.catalog.store(), Standstill.now());
         let lease = Duration::from_secs(1);
-        let request = ClaimRequest { limit: 2000, lane_max: Lane::Periodic, now, lease };
-        let claims = store.claim(&request).await.unwrap();
+        let fingerprint = Digest::of("");
+        let request = ClaimRequest { limit: 2000, lane_max: Lane::Periodic, now, lease, fingerprint };
+        let Claimed::Leased(claims) = store.claim(&request).await.unwrap() else {
+            panic!("other processors")
+        };
         let outcomes: Vec<Outcome> = claims
             .into_iter()
             .map(|claim| Outcome {
@@ -240,7 +243,7 @@ impl Fixture {
                 next_update_at: None,
                 cache: CacheWrite::Keep,
                 result_digest: claim.unprocessed_digest,
-                fingerprint: Digest::of(""),
+                fingerprint,
             })
             .collect();
         store.commit(&outcomes, 0, now, now).await.unwrap();

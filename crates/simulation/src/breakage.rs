@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use callboard_model::Digest;
 use callboard_store::memory::{MemoryStore, Row};
 use callboard_store::{CacheWrite, Change, ChangeKind, Outcome, OutcomeKind, Processed, RelationKey};
 
@@ -37,10 +38,12 @@ pub(crate) enum Breakage {
     SkipsDeletions,
     /// Somebody is told that a location is registered, and it is not.
     LosesRegistrations,
+    /// Old processors go on working beside new ones.
+    KeepsOldProcessors,
 }
 
 impl Breakage {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::IgnoresTokens,
         Self::QueuesNoStitchWork,
         Self::SkipsChanges,
@@ -55,7 +58,15 @@ impl Breakage {
         Self::KeepsOrphans,
         Self::SkipsDeletions,
         Self::LosesRegistrations,
+        Self::KeepsOldProcessors,
     ];
+
+    /// Before somebody with these processors claims or commits.
+    pub(crate) fn before(self, memory: &MemoryStore, fingerprint: Option<Digest>) {
+        if self == Self::KeepsOldProcessors && fingerprint.is_some() {
+            memory.tamper(|tables| tables.applied = fingerprint);
+        }
+    }
 
     pub(crate) fn after_claim(self, memory: &MemoryStore) {
         if self == Self::KeepsLeases {

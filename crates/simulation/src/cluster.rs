@@ -129,6 +129,16 @@ impl Cluster {
         }
     }
 
+    /// The configuration of a replica changes, maybe; if it is up, while it works.
+    pub(crate) fn reconfigure(&mut self, replica: usize) {
+        let configuration = self.store.dice.below(3);
+        if let Some(member) = self.members.get_mut(replica) {
+            self.store.trace.say(format_args!("replica {replica} gets configuration {configuration}"));
+            let replace = |now: &mut usize| std::mem::replace(now, configuration) != configuration;
+            member.parts.face.configuration.send_if_modified(replace);
+        }
+    }
+
     pub(crate) fn cut(&mut self, replica: usize, time: Duration) {
         if let Some(member) = self.members.get_mut(replica) {
             self.store.trace.say(format_args!("replica {replica} is cut off for {time:?}"));

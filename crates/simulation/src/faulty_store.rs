@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use callboard_model::{Digest, LocationSpec};
 use callboard_store::memory::MemoryStore;
 use callboard_store::{
-    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
+    Ancestor, CatalogError, Change, ClaimRequest, Claimed, CommitReport, Counts, EntityId, EntityPage,
     ErrorFilter, FinalEntity, FoundEntities, Hint, InspectCursor, Inspection, Lane, LeaseToken,
     LocationConflict, Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, Store,
     StoreError, StoredLocation, Timestamp, Violation,
@@ -82,16 +82,25 @@ impl SharedStore {
         }
     }
 
-    async fn claim(&self, replica: usize, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
-        let claims = self.memory.claim(request).await?;
-        for claim in &claims {
+    async fn claim(&self, replica: usize, request: &ClaimRequest) -> Result<Claimed, StoreError> {
+        #[cfg(test)]
+        if let Some(breakage) = self.breakage {
+            breakage.before(&self.memory, Some(request.fingerprint));
+        }
+        let claimed = self.memory.claim(request).await?;
+        if let Claimed::Superseded = &claimed {
+            self.trace
+                .say(format_args!("replica {replica} has other processors than those that were applied"));
+        }
+        let Claimed::Leased(claims) = &claimed else { return Ok(claimed) };
+        for claim in claims {
             self.trace.say(format_args!("replica {replica} claims {}", claim.entity_ref));
         }
         #[cfg(test)]
         if let Some(breakage) = self.breakage {
             breakage.after_claim(&self.memory);
         }
-        Ok(claims)
+        Ok(claimed)
     }
 
     async fn commit(
@@ -108,6 +117,10 @@ impl SharedStore {
         let (original, changed) = (batch, self.breakage.map(|it| it.before_commit(memory, batch)));
         #[cfg(test)]
         let batch = changed.as_deref().unwrap_or(original);
+        #[cfg(test)]
+        if let Some(breakage) = self.breakage {
+            breakage.before(memory, batch.first().map(|outcome| outcome.fingerprint));
+        }
         let report = memory.commit(batch, hand_out, lease_until, now).await?;
         #[cfg(test)]
         if let Some(breakage) = self.breakage {
@@ -217,16 +230,16 @@ impl FaultyStore {
 
 #[async_trait]
 impl Store for FaultyStore {
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claimed, StoreError> {
         self.reach("claim").await?;
         if let Some(lateness) = self.lateness("claim") {
             let (shared, replica, request) = (self.shared.clone(), self.replica, request.clone());
             self.shared.later(lateness, async move { drop(shared.claim(replica, &request).await) });
             return Err(unavailable("timed out"));
         }
-        let claims = self.shared.claim(self.replica, request).await?;
+        let claimed = self.shared.claim(self.replica, request).await?;
         self.come_back("claim").await?;
-        Ok(claims)
+        Ok(claimed)
     }
 
     async fn commit(
@@ -263,8 +276,14 @@ impl Store for FaultyStore {
         self.read("next_due_at", self.shared.memory.next_due_at()).await
     }
 
-    async fn fingerprint_apply(&self, fingerprint: Digest, now: Timestamp) -> Result<u64, StoreError> {
-        self.write("fingerprint_apply", self.shared.memory.fingerprint_apply(fingerprint, now)).await
+    async fn fingerprint_apply(
+        &self,
+        fingerprint: Digest,
+        instead_of: Option<Digest>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let call = self.shared.memory.fingerprint_apply(fingerprint, instead_of, now);
+        self.write("fingerprint_apply", call).await
     }
 
     async fn stitch(&self, limit: usize, now: Timestamp) -> Result<StitchReport, StoreError> {

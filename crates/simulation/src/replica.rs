@@ -11,7 +11,7 @@ use callboard_sdk::{
     EntityProviderMutation, LocationSpec, ProviderError, RemovedEntity, ScmFile, ScmResolver, async_trait,
 };
 use callboard_store::{ChangeKind, Store, StoreError};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::clock::SkewedClock;
 use crate::trace::Trace;
@@ -21,18 +21,19 @@ use crate::world::{PROVIDERS, World};
 /// Changes that a reader takes at once.
 const CHANGES_MAX: usize = 20;
 const READER_REST: Duration = Duration::from_millis(700);
+const CONFIGURATION_REST: Duration = Duration::from_secs(2);
 
-/// Everything is allowed to come in.
+/// Everything is allowed to come in, by one of several configurations.
 #[derive(Debug)]
-struct NoRules;
+struct Lenient(usize);
 
-impl RulesEnforcer for NoRules {
+impl RulesEnforcer for Lenient {
     fn is_allowed(&self, _entity: &Entity, _origin: &LocationSpec) -> bool {
         true
     }
 
     fn fingerprint(&self) -> String {
-        String::new()
+        self.0.to_string()
     }
 }
 
@@ -153,6 +154,8 @@ pub(crate) struct Face {
     pub(crate) connections: Connections,
     /// What it read of the change log: final entities as JSON.
     pub(crate) view: Arc<Mutex<BTreeMap<String, String>>>,
+    /// Its configuration, also while it is down.
+    pub(crate) configuration: watch::Sender<usize>,
 }
 
 impl Face {
@@ -184,7 +187,9 @@ pub(crate) async fn live(parts: Parts, stop: oneshot::Receiver<()>, randomness: 
     let clock: Arc<dyn Clock> = Arc::new(clock);
     settings.randomness = randomness;
     let world = upstream.world.clone();
-    let mut pipeline = PipelineParts::new(Arc::new(NoRules), Arc::new(NoForges));
+    let mut configuration = face.configuration.subscribe();
+    let rules = Lenient(*configuration.borrow_and_update());
+    let mut pipeline = PipelineParts::new(Arc::new(rules), Arc::new(NoForges));
     pipeline.processors = vec![
         Arc::new(BuiltinKindsProcessor),
         Arc::new(UrlReaderProcessor::new(Arc::new(upstream))),
@@ -197,22 +202,37 @@ pub(crate) async fn live(parts: Parts, stop: oneshot::Receiver<()>, randomness: 
         Arc::new(WorldProvider { name, world: world.clone(), connections }) as Arc<dyn EntityProvider>
     });
     let pipeline = Arc::new(Pipeline::new(pipeline));
-    let engine = Engine::new(Arc::clone(&store), pipeline, providers.into(), clock, settings);
+    let engine = Engine::new(Arc::clone(&store), Arc::clone(&pipeline), providers.into(), clock, settings);
     let engine = engine.map_err(|error| error.to_string())?;
     let catalog = engine.catalog();
     engine.connect().await.map_err(|error| error.to_string())?;
     let mut running = engine.start().await.map_err(|error| error.to_string())?;
-    *face.catalog.lock().unwrap_or_else(PoisonError::into_inner) = Some(catalog);
+    *face.catalog.lock().unwrap_or_else(PoisonError::into_inner) = Some(catalog.clone());
     trace.say(format_args!("replica {replica} is up"));
     tokio::select! {
         biased;
         () = running.died() => trace.break_promise(format_args!("a part of the loop of replica {replica} died")),
         () = follow(store.as_ref(), &face.view) => {}
+        () = follow_configuration(configuration, &pipeline, &catalog) => {}
         _ = stop => {}
     }
     trace.say(format_args!("replica {replica} stops"));
     running.stop().await;
     Ok(())
+}
+
+/// Puts changes of the configuration into force, as every server does.
+async fn follow_configuration(
+    mut configuration: watch::Receiver<usize>,
+    pipeline: &Pipeline,
+    catalog: &Catalog,
+) {
+    while configuration.changed().await.is_ok() {
+        pipeline.set_rules(Arc::new(Lenient(*configuration.borrow_and_update())));
+        while catalog.pipeline_changed().await.is_err() {
+            tokio::time::sleep(CONFIGURATION_REST).await;
+        }
+    }
 }
 
 /// Keeps a view up to date, as every server does.

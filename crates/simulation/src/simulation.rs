@@ -179,6 +179,7 @@ impl Simulation {
                 }
             }
             15 => self.cluster.crash(replica),
+            16 if dice.below(3) == 0 => self.cluster.reconfigure(replica),
             16 => self.cluster.roll(replica),
             17 => self.cluster.cut(replica, dice.millis(500..15_000)),
             18 => {

@@ -37,6 +37,17 @@ pub struct ClaimRequest {
     pub now: Timestamp,
     /// How long the lease lasts; afterwards others may claim the entity.
     pub lease: Duration,
+    /// Fingerprint of the processors of whoever asks.
+    pub fingerprint: Digest,
+}
+
+/// What a claim came to.
+#[derive(Debug)]
+pub enum Claimed {
+    /// These are leased: none if nothing is due.
+    Leased(Vec<Claim>),
+    /// Nothing is leased, whatever is due: other processors were applied last.
+    Superseded,
 }
 
 /// A leased entity, with all that processing it needs.

@@ -37,7 +37,7 @@ pub mod suite;
 mod tables;
 
 pub use change::{Change, ChangeKind};
-pub use claim::{Claim, ClaimRequest, Lane, LeaseToken};
+pub use claim::{Claim, ClaimRequest, Claimed, Lane, LeaseToken};
 pub use doctor::{InspectCursor, Inspection, Invariant, Mended, Violation};
 pub use error::{Refusal, StoreError, error_chain};
 pub use errors::{CatalogError, ErrorCategory, ErrorFilter, NewError};

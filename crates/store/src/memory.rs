@@ -39,7 +39,7 @@ pub use stitching::Rank;
 pub use tables::{GoodRun, Row, Shown, Tables};
 
 use crate::{
-    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
+    Ancestor, CatalogError, Change, ClaimRequest, Claimed, CommitReport, Counts, EntityId, EntityPage,
     ErrorFilter, FinalEntity, FoundEntities, Hint, InspectCursor, Inspection, Lane, LeaseToken,
     LocationConflict, Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, Store,
     StoreError, StoredLocation, Timestamp, Violation,
@@ -122,7 +122,7 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claimed, StoreError> {
         self.begin().claim(request)
     }
 
@@ -148,8 +148,13 @@ impl Store for MemoryStore {
         Ok(self.tables().next_due_at())
     }
 
-    async fn fingerprint_apply(&self, fingerprint: Digest, now: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.begin().fingerprint_apply(fingerprint, now))
+    async fn fingerprint_apply(
+        &self,
+        fingerprint: Digest,
+        instead_of: Option<Digest>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        Ok(self.begin().fingerprint_apply(fingerprint, instead_of, now))
     }
 
     async fn stitch(&self, limit: usize, now: Timestamp) -> Result<StitchReport, StoreError> {

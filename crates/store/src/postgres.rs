@@ -67,7 +67,7 @@ pub use crate::rules::statement::FaultHook;
 use crate::rules::migrations::Migration;
 use crate::rules::statement::Statement;
 use crate::{
-    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
+    Ancestor, CatalogError, Change, ClaimRequest, Claimed, CommitReport, Counts, EntityId, EntityPage,
     ErrorFilter, FinalEntity, FoundEntities, Hint, InspectCursor, Inspection, Lane, LeaseToken,
     LocationConflict, Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, Store,
     StoreError, StoredLocation, Timestamp, Violation,
@@ -109,7 +109,7 @@ impl Store for PostgresStore {
         2
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claimed, StoreError> {
         self.claim_due(request).await
     }
 
@@ -135,8 +135,13 @@ impl Store for PostgresStore {
         self.earliest_due().await
     }
 
-    async fn fingerprint_apply(&self, fingerprint: Digest, now: Timestamp) -> Result<u64, StoreError> {
-        self.apply_fingerprint(fingerprint, now).await
+    async fn fingerprint_apply(
+        &self,
+        fingerprint: Digest,
+        instead_of: Option<Digest>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.apply_fingerprint(fingerprint, instead_of, now).await
     }
 
     async fn stitch(&self, limit: usize, now: Timestamp) -> Result<StitchReport, StoreError> {

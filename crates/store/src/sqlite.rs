@@ -59,7 +59,7 @@ pub use crate::rules::statement::FaultHook;
 
 use crate::rules::statement::{Statement, statements};
 use crate::{
-    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
+    Ancestor, CatalogError, Change, ClaimRequest, Claimed, CommitReport, Counts, EntityId, EntityPage,
     ErrorFilter, FinalEntity, FoundEntities, InspectCursor, Inspection, Lane, LeaseToken, LocationConflict,
     Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, Store, StoreError,
     StoredLocation, Timestamp, Violation,
@@ -118,7 +118,7 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claimed, StoreError> {
         self.claim_due(request).await
     }
 
@@ -144,8 +144,13 @@ impl Store for SqliteStore {
         self.earliest_due().await
     }
 
-    async fn fingerprint_apply(&self, fingerprint: Digest, now: Timestamp) -> Result<u64, StoreError> {
-        self.apply_fingerprint(fingerprint, now).await
+    async fn fingerprint_apply(
+        &self,
+        fingerprint: Digest,
+        instead_of: Option<Digest>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.apply_fingerprint(fingerprint, instead_of, now).await
     }
 
     async fn stitch(&self, limit: usize, now: Timestamp) -> Result<StitchReport, StoreError> {

@@ -5,7 +5,7 @@ use callboard_model::{Digest, LocationSpec};
 use uuid::Uuid;
 
 use crate::{
-    Ancestor, CatalogError, Change, Claim, ClaimRequest, CommitReport, Counts, EntityId, EntityPage,
+    Ancestor, CatalogError, Change, ClaimRequest, Claimed, CommitReport, Counts, EntityId, EntityPage,
     ErrorFilter, FinalEntity, FoundEntities, Hint, InspectCursor, Inspection, LeaseToken, LocationConflict,
     Mended, MutationReport, NewEntity, Outcome, ProviderMutation, StitchReport, StoreError, StoredLocation,
     Timestamp, Violation,
@@ -16,8 +16,9 @@ use crate::{
 pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     // --- the loop ---
 
-    /// Leases due entities: lowest lane first, then the longest due. An entity whose lease ran out is due.
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError>;
+    /// Leases due entities: lowest lane first, then the longest due. An entity whose lease ran out is due. Whoever has
+    /// other processors than those that were [applied](Self::fingerprint_apply) last gets none.
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claimed, StoreError>;
 
     /// How many batches of outcomes are worth writing at the same time.
     fn commits_at_once(&self) -> usize {
@@ -31,6 +32,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// `lease_until`. All sources of a child are kept. A child that is no longer emitted loses this parent; without
     /// any source left it is an orphan. Relations, refresh keys and errors are written by difference. The stitch
     /// work that follows is queued in the same transaction: this entity; the sources of edges that came or went.
+    ///
+    /// An outcome of other processors than those that were applied last is written, and its entity stays due; children of
+    /// a batch with such an outcome are not handed out.
     async fn commit(
         &self,
         batch: &[Outcome],
@@ -49,9 +53,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// The earliest moment at which [`claim`](Self::claim) will find something.
     async fn next_due_at(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Makes every entity due whose last good run had other processors than these, and those whose run is under way unless
-    /// these were applied last as well: it did not begin with others then. Answers how many.
-    async fn fingerprint_apply(&self, fingerprint: Digest, now: Timestamp) -> Result<u64, StoreError>;
+    /// From now on these processors are to work on the store, and no others. Makes every entity due whose last good run
+    /// had others, and those whose run is under way unless these were applied last as well: it did not begin with others
+    /// then. Answers how many. Does nothing if neither these nor `instead_of`, where it is given, were applied last.
+    async fn fingerprint_apply(
+        &self,
+        fingerprint: Digest,
+        instead_of: Option<Digest>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
 
     /// Makes final entities for up to `limit` queued refs, appends to the change log, and empties the queue by
     /// them, in one transaction. An entity of which none can be made keeps the one that it has, and has an error of

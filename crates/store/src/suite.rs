@@ -22,6 +22,7 @@ pub mod log;
 pub mod newer;
 pub mod openings;
 pub mod outcomes;
+pub mod processors;
 pub mod providers;
 pub mod pruning;
 pub mod relations;
@@ -68,8 +69,6 @@ macro_rules! store_suite {
             a_lease_that_ran_out_is_still_good_until_somebody_claims
             leases_can_be_prolonged_while_they_are_held
             nothing_is_due_in_an_empty_catalog
-            new_processors_make_everything_due_that_ran_with_the_old_ones
-            only_new_processors_make_due_what_is_under_way
             a_job_is_leased_prolonged_and_given_back
         });
         $crate::store_suite!(@area $open conflicts {
@@ -79,6 +78,7 @@ macro_rules! store_suite {
             a_parent_is_due_when_another_one_is_gone_that_emitted_the_same
             a_parent_is_due_when_another_one_comes_with_another_key
             a_parent_may_change_the_key_of_what_only_it_hands_over
+            two_parents_that_swap_their_keys_in_one_batch_do_not_both_have_the_child
             a_refusal_is_an_error_of_the_parent
             a_refused_parent_is_due_when_the_entity_in_its_way_is_deleted
             a_refused_parent_is_due_when_the_entity_in_its_way_becomes_an_orphan
@@ -145,6 +145,16 @@ macro_rules! store_suite {
             caches_are_kept_replaced_and_dropped
             a_batch_that_changes_nothing_is_sorted_out_like_any_other
             a_run_that_fails_keeps_what_the_last_good_one_gave
+        });
+        $crate::store_suite!(@area $open processors {
+            new_processors_make_everything_due_that_ran_with_the_old_ones
+            only_new_processors_make_due_what_is_under_way
+            only_the_processors_that_were_applied_last_get_claims
+            what_old_processors_gave_is_kept_and_the_entity_stays_due
+            what_only_old_processors_put_off_stays_due
+            children_of_old_processors_are_left_to_new_ones
+            what_is_given_back_by_old_processors_is_due
+            processors_that_follow_others_do_not_take_the_place_of_third_ones
         });
         $crate::store_suite!(@area $open providers {
             a_full_mutation_adds_updates_and_removes
@@ -295,6 +305,7 @@ macro_rules! shared_store_suite {
                 a_late_outcome_of_a_lease_that_another_took_over_is_refused
                 a_ref_that_one_forgot_is_good_for_the_other
                 new_content_is_not_lost_to_a_claim_at_the_same_time
+                nothing_is_left_to_old_processors_that_work_while_new_ones_are_applied
                 the_log_has_no_gaps_while_many_write
                 two_providers_bring_in_the_same_entities_at_once
                 what_one_did_the_other_one_hears_of

@@ -108,11 +108,15 @@ fn a_replica_that_only_serves_takes_changes_which_others_process() {
     let config = config(&url).set("catalog.rules", rules);
     let only_serving = config.clone().set("catalog.processingInterval", json!(false));
     // On its own it hands over nothing and processes nothing, and its configured location is not in the catalog.
-    let replica = serving.start(&only_serving.location("file", target.display()));
+    let replica = serving.start(&only_serving.clone().location("file", target.display()));
     assert_eq!(replica.api().entities(), Vec::<serde_json::Value>::new());
     let worker = working.start(&config.location("file", target.display()));
     worker.wait_for("the entity", |api| api.entity("component:default/a"));
     let entity = replica.wait_for("the entity", |api| api.entity("component:default/a"));
+    // Nor does one with other rules that starts later stand in the way of those that work.
+    let later = Home::new();
+    let later = later.start(&only_serving.set("catalog.rules", json!([{ "allow": ["Component", "API"] }])));
+    assert!(later.api().entity("component:default/a").is_some());
     // What it deletes is gone for whoever asks it next, and the others bring it back.
     let uid = entity["metadata"]["uid"].as_str().unwrap().to_owned();
     assert_eq!(replica.api().delete(&format!("/api/catalog/entities/by-uid/{uid}")).status, 204);
@@ -143,4 +147,39 @@ fn a_daemon_that_a_newer_program_shuts_out_ends_and_says_why() {
     );
     let finished = home.run(&["serve", "--config", "app-config.yaml"]);
     assert_eq!(finished.code, Some(1), "{finished:?}");
+}
+
+#[test]
+fn of_daemons_that_process_differently_the_one_that_started_last_does_the_work() {
+    let Some(cluster) = store::postgres() else { return };
+    let files = Home::new();
+    let target = files.write("a.yaml", component("a"));
+    let config = config(&store::new_postgres_url(cluster))
+        .set("catalog.processingInterval", json!({ "seconds": 1 }))
+        .location("file", target.display());
+    let allowing = |kinds: &[&str]| config.clone().set("catalog.rules", json!([{ "allow": kinds }]));
+    let (old, new) = (allowing(&["Component", "Location"]), allowing(&["Component", "Location", "API"]));
+    let is_superseded = |daemon: &Daemon, superseded: &str| {
+        let line = format!("callboard_processing_superseded {superseded}\n");
+        daemon.wait_for("the processors in force", |api| {
+            api.get("/metrics").body.contains(&line).then_some(())
+        });
+    };
+    let homes = [Home::new(), Home::new(), Home::new()];
+    let first = homes[0].start(&old);
+    is_superseded(&first, "0");
+    let second = homes[1].start(&new);
+    is_superseded(&first, "1");
+    files.write("a.yaml", component("a") + "---\n" + &component("b"));
+    first.wait_for("what the second one processed", |api| api.entity("component:default/b"));
+    assert!(is_ready(&first));
+    is_superseded(&second, "0");
+    drop(second);
+    // As when the upgrade is undone.
+    let third = homes[2].start(&old);
+    is_superseded(&first, "0");
+    is_superseded(&third, "0");
+    let log = first.log_text();
+    assert_eq!(log.matches("another process started with other processors").count(), 1, "{log}");
+    assert_eq!(log.matches("the processors of this process are in force again").count(), 1, "{log}");
 }

@@ -30,9 +30,13 @@ pub(crate) async fn run(builder: CatalogBuilder, format: OutputFormat) -> Result
     running.live().refresh_all().await?;
     running.start().await?;
     let live = Arc::clone(running.live());
-    tokio::select! {
-        result = running.settled() => result?,
-        () = show_progress(&live, started) => {}
+    let settled = tokio::select! {
+        result = running.settled() => result,
+        () = show_progress(&live, started) => Ok(()),
+    };
+    if let Err(error) = settled {
+        running.stop().await.close().await;
+        return Err(error);
     }
     if io::stderr().is_terminal() {
         drop(write!(io::stderr(), "{CLEAR_LINE}"));

@@ -160,7 +160,8 @@ async fn follow_config(mut news: mpsc::Receiver<Poll>, live: Arc<Live>, redactio
             Ok(()) => tracing::info!(
                 "the configuration changed: its locations and rules are in force; other changes wait for a restart"
             ),
-            Err(Error::Store(error)) if error.is_retryable() => {
+            // Until the store knows of the new rules, nothing is processed.
+            Err(Error::Store(error)) => {
                 tracing::warn!(
                     error = error_chain(&error),
                     "the changed configuration is not in force yet; trying again"

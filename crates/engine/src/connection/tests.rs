@@ -1,8 +1,9 @@
 use std::time::Duration;
 
+use callboard_model::Digest;
 use callboard_sdk::{RemovedEntity, SystemClock};
 use callboard_store::sqlite::{SqliteOptions, SqliteStore};
-use callboard_store::{Claim, ClaimRequest};
+use callboard_store::{Claim, ClaimRequest, Claimed};
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 
@@ -48,13 +49,16 @@ fn delta(added: impl Into<Vec<DeferredEntity>>, removed: &[&str]) -> EntityProvi
 /// All that is due, which here is all that there is: ref, name as it is written, and content.
 async fn handed_over(store: &Arc<dyn Store>) -> Vec<(String, String, u64)> {
     let now = SystemClock.now();
-    let request = ClaimRequest { limit: 100, lane_max: Lane::Periodic, now, lease: Duration::ZERO };
+    let fingerprint = Digest::of("processors");
+    let request =
+        ClaimRequest { limit: 100, lane_max: Lane::Periodic, now, lease: Duration::ZERO, fingerprint };
     let told = |claim: Claim| {
         let entity: Value = serde_json::from_str(&claim.unprocessed).unwrap();
         let name = entity["metadata"]["name"].as_str().unwrap().to_owned();
         (claim.entity_ref.to_string(), name, entity["spec"]["content"].as_u64().unwrap_or_default())
     };
-    let mut handed: Vec<_> = store.claim(&request).await.unwrap().into_iter().map(told).collect();
+    let Claimed::Leased(claims) = store.claim(&request).await.unwrap() else { panic!("other processors") };
+    let mut handed: Vec<_> = claims.into_iter().map(told).collect();
     handed.sort();
     handed
 }

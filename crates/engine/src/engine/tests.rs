@@ -9,13 +9,13 @@ use callboard_sdk::{
 };
 use callboard_store::postgres::{PostgresOptions, PostgresStore};
 use callboard_store::sqlite::{SqliteOptions, SqliteStore};
-use callboard_store::{ClaimRequest, ErrorFilter, LocationConflict, StoredLocation};
+use callboard_store::{ClaimRequest, Claimed, ErrorFilter, LocationConflict, StoredLocation};
 use futures::FutureExt as _;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::testing::{Act, Fake, Warnings, cluster, pipeline, stored};
+use crate::testing::{Act, AllBut, Fake, Warnings, cluster, pipeline, stored};
 
 async fn store() -> Arc<dyn Store> {
     Arc::new(SqliteStore::open(SqliteOptions::memory()).await.unwrap())
@@ -147,10 +147,12 @@ async fn what_somebody_waits_for_waits_neither_for_slow_sources_nor_for_room() {
 #[tokio::test]
 async fn claims_that_nobody_worked_on_and_runs_that_do_not_end_are_given_back() {
     let (store, _, running) = start(10, 100).await;
+    let fingerprint = running.shared.processing.pipeline.fingerprint();
     running.stop().await;
-    let now = SystemClock.now();
-    let request = ClaimRequest { limit: 100, lane_max: Lane::Periodic, now, lease: Duration::from_mins(1) };
-    assert_eq!(store.claim(&request).await.unwrap().len(), 10);
+    let (now, lease) = (SystemClock.now(), Duration::from_mins(1));
+    let request = ClaimRequest { limit: 100, lane_max: Lane::Periodic, now, lease, fingerprint };
+    let claimed = store.claim(&request).await.unwrap();
+    assert!(matches!(&claimed, Claimed::Leased(claims) if claims.len() == 10), "{claimed:?}");
 }
 
 #[tokio::test]
@@ -370,6 +372,69 @@ async fn a_process_that_only_serves_hears_of_changes() {
         serving.change().await;
     }
     engine.stop().await;
+}
+
+/// A loop whose processors are of this version.
+async fn of_version(store: &Arc<dyn Store>, version: &str) -> (Catalog, RunningEngine) {
+    let reader = Fake::new("reader").read("url:quick", []).with_fingerprint(version);
+    let (clock, settings) = (Arc::new(SystemClock), EngineSettings::default());
+    let engine = Engine::new(Arc::clone(store), pipeline([reader]), Vec::new(), clock, settings).unwrap();
+    (engine.catalog(), engine.start().await.unwrap())
+}
+
+/// Has the claimer ask until it knows whether its processors are superseded.
+async fn superseded(running: &RunningEngine, is_superseded: bool) {
+    while running.shared.standing.is_superseded() != is_superseded {
+        running.shared.wake.claim();
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn is_in_force(running: &RunningEngine) -> bool {
+    let fingerprint = running.shared.processing.pipeline.fingerprint();
+    let (now, lease) = (SystemClock.now(), Duration::ZERO);
+    let request = ClaimRequest { limit: 1, lane_max: Lane::Periodic, now, lease, fingerprint };
+    matches!(running.shared.store.claim(&request).await.unwrap(), Claimed::Leased(_))
+}
+
+#[tokio::test]
+async fn a_process_leaves_the_work_to_one_that_started_later_with_other_processors() {
+    let store = store().await;
+    let (warnings, _guard) = Warnings::collect();
+    let (serving, mut old) = of_version(&store, "1").await;
+    let (_, mut new) = of_version(&store, "2").await;
+    superseded(&old, true).await;
+    let location = register(&serving).await;
+    new.settled().await.unwrap();
+    assert!(store.entity_by_ref(&location.entity_ref).await.unwrap().is_some());
+    assert!(matches!(old.settled().await, Err(EngineError::Superseded)));
+    new.stop().await;
+    let (_, other) = of_version(&store, "1").await;
+    superseded(&old, false).await;
+    old.settled().await.unwrap();
+    assert_eq!(warnings.all().len(), 1, "{:?}", warnings.all());
+    for running in [old, other] {
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_changed_configuration_takes_nothing_from_a_process_that_started_later() {
+    let store = store().await;
+    let (catalog, old) = of_version(&store, "1").await;
+    let rules = &old.shared.processing.pipeline;
+    rules.set_rules(Arc::new(AllBut(&["User"])));
+    catalog.pipeline_changed().await.unwrap();
+    assert!(is_in_force(&old).await, "nobody else is there");
+    let (_, new) = of_version(&store, "2").await;
+    for denied in [&["Group"], &["User"]] {
+        rules.set_rules(Arc::new(AllBut(denied)));
+        catalog.pipeline_changed().await.unwrap();
+        assert!(is_in_force(&new).await && !is_in_force(&old).await);
+    }
+    for running in [old, new] {
+        running.stop().await;
+    }
 }
 
 #[tokio::test]

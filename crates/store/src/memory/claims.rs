@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::schedule::Lease;
 use super::tables::{Row, Tables};
 use crate::rules::codec::{lane, micros, timestamp};
-use crate::{Claim, ClaimRequest, EntityId, LeaseToken, StoreError, Timestamp};
+use crate::{Claim, ClaimRequest, Claimed, EntityId, LeaseToken, StoreError, Timestamp};
 
 impl Row {
     pub(super) fn is_leased(&self, now: Timestamp) -> bool {
@@ -14,8 +14,11 @@ impl Row {
 }
 
 impl Tables {
-    pub(super) fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
-        let ClaimRequest { limit, lane_max, now, lease } = *request;
+    pub(super) fn claim(&mut self, request: &ClaimRequest) -> Result<Claimed, StoreError> {
+        let ClaimRequest { limit, lane_max, now, lease, fingerprint } = *request;
+        if self.is_superseded(fingerprint) {
+            return Ok(Claimed::Superseded);
+        }
         let mut due: Vec<_> = self
             .rows
             .iter()
@@ -27,7 +30,9 @@ impl Tables {
             .collect();
         due.sort();
         due.truncate(limit);
-        due.iter().filter_map(|(.., entity_ref)| self.lease(entity_ref, now + lease).transpose()).collect()
+        let claims =
+            due.iter().filter_map(|(.., entity_ref)| self.lease(entity_ref, now + lease).transpose());
+        claims.collect::<Result<_, _>>().map(Claimed::Leased)
     }
 
     /// Leases an entity, whoever has it.

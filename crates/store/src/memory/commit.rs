@@ -7,7 +7,7 @@ use super::edges::Source;
 use super::tables::{self, Tables};
 use crate::rules::children::Children;
 use crate::rules::intake::Written;
-use crate::rules::outcome::{Accepted, GoodRun, failures, good_runs, may_write, next_schedule};
+use crate::rules::outcome::{Accepted, GoodRun, failures, good_runs, hand_out_max, may_write, next_schedule};
 use crate::rules::schedule::Run;
 use crate::rules::stitch_work::Urgency;
 use crate::{CacheWrite, CommitReport, ErrorCategory, Lane, Outcome, StoreError, Timestamp};
@@ -24,7 +24,8 @@ impl Tables {
         let leased: BTreeSet<Arc<str>> =
             self.rows.iter().filter(|(_, row)| row.is_leased(now)).map(|(it, _)| Arc::clone(it)).collect();
         let accepted = self.accept(batch, &mut report);
-        report.left_due += accepted.iter().filter(|accepted| accepted.is_wished).count();
+        report.left_due += accepted.iter().filter(|accepted| accepted.stays_due()).count();
+        let hand_out = hand_out_max(&accepted, hand_out);
         for accepted in &accepted {
             self.end_run(accepted);
         }
@@ -55,13 +56,14 @@ impl Tables {
     fn accept<'a>(&mut self, batch: &'a [Outcome], report: &mut CommitReport) -> Vec<Accepted<'a>> {
         let mut accepted = Vec::new();
         for (index, outcome) in batch.iter().enumerate() {
+            let is_outdated = self.is_superseded(outcome.fingerprint);
             let row = self.rows.get_mut(&self.text(outcome.id.0));
             let lease = row.and_then(|row| Some((row.lease.take_if(|it| it.token == outcome.token)?, row)));
             match lease {
                 Some((lease, row)) if may_write(row.location_key.as_deref(), outcome) => {
                     row.location_key.clone_from(&outcome.location_key);
                     let is_wished = row.wishes != lease.wishes;
-                    accepted.push(Accepted { outcome, schedule: row.schedule, is_wished });
+                    accepted.push(Accepted { outcome, schedule: row.schedule, is_wished, is_outdated });
                 }
                 _ => report.refused.push(index),
             }

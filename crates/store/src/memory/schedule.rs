@@ -26,6 +26,11 @@ impl Row {
         timestamp(self.schedule.next_update_at?).ok()
     }
 
+    /// The processors of the last good run; `None` if a full run is needed.
+    pub fn fingerprint(&self) -> Option<Digest> {
+        self.schedule.fingerprint
+    }
+
     pub(super) fn wish(&mut self, lane: Lane, run: Run, now: Timestamp) {
         let due = self.schedule.next_update_at;
         self.schedule.next_update_at = Some(due.map_or(micros(now), |due| due.min(micros(now))));
@@ -75,7 +80,20 @@ impl Tables {
         found.len() as u64
     }
 
-    pub(super) fn fingerprint_apply(&mut self, fingerprint: Digest, now: Timestamp) -> u64 {
+    /// Whether other processors than these were applied last.
+    pub(super) fn is_superseded(&self, fingerprint: Digest) -> bool {
+        self.applied.is_some_and(|applied| applied != fingerprint)
+    }
+
+    pub(super) fn fingerprint_apply(
+        &mut self,
+        fingerprint: Digest,
+        instead_of: Option<Digest>,
+        now: Timestamp,
+    ) -> u64 {
+        if instead_of.is_some_and(|before| self.is_superseded(before)) && self.is_superseded(fingerprint) {
+            return 0;
+        }
         let mut marked = 0;
         let are_new = self.applied.replace(fingerprint) != Some(fingerprint);
         for row in self.rows.values_mut().filter(|row| row.schedule.fingerprint != Some(fingerprint)) {

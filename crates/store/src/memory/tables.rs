@@ -35,7 +35,7 @@ pub struct Tables {
     /// Registered locations by id.
     pub locations: BTreeMap<String, StoredLocation>,
     /// The processors that were applied last.
-    pub(super) applied: Option<Digest>,
+    pub applied: Option<Digest>,
     /// Jobs that somebody has, and until when.
     pub(super) jobs: BTreeMap<String, (LeaseToken, Timestamp)>,
     /// How often there was something to tell the others.

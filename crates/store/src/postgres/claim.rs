@@ -12,11 +12,12 @@ use super::again::Tries;
 use super::locks::Graph;
 use super::names::Wanted;
 use super::row::{RowExt as _, whole_micros};
+use super::schedule::beginning;
 use super::session::Args;
 use crate::packed::unpack;
 use crate::rules::codec::{lane, refresh_key};
 use crate::rules::statement::statements;
-use crate::{Claim, ClaimRequest, EntityId, LeaseToken, StoreError, Timestamp, error_chain};
+use crate::{Claim, ClaimRequest, Claimed, EntityId, LeaseToken, StoreError, Timestamp, error_chain};
 
 /// The bits of a token that are drawn for each call. The rest is counted; should a server that took over count some of
 /// it again, a token of the one before it still fits none of its leases.
@@ -24,19 +25,26 @@ pub(super) const NONCE_BITS: u32 = 20;
 
 statements! {
     // One lane at a time: the index leads straight to the due rows of a lane, in order. Rows that somebody has locked are
-    // passed over. Nobody waits for the disk: a claim that is lost is an entity that is due.
+    // passed over. Nobody waits for the disk: a claim that is lost is an entity that is due. The first column is there
+    // also where nothing is leased.
     CLAIM_DUE =
         "WITH off AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)), \
+         fit AS MATERIALIZED ( \
+           SELECT NOT EXISTS (SELECT FROM meta WHERE key = 'applied_fingerprint' AND value <> $6) AS fits), \
          due AS MATERIALIZED ( \
-           SELECT d.id FROM generate_series(0, $1::integer) l CROSS JOIN LATERAL ( \
+           SELECT d.id FROM generate_series(0, CASE WHEN (SELECT fits FROM fit) THEN $1::integer ELSE -1 END) l \
+           CROSS JOIN LATERAL ( \
              SELECT s.id FROM schedule s \
              WHERE s.lane = l AND s.next_update_at <= $2 AND (s.lease_until IS NULL OR s.lease_until <= $2) \
              ORDER BY s.next_update_at, s.id LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED) d \
-           LIMIT $4) \
-         UPDATE schedule s \
-         SET lease_until = $3, lease_token = (nextval('lease_tokens') << 20) | $5, wished = false \
-         FROM due, off WHERE s.id = due.id \
-         RETURNING s.id, s.lease_token, s.lane, s.next_update_at, s.result_digest, s.fingerprint";
+           LIMIT $4), \
+         leased AS ( \
+           UPDATE schedule s \
+           SET lease_until = $3, lease_token = (nextval('lease_tokens') << 20) | $5, wished = false \
+           FROM due, off WHERE s.id = due.id \
+           RETURNING s.id, s.lease_token, s.lane, s.next_update_at, s.result_digest, s.fingerprint) \
+         SELECT fit.fits, l.id, l.lease_token, l.lane, l.next_update_at, l.result_digest, l.fingerprint \
+         FROM fit LEFT JOIN leased l ON true";
     // In a statement of its own: it must see what was written before the rows were locked, as claiming took away the
     // wish that came with it.
     SELECT_CLAIMED =
@@ -68,18 +76,21 @@ pub(super) fn nonce() -> i64 {
 }
 
 impl PostgresStore {
-    pub(super) async fn claim_due(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+    pub(super) async fn claim_due(&self, request: &ClaimRequest) -> Result<Claimed, StoreError> {
         let args = Args::new()
             .with(request.lane_max as i16)
             .with(whole_micros(request.now))
             .with(whole_micros(request.now + request.lease))
             .with(i64::try_from(request.limit).unwrap_or(i64::MAX))
-            .with(nonce());
+            .with(nonce())
+            .with(beginning(&request.fingerprint));
         let leased = self.connections.writer_rows(CLAIM_DUE, args).await?;
-        if leased.is_empty() {
-            return Ok(Vec::new());
+        match leased.first() {
+            Some(first) if !first.flag(0)? => return Ok(Claimed::Superseded),
+            Some(first) if first.int_opt(1)?.is_some() => {}
+            _ => return Ok(Claimed::Leased(Vec::new())),
         }
-        let ids: Vec<i64> = leased.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        let ids: Vec<i64> = leased.iter().map(|row| row.int(1)).collect::<Result<_, _>>()?;
         let found = match self.connections.writer_rows(SELECT_CLAIMED, Args::new().with(&ids)).await {
             Ok(found) => found,
             Err(error) => {
@@ -93,7 +104,7 @@ impl PostgresStore {
         }
         let mut claims = Vec::with_capacity(leased.len());
         for lease in &leased {
-            let id = lease.int(0)?;
+            let id = lease.int(1)?;
             // An entity without content was deleted since.
             let Some(row) = rows.get(&id) else { continue };
             match claim(lease, row) {
@@ -106,12 +117,12 @@ impl PostgresStore {
             }
         }
         claims.sort_by_key(|claim| (claim.lane, claim.due_at, claim.id));
-        Ok(claims)
+        Ok(Claimed::Leased(claims))
     }
 
     /// Ends leases of which nobody will ever hear. Should this fail as well, they run out.
     async fn give_back(&self, ids: &[i64], leased: &[PgRow]) {
-        let tokens: Result<Vec<i64>, StoreError> = leased.iter().map(|row| row.int(1)).collect();
+        let tokens: Result<Vec<i64>, StoreError> = leased.iter().map(|row| row.int(2)).collect();
         let released = match tokens {
             Ok(tokens) => {
                 self.connections.writer_rows(RELEASE_CLAIMED, Args::new().with(ids).with(tokens)).await
@@ -151,11 +162,13 @@ impl PostgresStore {
     pub(super) async fn apply_fingerprint(
         &self,
         fingerprint: Digest,
+        instead_of: Option<Digest>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let mut tries = Tries::new(Graph::Shared);
+        // No entity may come in that would be missed, nor a run end that does not know yet whether it counts.
+        let mut tries = Tries::new(Graph::Exclusive);
         loop {
-            let result = self.apply_fingerprint_once(fingerprint, now, tries.graph()).await;
+            let result = self.apply_fingerprint_once(fingerprint, instead_of, now, tries.graph()).await;
             if let Some(result) = tries.settle(result).await {
                 return result;
             }
@@ -165,11 +178,12 @@ impl PostgresStore {
     async fn apply_fingerprint_once(
         &self,
         fingerprint: Digest,
+        instead_of: Option<Digest>,
         now: Timestamp,
         graph: Graph,
     ) -> Result<u64, StoreError> {
         let mut writer = self.writer(graph, &Wanted::none()).await?;
-        let marked = writer.mark_due_by_fingerprint(fingerprint, now).await?;
+        let marked = writer.mark_due_by_fingerprint(fingerprint, instead_of, now).await?;
         writer.finish().await?;
         Ok(marked)
     }
@@ -194,18 +208,18 @@ impl PostgresStore {
 
 fn claim(lease: &PgRow, row: &PgRow) -> Result<Claim, StoreError> {
     Ok(Claim {
-        id: EntityId(lease.int(0)?),
+        id: EntityId(lease.int(1)?),
         entity_ref: Arc::from(row.text(1)?),
         uid: row.uid(2)?,
-        token: LeaseToken(lease.int(1)?),
-        lane: lane(lease.int2(2)?)?,
-        due_at: lease.time(3)?,
+        token: LeaseToken(lease.int(2)?),
+        lane: lane(lease.int2(3)?)?,
+        due_at: lease.time(4)?,
         unprocessed: Arc::from(unpack(row.blob(5)?)?),
         unprocessed_digest: row.digest(3)?,
         location_key: row.text_opt(4)?.map(Arc::from),
         cache: cache(row, 6)?,
-        result_digest: lease.digest_opt(4)?,
-        fingerprint: lease.digest_opt(5)?,
+        result_digest: lease.digest_opt(5)?,
+        fingerprint: lease.digest_opt(6)?,
     })
 }
 

@@ -18,20 +18,24 @@ use super::intake::lanes;
 use super::locks::{Graph, ScheduleRow};
 use super::names::Wanted;
 use super::row::RowExt as _;
+use super::schedule::beginning;
 use super::session::{Args, chunks};
 use super::texts::escaped;
 use super::writer::Writer;
 use crate::rules::children::Children;
-use crate::rules::outcome::{Accepted, CacheChanges, failures, good_runs, may_write, next_schedule};
+use crate::rules::outcome::{
+    Accepted, CacheChanges, failures, good_runs, hand_out_max, may_write, next_schedule,
+};
 use crate::rules::schedule::Run;
 use crate::rules::statement::statements;
 use crate::{CommitReport, Hint, Lane, Outcome, OutcomeKind, StoreError, Timestamp};
 
 statements! {
-    // The columns of a row of `schedule`, and the key.
+    // The columns of a row of `schedule`, the key, and what is the same for all rows: the processors that were applied last.
+    // They stay so until the end of the transaction, as only whoever has the graph applies others.
     SELECT_HELD =
         "SELECT s.id, s.next_update_at, s.lane, s.wished, s.lease_token, s.lease_until, s.result_digest, s.fingerprint, \
-                r.location_key \
+                r.location_key, (SELECT value FROM meta WHERE key = 'applied_fingerprint') \
          FROM unnest($1, $2) j(id, token) JOIN schedule s ON s.id = j.id AND s.lease_token = j.token \
            JOIN refresh_state r ON r.id = s.id";
     SELECT_KEYS = "SELECT id, location_key FROM refresh_state WHERE id = ANY($1)";
@@ -45,6 +49,13 @@ statements! {
 
 /// An entity of a batch: its row, and its key.
 type Own = (ScheduleRow, Option<String>);
+
+/// The entities of a batch by number, and the processors that were applied last.
+#[derive(Debug, Default)]
+struct Held {
+    rows: HashMap<i64, Own>,
+    applied: Option<i64>,
+}
 
 /// What a batch says about its entities.
 #[derive(Debug, Default)]
@@ -61,7 +72,7 @@ struct Verdict<'a> {
 impl<'a> Verdict<'a> {
     /// Sorts out the outcomes that may be written: the lease holds, the entity is still there, and nobody took it over
     /// under another key.
-    fn of(batch: &'a [Outcome], mut rows: HashMap<i64, Own>) -> Self {
+    fn of(batch: &'a [Outcome], Held { mut rows, applied }: Held) -> Self {
         let mut verdict = Self::default();
         for (index, outcome) in batch.iter().enumerate() {
             let id = outcome.id.0;
@@ -76,7 +87,9 @@ impl<'a> Verdict<'a> {
                         verdict.keys.push((id, key));
                     }
                     let ScheduleRow { schedule, is_wished, .. } = row;
-                    verdict.accepted.push(Accepted { outcome, schedule, is_wished });
+                    let is_outdated =
+                        applied.is_some_and(|applied| applied != beginning(&outcome.fingerprint));
+                    verdict.accepted.push(Accepted { outcome, schedule, is_wished, is_outdated });
                 }
                 Some(_) => {
                     verdict.released.insert(id);
@@ -143,7 +156,9 @@ impl Writer<'_> {
         lease_until: Timestamp,
         now: Timestamp,
     ) -> Result<CommitReport, StoreError> {
-        let seen = Verdict::of(batch, self.held(batch).await?);
+        let held = self.held(batch).await?;
+        let applied = held.applied;
+        let seen = Verdict::of(batch, held);
         let runs = good_runs(&seen.accepted);
         let edges =
             if runs.is_empty() { Vec::new() } else { self.edges_from(runs.iter().map(|run| run.id)).await? };
@@ -159,24 +174,22 @@ impl Writer<'_> {
         let withdrawn = children.withdrawn.iter().map(|edge| edge.target);
         let touched = own.iter().copied().chain(targets).chain(withdrawn).collect();
         let locked = self.lock(&touched).await?;
-        let mut verdict = Verdict::of(batch, self.keyed(&own, &locked).await?);
+        let rows = self.keyed(&own, &locked).await?;
+        let mut verdict = Verdict::of(batch, Held { rows, applied });
         if verdict.refused != seen.refused {
             return Err(Interrupted::Overtaken.into());
         }
         let refused = std::mem::take(&mut verdict.refused);
         let mut report = CommitReport { refused, ..CommitReport::default() };
-        report.left_due = verdict.accepted.iter().filter(|accepted| accepted.is_wished).count();
+        report.left_due = verdict.accepted.iter().filter(|accepted| accepted.stays_due()).count();
+        let limit = hand_out_max(&verdict.accepted, hand_out);
         self.write_own(&verdict, now).await?;
         let runs = good_runs(&verdict.accepted);
         if !runs.is_empty() {
             let owners: Vec<_> = runs.iter().map(|run| (run.id, run.processed.warnings.as_slice())).collect();
             self.processing_errors_clear(&owners, now).await?;
-            self.write_children(
-                &children,
-                &mut report,
-                Family { locked, added, lease_until, now, limit: hand_out },
-            )
-            .await?;
+            self.write_children(&children, &mut report, Family { locked, added, limit, lease_until, now })
+                .await?;
             self.results_replace(&runs).await?;
         }
         report.needs_stitching = !self.work.is_empty();
@@ -188,13 +201,14 @@ impl Writer<'_> {
     }
 
     /// The entities whose leases are those of the batch.
-    async fn held(&mut self, batch: &[Outcome]) -> Result<HashMap<i64, Own>, StoreError> {
+    async fn held(&mut self, batch: &[Outcome]) -> Result<Held, StoreError> {
         let args = Args::new()
             .list(batch.iter().map(|outcome| outcome.id.0))
             .list(batch.iter().map(|outcome| outcome.token.0));
-        let mut held = HashMap::new();
+        let mut held = Held::default();
         for row in self.db.rows(SELECT_HELD, args).await? {
-            held.insert(row.int(0)?, (ScheduleRow::read(&row)?, row.text_opt(8)?.map(Cow::into_owned)));
+            held.applied = row.int_opt(9)?;
+            held.rows.insert(row.int(0)?, (ScheduleRow::read(&row)?, row.text_opt(8)?.map(Cow::into_owned)));
         }
         Ok(held)
     }

@@ -2,6 +2,7 @@
 
 use super::PostgresStore;
 use super::row::{uuid, whole_micros};
+use super::schedule::beginning;
 use super::session::Args;
 use super::texts::escaped;
 use crate::rules::outcome::only_puts_off;
@@ -19,6 +20,7 @@ statements! {
              JOIN schedule s ON s.id = j.id JOIN refresh_state r ON r.id = s.id \
            WHERE s.lease_token = j.token AND NOT s.wished AND r.location_key IS NOT DISTINCT FROM j.key \
              AND s.result_digest = j.digest AND s.fingerprint = j.fp \
+             AND NOT EXISTS (SELECT FROM meta WHERE key = 'applied_fingerprint' AND value <> $8) \
            FOR NO KEY UPDATE OF s SKIP LOCKED), \
          n AS MATERIALIZED (SELECT count(DISTINCT id) AS n FROM fit) \
          UPDATE schedule s SET next_update_at = fit.due, lane = 3, lease_until = NULL, lease_token = NULL \
@@ -28,7 +30,8 @@ statements! {
 impl PostgresStore {
     /// Writes a batch of outcomes if all of them only put off. Answers whether it did.
     pub(super) async fn put_off(&self, batch: &[Outcome]) -> Result<bool, StoreError> {
-        if !batch.iter().all(only_puts_off) {
+        let Some(Outcome { fingerprint, .. }) = batch.first() else { return Ok(false) };
+        if !batch.iter().all(|outcome| only_puts_off(outcome) && outcome.fingerprint == *fingerprint) {
             return Ok(false);
         }
         let started = std::time::Instant::now();
@@ -39,7 +42,8 @@ impl PostgresStore {
             .list(batch.iter().map(|outcome| outcome.location_key.as_deref().map(escaped)))
             .list(batch.iter().map(|outcome| uuid(&outcome.result_digest)))
             .list(batch.iter().map(|outcome| uuid(&outcome.fingerprint)))
-            .with(i64::try_from(batch.len()).unwrap_or(i64::MAX));
+            .with(i64::try_from(batch.len()).unwrap_or(i64::MAX))
+            .with(beginning(fingerprint));
         let written = self.connections.writer_rows(PUT_OFF, args).await?;
         if written.is_empty() {
             return Ok(false);

@@ -26,16 +26,22 @@ statements! {
                              fingerprint = NULL \
          WHERE id = ANY($1)";
     SELECT_IDS_BY_KEYS = "SELECT DISTINCT id FROM refresh_keys WHERE key = ANY($1)";
-    // One row if other processors were applied last.
+    // One row if other processors were applied last, and these take their place.
     SET_APPLIED =
         "INSERT INTO meta (key, value) VALUES ('applied_fingerprint', $1) \
-         ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE meta.value <> excluded.value";
-    // Those that are due anyway need no mark, unless their run began with the old processors.
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value \
+         WHERE meta.value <> excluded.value AND meta.value = coalesce($2, meta.value)";
+    SELECT_IS_APPLIED = "SELECT EXISTS (SELECT FROM meta WHERE key = 'applied_fingerprint' AND value = $1)";
+    // Those that are due anyway need no mark, unless their run began with the old processors. With new ones all are marked,
+    // as one may be claimed and put off by old processors before this is committed; they are not counted.
     MARK_DUE_BY_FINGERPRINT =
-        "WITH l AS MATERIALIZED (SELECT id FROM schedule WHERE fingerprint IS DISTINCT FROM $1 \
-               AND (next_update_at IS NULL OR next_update_at > $2 OR ($3 AND lease_until > $2)) \
-               ORDER BY id FOR NO KEY UPDATE) \
-         UPDATE schedule s SET next_update_at = least(s.next_update_at, $2), wished = true FROM l WHERE s.id = l.id";
+        "WITH l AS MATERIALIZED (SELECT id, next_update_at FROM schedule WHERE fingerprint IS DISTINCT FROM $1 \
+               AND (next_update_at IS NULL OR next_update_at > $2 OR $3) \
+               ORDER BY id FOR NO KEY UPDATE), \
+         marked AS (UPDATE schedule s SET next_update_at = least(s.next_update_at, $2), wished = true \
+                    FROM l WHERE s.id = l.id \
+                    RETURNING l.next_update_at IS NULL OR l.next_update_at > $2 OR s.lease_until > $2 AS is_news) \
+         SELECT count(*) FILTER (WHERE is_news) FROM marked";
     // The lease ends with the row that says when the entity is due next.
     PUT_SCHEDULE =
         "UPDATE schedule s SET next_update_at = j.due, lane = j.lane, result_digest = j.digest, fingerprint = j.fp, \
@@ -107,16 +113,24 @@ impl Writer<'_> {
     pub(super) async fn mark_due_by_fingerprint(
         &mut self,
         fingerprint: Digest,
+        instead_of: Option<Digest>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
+        let own = beginning(&fingerprint);
+        let args = Args::new().with(own).with(instead_of.as_ref().map(beginning));
+        let is_new = self.db.run(SET_APPLIED, args).await? > 0;
+        let applied = self.db.rows(SELECT_IS_APPLIED, Args::new().with(own)).await?;
+        if !applied.first().map_or(Ok(false), |row| row.flag(0))? {
+            return Ok(0);
+        }
         self.hints.add(Hint::Due);
-        let is_new = self.db.run(SET_APPLIED, Args::new().with(beginning(&fingerprint))).await? > 0;
         let args = Args::new().with(uuid(&fingerprint)).with(whole_micros(now)).with(is_new);
-        self.db.run(MARK_DUE_BY_FINGERPRINT, args).await
+        let marked = self.db.rows(MARK_DUE_BY_FINGERPRINT, args).await?;
+        Ok(marked.first().map_or(Ok(0), |row| row.int(0))?.unsigned_abs())
     }
 }
 
 /// As much of a digest as `meta` has room for.
-fn beginning(digest: &Digest) -> i64 {
+pub(super) fn beginning(digest: &Digest) -> i64 {
     digest.as_bytes().first_chunk().map(|bytes| i64::from_be_bytes(*bytes)).unwrap_or_default()
 }

@@ -9,6 +9,8 @@ mod lost;
 #[cfg(feature = "testsuite")]
 mod plans;
 #[cfg(feature = "testsuite")]
+mod processors;
+#[cfg(feature = "testsuite")]
 mod queue;
 #[cfg(feature = "testsuite")]
 mod rows;

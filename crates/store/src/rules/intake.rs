@@ -195,7 +195,9 @@ impl<'a> Intake<'a> {
     /// Takes offers, or refuses them. `sole` are those of the [`rekeyable`](Self::rekeyable) that have one source only.
     pub(crate) fn offer(&mut self, offers: &[Offer<'a>], sole: &HashSet<i64>) {
         for offer in offers {
-            self.offer_one(offer, offer.was_accepted() && sole.contains(&offer.target));
+            // Another source may have come by in these very offers.
+            let is_sole = sole.contains(&offer.target) && !self.plan.gained.contains(&offer.target);
+            self.offer_one(offer, offer.was_accepted() && is_sole);
         }
     }
 

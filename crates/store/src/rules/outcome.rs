@@ -14,6 +14,21 @@ pub(crate) struct Accepted<'a> {
     pub(crate) schedule: Schedule,
     /// Something made the entity due while it was processed.
     pub(crate) is_wished: bool,
+    /// Other processors than its were applied last, as another process has begun with them: the run will be done again.
+    pub(crate) is_outdated: bool,
+}
+
+impl Accepted<'_> {
+    /// Whether this run is not the one that the entity is due for.
+    pub(crate) fn stays_due(&self) -> bool {
+        let is_done = !matches!(self.outcome.kind, OutcomeKind::Abandoned);
+        self.is_wished || (self.is_outdated && is_done)
+    }
+}
+
+/// How many children may be handed out. Whoever writes what is outdated might process them in the same way.
+pub(crate) fn hand_out_max(accepted: &[Accepted<'_>], hand_out: usize) -> usize {
+    if accepted.iter().any(|accepted| accepted.is_outdated) { 0 } else { hand_out }
 }
 
 /// A good run of one entity.
@@ -40,10 +55,10 @@ pub(crate) fn may_write(location_key: Option<&str>, outcome: &Outcome) -> bool {
 
 /// The row after the outcome was written; `None` if it stays as it is.
 pub(crate) fn next_schedule(accepted: &Accepted<'_>) -> Option<Schedule> {
-    let Accepted { outcome, schedule, is_wished } = accepted;
+    let Accepted { outcome, schedule, .. } = accepted;
     let mut row = *schedule;
     let mut may_settle = true;
-    if *is_wished {
+    if accepted.stays_due() {
         // It stays due, and for a full run if that is what was asked for.
         may_settle = row.fingerprint.is_some();
     } else {
@@ -161,10 +176,14 @@ mod tests {
         for (kind, fingerprint, is_wished, expected) in cases {
             let outcome = outcome(kind);
             let schedule = Schedule { fingerprint, ..Schedule::new(7, Lane::New, 1) };
-            let row = next_schedule(&Accepted { outcome: &outcome, schedule, is_wished });
-            assert!(row.is_none_or(|row| row.result_digest == Some(outcome.result_digest)));
-            let found = row.map(|row| ((row.next_update_at, row.lane), row.fingerprint));
-            assert_eq!(found, expected, "{:?} {fingerprint:?} {is_wished}", outcome.kind);
+            // What is outdated stays as due as what was asked for meanwhile.
+            let is_outdated = is_wished;
+            for (is_wished, is_outdated) in [(is_wished, false), (false, is_outdated)] {
+                let row = next_schedule(&Accepted { outcome: &outcome, schedule, is_wished, is_outdated });
+                assert!(row.is_none_or(|row| row.result_digest == Some(outcome.result_digest)));
+                let found = row.map(|row| ((row.next_update_at, row.lane), row.fingerprint));
+                assert_eq!(found, expected, "{:?} {fingerprint:?} {is_wished} {is_outdated}", outcome.kind);
+            }
         }
     }
 
@@ -175,8 +194,12 @@ mod tests {
         let failed = Outcome { cache: put(), ..outcome(OutcomeKind::Failed(Vec::new())) };
         let dropping = Outcome { cache: CacheWrite::Put(None), ..outcome(OutcomeKind::Unchanged) };
         let schedule = Schedule::new(7, Lane::New, 1);
-        let accepted =
-            [&abandoned, &failed, &dropping].map(|outcome| Accepted { outcome, schedule, is_wished: false });
+        let accepted = [&abandoned, &failed, &dropping].map(|outcome| Accepted {
+            outcome,
+            schedule,
+            is_wished: false,
+            is_outdated: false,
+        });
         let changes = CacheChanges::of(&accepted);
         assert_eq!((changes.put, changes.dropped), (vec![(7, 5, pack("{}"))], vec![7]));
         assert!(!only_puts_off(&dropping));

@@ -12,7 +12,7 @@ use super::session::Args;
 use crate::packed::unpack;
 use crate::rules::codec::{lane, micros, refresh_key, timestamp};
 use crate::rules::statement::statements;
-use crate::{Claim, ClaimRequest, EntityId, Lane, LeaseToken, StoreError, Timestamp, error_chain};
+use crate::{Claim, ClaimRequest, Claimed, EntityId, Lane, LeaseToken, StoreError, Timestamp, error_chain};
 
 statements! {
     // One lane at a time: the index then leads straight to the due rows of that lane, in order, and never walks
@@ -36,10 +36,13 @@ statements! {
 
 impl SqliteStore {
     // Neither of these two writes anything, so the lock on the leases is all that they need.
-    pub(super) async fn claim_due(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+    pub(super) async fn claim_due(&self, request: &ClaimRequest) -> Result<Claimed, StoreError> {
         let now = micros(request.now);
         let until = micros(request.now + request.lease);
         let mut state = self.state.lock().await;
+        if state.is_superseded(request.fingerprint) {
+            return Ok(Claimed::Superseded);
+        }
         let running = ids_json(state.leases.running(now));
         let mut rows = Vec::new();
         for (lane, due) in self.next_due(&running).await? {
@@ -64,7 +67,7 @@ impl SqliteStore {
                 }
             }
         }
-        Ok(claims)
+        Ok(Claimed::Leased(claims))
     }
 
     pub(super) async fn earliest_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -99,9 +102,14 @@ impl SqliteStore {
     pub(super) async fn apply_fingerprint(
         &self,
         fingerprint: Digest,
+        instead_of: Option<Digest>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let mut writer = self.writer().await?;
+        let is_superseded = |digest| writer.state.is_superseded(digest);
+        if instead_of.is_some_and(is_superseded) && is_superseded(fingerprint) {
+            return Ok(0);
+        }
         let marked = writer.mark_due_by_fingerprint(fingerprint, now).await?;
         writer.finish().await?;
         Ok(marked)

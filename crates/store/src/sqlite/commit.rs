@@ -15,7 +15,8 @@ use crate::rules::children::Children;
 use crate::rules::codec::micros;
 use crate::rules::intake::Written;
 use crate::rules::outcome::{
-    Accepted, CacheChanges, GoodRun, failures, good_runs, may_write, next_schedule, only_puts_off,
+    Accepted, CacheChanges, GoodRun, failures, good_runs, hand_out_max, may_write, next_schedule,
+    only_puts_off,
 };
 use crate::rules::schedule::{Run, Schedule};
 use crate::rules::statement::{count_written, statements};
@@ -62,7 +63,8 @@ impl SqliteStore {
         let started = std::time::Instant::now();
         let mut report = CommitReport::default();
         let accepted = writer.accept(batch, &mut report).await?;
-        report.left_due += accepted.iter().filter(|accepted| accepted.is_wished).count();
+        report.left_due += accepted.iter().filter(|accepted| accepted.stays_due()).count();
+        let hand_out = hand_out_max(&accepted, hand_out);
         writer.schedule_put(accepted.iter().filter_map(next_schedule).collect()).await?;
         writer.write_caches(&accepted).await?;
         writer.processing_errors_replace(&failures(&accepted), now).await?;
@@ -88,6 +90,9 @@ impl SqliteStore {
             return Ok(false);
         }
         let mut state = self.state.lock().await;
+        if batch.iter().any(|outcome| state.is_superseded(outcome.fingerprint)) {
+            return Ok(false);
+        }
         let started = std::time::Instant::now();
         let rows = batch.iter().filter_map(|outcome| {
             let Outcome { id, token, location_key, next_update_at, result_digest, fingerprint, .. } = outcome;
@@ -147,7 +152,8 @@ impl Writer<'_> {
                         let args = Args::new().with(id).with(outcome.location_key.clone());
                         self.db.run(SET_LOCATION_KEY, args).await?;
                     }
-                    accepted.push(Accepted { outcome, schedule, is_wished: wish != lease.wish });
+                    let is_outdated = self.state.is_superseded(outcome.fingerprint);
+                    accepted.push(Accepted { outcome, schedule, is_wished: wish != lease.wish, is_outdated });
                 }
                 _ => report.refused.push(index),
             }

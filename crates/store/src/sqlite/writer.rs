@@ -53,6 +53,13 @@ pub(super) struct WriterState {
     pub(super) may_have_cycles: bool,
 }
 
+impl WriterState {
+    /// Whether other processors than these were applied last.
+    pub(super) fn is_superseded(&self, fingerprint: Digest) -> bool {
+        self.applied.is_some_and(|applied| applied != fingerprint)
+    }
+}
+
 /// A write transaction.
 #[derive(Debug)]
 pub(super) struct Writer<'s> {

@@ -4,10 +4,8 @@
 
 use std::time::Duration;
 
-use callboard_model::Digest;
-
-use super::world::{INTERVAL, LEASE, World, entity, error, keyed, outcome, processed};
-use crate::{ClaimRequest, Lane, OutcomeKind, Processed};
+use super::world::{INTERVAL, LEASE, World, entity, keyed, outcome, processed};
+use crate::{Lane, OutcomeKind, Processed};
 
 pub async fn a_claim_carries_all_that_processing_needs(world: World<'_>) {
     world.full("p", [keyed("component:default/a", "x", "url:k")]).await;
@@ -64,8 +62,7 @@ pub async fn lower_lanes_are_served_first(mut world: World<'_>) {
     let expected = ["asked", "event", "new", "periodic"].map(|name| format!("component:default/{name}"));
     assert_eq!(due, expected);
     for (lane_max, count) in [(Lane::Interactive, 1), (Lane::Event, 2), (Lane::New, 3), (Lane::Periodic, 4)] {
-        let request = ClaimRequest { limit: 10, lane_max, now: world.now, lease: Duration::ZERO };
-        assert_eq!(world.store.claim(&request).await.unwrap().len(), count);
+        assert_eq!(world.claim_as(10, lane_max, Duration::ZERO).await.len(), count);
     }
 }
 
@@ -121,36 +118,6 @@ pub async fn leases_can_be_prolonged_while_they_are_held(mut world: World<'_>) {
 pub async fn nothing_is_due_in_an_empty_catalog(world: World<'_>) {
     assert_eq!(world.store.next_due_at().await.unwrap(), None);
     assert_eq!(world.claim(10).await.len(), 0);
-}
-
-pub async fn new_processors_make_everything_due_that_ran_with_the_old_ones(mut world: World<'_>) {
-    world.full("p", ["good", "bad", "new"].map(|n| entity(&format!("component:default/{n}"), "x"))).await;
-    world.process("component:default/good", processed("component:default/good", "x")).await;
-    world.fail("component:default/bad", vec![error("no")]).await;
-    world.pass(Duration::from_secs(1));
-    let same = world.store.fingerprint_apply(Digest::of("processors"), world.now).await.unwrap();
-    assert_eq!(same, 1, "what never ran well may run well now");
-    let other = world.store.fingerprint_apply(Digest::of("other processors"), world.now).await.unwrap();
-    assert_eq!(other, 1);
-    assert_eq!(world.due().await.len(), 3);
-}
-
-pub async fn only_new_processors_make_due_what_is_under_way(mut world: World<'_>) {
-    let run_while = async |world: &World<'_>, fingerprint: &str| {
-        let claim = world.claim(1).await.remove(0);
-        let marked = world.store.fingerprint_apply(Digest::of(fingerprint), world.now).await.unwrap();
-        world.end(&claim, OutcomeKind::Processed(Box::new(processed("component:default/a", "x")))).await;
-        marked
-    };
-    world.store.fingerprint_apply(Digest::of("processors"), world.now).await.unwrap();
-    world.full("p", [entity("component:default/a", "x")]).await;
-    // As when another process with the same processors starts.
-    assert_eq!(run_while(&world, "processors").await, 0);
-    assert_eq!(world.due().await, Vec::<String>::new());
-    world.full("p", [entity("component:default/a", "y")]).await;
-    assert_eq!(run_while(&world, "other processors").await, 1);
-    world.pass(Duration::from_secs(1));
-    assert_eq!(world.due().await, ["component:default/a"]);
 }
 
 pub async fn a_job_is_leased_prolonged_and_given_back(world: World<'_>) {

@@ -2,8 +2,8 @@
 
 #![expect(missing_docs, reason = "a rule's name says what it is")]
 
-use super::world::{World, entity, keyed};
-use crate::{Conflict, ErrorCategory, Lane, NewEntity};
+use super::world::{World, entity, keyed, outcome, processed};
+use crate::{Conflict, ErrorCategory, Lane, NewEntity, OutcomeKind, Processed};
 
 const ROOT: &str = "location:default/root";
 const OTHER: &str = "location:default/other";
@@ -103,6 +103,29 @@ pub async fn a_parent_may_change_the_key_of_what_only_it_hands_over(world: World
     // The one that was refused before is not in the same position.
     world.refresh(OTHER).await;
     assert_eq!(world.emit(OTHER, [keyed(A, "x", "j")]).await.conflicts.len(), 1);
+}
+
+pub async fn two_parents_that_swap_their_keys_in_one_batch_do_not_both_have_the_child(world: World<'_>) {
+    for [first, second] in [[ROOT, OTHER], [OTHER, ROOT]] {
+        world.full("p", [entity(ROOT, "x"), entity(OTHER, "x")]).await;
+        world.emit(ROOT, [keyed(A, "x", "k")]).await;
+        world.emit(OTHER, [keyed(A, "x", "j")]).await;
+        let mut batch = Vec::new();
+        for parent in [first, second] {
+            world.refresh(parent).await;
+            let claim = world.claim_one(parent).await;
+            let children = vec![keyed(A, "x", if parent == ROOT { "j" } else { "k" })];
+            let run = Processed { children, ..processed(parent, "swapped") };
+            batch.push(outcome(&claim, OutcomeKind::Processed(Box::new(run)), world.now));
+        }
+        let conflicts = world.commit_all(&batch, 0).await.conflicts;
+        let refused: Vec<_> = conflicts.iter().map(|conflict| conflict.source.as_str()).collect();
+        assert_eq!(refused, [second]);
+        let key = if first == ROOT { "j" } else { "k" };
+        assert_eq!(world.claim_one(A).await.location_key.as_deref(), Some(key));
+        world.full("p", []).await;
+        world.delete_orphans().await;
+    }
 }
 
 pub async fn a_refusal_is_an_error_of_the_parent(world: World<'_>) {

@@ -12,8 +12,8 @@ use futures::{StreamExt as _, stream};
 use super::FaultHook;
 use super::world::{self, World, entity, keyed, relation};
 use crate::{
-    Claim, ClaimRequest, ErrorFilter, Lane, LocationConflict, NewEntity, Outcome, OutcomeKind, Processed,
-    ProviderMutation, Store, StoreError, Timestamp,
+    Claim, ClaimRequest, Claimed, ErrorFilter, Lane, LocationConflict, NewEntity, Outcome, OutcomeKind,
+    Processed, ProviderMutation, Store, StoreError, Timestamp,
 };
 
 const ROOT: &str = "location:default/root";
@@ -62,8 +62,14 @@ fn child(name: &str, round: usize) -> NewEntity {
 /// Claims and commits until nothing is due.
 async fn work(store: &dyn Store, round: usize, now: Timestamp) {
     loop {
-        let request = ClaimRequest { limit: 100, lane_max: Lane::Periodic, now, lease: world::LEASE };
-        let claims = retried(|| store.claim(&request)).await;
+        let request = ClaimRequest {
+            limit: 100,
+            lane_max: Lane::Periodic,
+            now,
+            lease: world::LEASE,
+            fingerprint: World::new(store).processors,
+        };
+        let Claimed::Leased(claims) = retried(|| store.claim(&request)).await else { return };
         if claims.is_empty() {
             break;
         }

@@ -6,10 +6,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use callboard_model::Digest;
 use futures::future::join_all;
 
 use super::world::{LEASE, World, entity, keyed, outcome, processed, processed_value, relation};
-use crate::{Claim, ClaimRequest, Hint, Lane, Outcome, OutcomeKind, Processed, ProviderMutation};
+use crate::{Claim, ClaimRequest, Claimed, Hint, Lane, Outcome, OutcomeKind, Processed, ProviderMutation};
 
 const A: &str = "component:default/a";
 
@@ -79,6 +80,36 @@ pub async fn new_content_is_not_lost_to_a_claim_at_the_same_time([first, second]
             next = second.claim(1).await;
         }
         assert_eq!(last.as_deref(), Some(content.as_str()));
+    }
+}
+
+/// Whatever the old ones claim and commit meanwhile, and whether or not it counts as news.
+pub async fn nothing_is_left_to_old_processors_that_work_while_new_ones_are_applied(
+    [mut first, mut second]: [World<'_>; 2],
+) {
+    let refs: Vec<String> = (0..20).map(|n| format!("component:default/{n:02}")).collect();
+    first.full("p", refs.iter().map(|name| entity(name, "x"))).await;
+    for round in 0..20 {
+        let name = format!("processors {round}");
+        let work = async {
+            let (store, now, fingerprint) = (second.store, second.now, second.processors);
+            let request = ClaimRequest { limit: 3, lane_max: Lane::Periodic, now, lease: LEASE, fingerprint };
+            // As long as it gets anything.
+            while let Claimed::Leased(claims) = store.claim(&request).await.unwrap()
+                && !claims.is_empty()
+            {
+                let kind = |claim| if round % 2 == 0 { done(claim, &name) } else { OutcomeKind::Unchanged };
+                let run = |claim| Outcome { fingerprint, ..outcome(claim, kind(claim), now) };
+                let outcomes: Vec<Outcome> = claims.iter().map(run).collect();
+                second.commit_all(&outcomes, 0).await;
+            }
+        };
+        tokio::join!(first.apply(&name), work);
+        for world in [&mut first, &mut second] {
+            world.pass(LEASE);
+            world.processors = Digest::of(&name);
+        }
+        assert_eq!(second.due().await.len(), refs.len(), "round {round}");
     }
 }
 
@@ -152,8 +183,7 @@ async fn work(world: &World<'_>, writer: usize) {
         let entities = if round % 4 == 3 { Vec::new() } else { entities.collect() };
         let mutation = ProviderMutation::Full(entities);
         world.store.provider_mutate(&provider, mutation, Lane::New, world.now).await.unwrap();
-        let request = ClaimRequest { limit: 5, lane_max: Lane::Periodic, now: world.now, lease: LEASE };
-        let claims = world.store.claim(&request).await.unwrap();
+        let claims = world.claim(5).await;
         let outcomes: Vec<Outcome> = claims.iter().map(|claim| run(claim, world)).collect();
         world.commit_all(&outcomes, 2).await;
         world.store.stitch(3, world.now).await.unwrap();

@@ -8,7 +8,7 @@ use callboard_model::{Body, Digest, Entity, EntityRef, SerializedError};
 use serde_json::{Value, json};
 
 use crate::{
-    CacheWrite, CatalogError, Claim, ClaimRequest, CommitReport, ErrorFilter, Lane, MutationReport,
+    CacheWrite, CatalogError, Claim, ClaimRequest, Claimed, CommitReport, ErrorFilter, Lane, MutationReport,
     NewEntity, NewError, Outcome, OutcomeKind, PackedBody, Processed, ProviderMutation, RelationKey,
     StitchReport, Store, StoreError, Timestamp, Violation,
 };
@@ -25,6 +25,8 @@ pub struct World<'s> {
     pub store: &'s dyn Store,
     /// The time, which stands still unless a test moves it.
     pub now: Timestamp,
+    /// The fingerprint of the processors of whoever claims.
+    pub processors: Digest,
 }
 
 /// The digest that an outcome of this world has as its result.
@@ -122,7 +124,8 @@ pub fn outcome(claim: &Claim, kind: OutcomeKind, now: Timestamp) -> Outcome {
 impl<'s> World<'s> {
     /// A world at the beginning of its time.
     pub fn new(store: &'s dyn Store) -> Self {
-        Self { store, now: Timestamp::from_timestamp_micros(1_800_000_000_123_456).unwrap() }
+        let now = Timestamp::from_timestamp_micros(1_800_000_000_123_456).unwrap();
+        Self { store, now, processors: Digest::of("processors") }
     }
 
     /// Lets time pass.
@@ -154,28 +157,33 @@ impl<'s> World<'s> {
 
     /// Claims.
     pub async fn claim(&self, limit: usize) -> Vec<Claim> {
-        let request = ClaimRequest { limit, lane_max: Lane::Periodic, now: self.now, lease: LEASE };
-        self.store.claim(&request).await.unwrap()
+        self.claim_as(limit, Lane::Periodic, LEASE).await
+    }
+
+    /// Claims from lanes up to this one, for so long. Other processors must not have been applied.
+    pub async fn claim_as(&self, limit: usize, lane_max: Lane, lease: Duration) -> Vec<Claim> {
+        let request = ClaimRequest { limit, lane_max, now: self.now, lease, fingerprint: self.processors };
+        match self.store.claim(&request).await.unwrap() {
+            Claimed::Leased(claims) => claims,
+            Claimed::Superseded => panic!("other processors were applied"),
+        }
+    }
+
+    /// Makes these processors those that are to work on the store; answers how many entities became due. Those who claim
+    /// here have the same as before.
+    pub async fn apply(&self, processors: &str) -> u64 {
+        self.store.fingerprint_apply(Digest::of(processors), None, self.now).await.unwrap()
     }
 
     /// The refs that are due, in the order in which they would be claimed; no lease is kept.
     pub async fn due(&self) -> Vec<String> {
-        let request =
-            ClaimRequest { limit: 1000, lane_max: Lane::Periodic, now: self.now, lease: Duration::ZERO };
-        self.store
-            .claim(&request)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|claim| claim.entity_ref.to_string())
-            .collect()
+        let claims = self.claim_as(1000, Lane::Periodic, Duration::ZERO).await;
+        claims.into_iter().map(|claim| claim.entity_ref.to_string()).collect()
     }
 
     /// Claims one entity, which must be due, and leaves all others alone.
     pub async fn claim_one(&self, entity_ref: &str) -> Claim {
-        let request =
-            ClaimRequest { limit: 1000, lane_max: Lane::Periodic, now: self.now, lease: Duration::ZERO };
-        let claims = self.store.claim(&request).await.unwrap();
+        let claims = self.claim_as(1000, Lane::Periodic, Duration::ZERO).await;
         let claim = claims.into_iter().find(|claim| claim.entity_ref.as_ref() == entity_ref);
         let claim = claim.unwrap_or_else(|| panic!("{entity_ref} is not due"));
         let lost = self.store.leases_extend(&[(claim.id, claim.token)], self.now + LEASE).await.unwrap();

@@ -35,7 +35,7 @@ const TYPES: [(&str, &str); 30] = [
          timestamptz",
     ),
     ("PUT_FINALS", "bigint[], uuid[], text[], boolean[], bytea[], text[]"),
-    ("PUT_OFF", "bigint[], bigint[], timestamptz[], text[], uuid[], uuid[], bigint"),
+    ("PUT_OFF", "bigint[], bigint[], timestamptz[], text[], uuid[], uuid[], bigint, bigint"),
     ("PUT_RESULTS", "bigint[], uuid[], bytea[], bytea[], text[]"),
     ("PUT_SCHEDULE", "bigint[], timestamptz[], smallint[], uuid[], uuid[]"),
     ("QUEUE_STITCH", "bigint[], smallint[]"),

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::catalog;
 use crate::memory::MemoryStore;
-use crate::suite::world::{LEASE, World, entity, keyed, outcome, processed_value, relation};
-use crate::{Claim, ClaimRequest, Lane, NewEntity, Outcome, OutcomeKind, Processed, ProviderMutation};
+use crate::suite::world::{World, entity, keyed, outcome, processed_value, relation};
+use crate::{Claim, Lane, NewEntity, Outcome, OutcomeKind, Processed, ProviderMutation};
 
 const SOURCES: usize = 8;
 const ROUNDS: usize = 10;
@@ -90,8 +90,7 @@ fn run_of(claim: &Claim, world: &World<'_>) -> Outcome {
 
 /// Some of the work that there is; answers whether there was any.
 async fn work_some(world: &World<'_>, hand_out: usize) -> bool {
-    let request = ClaimRequest { limit: 7, lane_max: Lane::Periodic, now: world.now, lease: LEASE };
-    let mut claims = world.store.claim(&request).await.unwrap();
+    let mut claims = world.claim(7).await;
     let mut has_worked = !claims.is_empty();
     while !claims.is_empty() {
         let outcomes: Vec<Outcome> = claims.iter().map(|claim| run_of(claim, world)).collect();
