@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use callboard_model::annotations::MANAGED_BY_LOCATION;
+use callboard_model::annotations::{MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION};
 use callboard_model::{Body, Digest, Entity};
 use callboard_sdk::{CacheState, CancellationToken, Clock, ProcessorError};
 use callboard_store::{CacheWrite, Claim, NewError, Outcome, OutcomeKind, PackedBody, Processed, Timestamp};
@@ -35,12 +35,15 @@ impl Processing {
         let entity = serde_json::from_str::<Entity>(&claim.unprocessed);
         let location = entity.as_ref().ok().and_then(|entity| entity.annotation(MANAGED_BY_LOCATION));
         let location: Option<Arc<str>> = location.map(Arc::from);
-        let input = entity.map(|entity| RunInput {
-            entity,
-            cache: if may_keep { stored_cache(claim) } else { stored_cache(claim).without_memories() },
-            may_keep,
-            cancellation: self.cancellation.clone(),
-            progress: RunProgress::default(),
+        let input = entity.map(|entity| {
+            let cache = stored_cache(claim);
+            let cache = if may_keep { cache } else { cache.without_memories() };
+            let cache = match entity.annotation(MANAGED_BY_ORIGIN_LOCATION) {
+                Some(origin) => cache.for_origin(origin),
+                None => cache,
+            };
+            let (cancellation, progress) = (self.cancellation.clone(), RunProgress::default());
+            RunInput { entity, cache, may_keep, cancellation, progress }
         });
         let started = Instant::now();
         let output = match input {

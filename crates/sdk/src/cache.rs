@@ -60,10 +60,14 @@ struct Handle {
 /// Where it stands which targets gave entities. Not a processor's name, as those do not begin like this.
 const EMITTED: &str = "@emitted";
 
+/// Where it stands which origin these entities say they have.
+const ORIGIN: &str = "@origin";
+
 /// The memories of all processors about one entity, during one run; and from which of its targets entities came.
 #[derive(Debug, Clone, Default)]
 pub struct CacheState {
     stored: Map<String, Value>,
+    origin: Option<String>,
     handles: BTreeMap<String, Handle>,
     emitted_before: BTreeSet<String>,
     emitted: BTreeSet<String>,
@@ -74,9 +78,22 @@ impl CacheState {
     pub fn from_stored(stored: Value) -> Self {
         let mut stored = if let Value::Object(stored) = stored { stored } else { Map::new() };
         let emitted = stored.remove(EMITTED);
+        let origin = match stored.remove(ORIGIN) {
+            Some(Value::String(origin)) => Some(origin),
+            _ => None,
+        };
         let emitted_before =
             emitted.and_then(|targets| serde_json::from_value(targets).ok()).unwrap_or_default();
-        Self { stored, emitted_before, ..Self::default() }
+        Self { stored, origin, emitted_before, ..Self::default() }
+    }
+
+    /// For a run of an entity with this origin. Entities that were read for another one name that one, so that what is
+    /// remembered of reading them does not count.
+    #[must_use]
+    pub fn for_origin(self, origin: &str) -> Self {
+        let is_another = self.origin.as_deref().is_some_and(|before| before != origin);
+        let state = if is_another { self.without_memories() } else { self };
+        Self { origin: Some(origin.to_owned()), ..state }
     }
 
     /// Without the processors' memories. What their last good run gave stays true.
@@ -164,6 +181,9 @@ impl CacheState {
             put(&mut object, TARGETS, targets);
             collected.remove(&processor);
             put(&mut collected, &processor, object);
+        }
+        if let Some(origin) = self.origin.filter(|_| !self.emitted.is_empty()) {
+            collected.insert(ORIGIN.to_owned(), origin.into());
         }
         with_emitted(collected, self.emitted)
     }

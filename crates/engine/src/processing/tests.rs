@@ -143,6 +143,24 @@ async fn other_processors_or_rules_make_a_full_run_without_the_caches() {
 }
 
 #[tokio::test]
+async fn what_was_read_for_another_origin_is_read_again() {
+    let mut entity = location(json!({"target": "a"}));
+    let mut claim = claim(&entity);
+    let reads = Fake::new("p").read("url:a", [self::entity("a"), Act::Remember("k", 1)]);
+    turn(&of(reads), &mut claim).await;
+    let recalls = Fake::new("p").read("url:a", [Act::Recall("k"), self::entity("a")]);
+    let origin = entity["metadata"]["annotations"][MANAGED_BY_ORIGIN_LOCATION].clone();
+    for (origin, recalled) in [(origin, "Some(1)"), (json!("url:elsewhere"), "None")] {
+        entity["metadata"]["annotations"][MANAGED_BY_ORIGIN_LOCATION] = origin;
+        claim.unprocessed = entity.to_string().into();
+        let calls = crate::testing::Calls::default();
+        turn(&of(recalls.clone().log(&calls)), &mut claim).await;
+        let told = format!("p recalls k {recalled}");
+        assert!(calls.all().contains(&told), "{told}: {:?}", calls.all());
+    }
+}
+
+#[tokio::test]
 async fn a_result_digest_that_was_dropped_makes_a_full_run_without_the_caches() {
     let mut claim = claim(&component());
     let calls = crate::testing::Calls::default();
