@@ -18,10 +18,9 @@ statements! {
     // not see what is written here. Whoever else holds it, or is at it, makes a row of its own necessary.
     QUEUE_STITCH =
         "WITH queued AS MATERIALIZED ( \
-           SELECT q.id FROM unnest($1, $2) j(id, rank) JOIN stitch_queue q ON q.id = j.id AND q.rank <= j.rank \
+           SELECT j.id, j.rank FROM unnest($1, $2) j(id, rank) JOIN stitch_queue q ON q.id = j.id AND q.rank <= j.rank \
            FOR NO KEY UPDATE OF q SKIP LOCKED) \
-         INSERT INTO stitch_queue (id, rank) \
-         SELECT j.id, j.rank FROM unnest($1, $2) j(id, rank) WHERE j.id NOT IN (SELECT id FROM queued)";
+         INSERT INTO stitch_queue (id, rank) SELECT * FROM unnest($1, $2) EXCEPT SELECT id, rank FROM queued";
     DEFER_FLUSH = "SELECT set_config('synchronous_commit', 'off', true)";
     // Sums that many add to at once are kept in shards, so that they rarely wait for each other.
     ADD_COUNTERS =
