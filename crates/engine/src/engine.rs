@@ -19,8 +19,8 @@ use crate::processing::Processing;
 use crate::queue::{Queue, Serves};
 use crate::standing::Standing;
 use crate::{
-    Catalog, EngineSettings, OrphanStrategy, Pipeline, Wake, claimer, committer, doctor, janitor, stitcher,
-    worker,
+    Catalog, EngineSettings, OrphanStrategy, Pipeline, Wake, claimer, committer, doctor, janitor, standing,
+    stitcher, worker,
 };
 
 /// How often a wait for rest looks again.
@@ -187,6 +187,7 @@ impl Engine {
         tasks.spawn(stitcher::run(Arc::clone(&shared)));
         tasks.spawn(janitor::run(Arc::clone(&shared)));
         tasks.spawn(doctor::run(Arc::clone(&shared)));
+        tasks.spawn(standing::run(Arc::clone(&shared)));
         let mut committers = JoinSet::new();
         let commits = Arc::new(Mutex::new(commits));
         for _ in 0..shared.store.commits_at_once() {
